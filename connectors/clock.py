@@ -14,22 +14,22 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-_cached: tuple[tuple[int, int], dict[str, object]] | None = None
+_cached: tuple[tuple[int, int], dict[str, str]] | None = None
 
 
 def now() -> datetime:
     """Return the present moment as Samlepost sees it, aware, in UTC."""
     state = _read()
-    frozen = state.get("frozen_at")
-    if isinstance(frozen, str):
-        return datetime.fromisoformat(frozen)
-    offset = state.get("offset_seconds", 0)
-    return datetime.now(UTC) + timedelta(seconds=float(offset))  # type: ignore[arg-type]
+    if "frozen_at" in state:
+        return datetime.fromisoformat(state["frozen_at"])
+    return datetime.now(UTC) + timedelta(
+        seconds=float(state.get("offset_seconds", "0"))
+    )
 
 
 def is_frozen() -> bool:
     """Say whether the clock stands still."""
-    return isinstance(_read().get("frozen_at"), str)
+    return "frozen_at" in _read()
 
 
 def freeze(moment: datetime) -> None:
@@ -39,7 +39,7 @@ def freeze(moment: datetime) -> None:
 
 def set_running(moment: datetime) -> None:
     """Let the clock run on from `moment` (aware). Raises ValueError without a time zone."""
-    _write({"offset_seconds": (_utc(moment) - datetime.now(UTC)).total_seconds()})
+    _write({"offset_seconds": str((_utc(moment) - datetime.now(UTC)).total_seconds())})
 
 
 def reset() -> None:
@@ -58,7 +58,7 @@ def _path() -> Path | None:
     return Path(name) if name else None
 
 
-def _read() -> dict[str, object]:
+def _read() -> dict[str, str]:
     global _cached
     path = _path()
     if path is None:
@@ -73,7 +73,7 @@ def _read() -> dict[str, object]:
     return _cached[1]
 
 
-def _write(state: dict[str, object]) -> None:
+def _write(state: dict[str, str]) -> None:
     path = _path()
     if path is None:
         raise RuntimeError("CLOCK_FILE is not set: the clock is the real one")

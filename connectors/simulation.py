@@ -1,0 +1,210 @@
+"""What every simulator stands on: a SQLite file for its state, and a dial for faults.
+
+A simulator is a Flask application (WSGI), so tests drive it in-process through
+`httpx.WSGITransport` and the demo serves all of them from one process (`simulate.py`). Its
+state survives a restart. The dial is set by the control API, the control page or a test.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flask import Flask, Response, request
+
+from connectors.world.model import Channel, Person, SimulatedLetter
+
+SLOW_SECONDS_MAX = 120.0
+
+
+@dataclass
+class Faults:
+    """The fault dial of one channel; `mode` is one of FAULT_MODES."""
+
+    mode: str = "ok"
+    delay_seconds: float = 0.0
+    remaining: int | None = None
+    """How many requests the fault still hits; None: until it is turned off."""
+
+
+FAULT_MODES = {
+    "ok": "works as it should",
+    "down": "answers 503",
+    "garbage": "answers 200 with bytes that mean nothing",
+    "html": "answers 200 with a web page instead of JSON",
+    "truncated": "breaks off in the middle of the answer",
+    "rate_limited": "answers 429 with Retry-After",
+    "unauthorized": "answers 401",
+    "timeout": "does not answer for two minutes",
+}
+
+
+class State:
+    """A simulator's SQLite file. One connection a thread, WAL, writes in `transaction()`."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = str(path)
+        self._local = threading.local()
+        if self._path != ":memory:":
+            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+        self._shared: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
+        with self.transaction() as db:
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS faults (channel TEXT PRIMARY KEY, dial TEXT NOT NULL)"
+            )
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection (for `:memory:`, the one and only)."""
+        if self._path == ":memory:":
+            if self._shared is None:
+                self._shared = self._connect()
+            return self._shared
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=20, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run a block as one write transaction; rolled back when it raises."""
+        with self._lock:
+            db = self.connection()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    def faults(self, channel: str) -> Faults:
+        """Return the channel's dial."""
+        row = (
+            self.connection()
+            .execute("SELECT dial FROM faults WHERE channel = ?", (channel,))
+            .fetchone()
+        )
+        return Faults(**json.loads(row["dial"])) if row else Faults()
+
+    def set_faults(self, channel: str, faults: Faults) -> None:
+        """Turn the channel's dial. Raises ValueError for an unknown mode."""
+        if faults.mode not in FAULT_MODES:
+            raise ValueError(f"unknown fault mode {faults.mode!r}")
+        with self.transaction() as db:
+            db.execute(
+                "INSERT INTO faults VALUES (?, ?) "
+                "ON CONFLICT (channel) DO UPDATE SET dial = excluded.dial",
+                (channel, json.dumps(asdict(faults))),
+            )
+
+    def spend_fault(self, channel: str) -> Faults:
+        """Return the dial for one request, counting down a limited fault."""
+        faults = self.faults(channel)
+        if faults.remaining is not None and (
+            faults.mode != "ok" or faults.delay_seconds
+        ):
+            if faults.remaining <= 0:
+                faults = Faults()
+                self.set_faults(channel, faults)
+            else:
+                faults.remaining -= 1
+                self.set_faults(channel, faults)
+        return faults
+
+
+class Simulator:
+    """Base of every channel simulator: `channels`, `app` and the four verbs below."""
+
+    channels: Sequence[Channel] = ()
+    """The channels whose letters this simulator delivers."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.app = Flask(type(self).__module__)
+
+    def send(self, letter: SimulatedLetter) -> str:
+        """Put a letter where its recipient's inbox can fetch it; returns its id on the wire."""
+        raise NotImplementedError
+
+    def send_many(self, letters: Sequence[SimulatedLetter]) -> None:
+        """Send several letters in one transaction where that is faster."""
+        for letter in letters:
+            self.send(letter)
+
+    def forget(self, person: Person) -> None:
+        """Remove every letter and mark of this person, as if nothing had been sent."""
+        raise NotImplementedError
+
+    def expire_latest(self, person: Person, channel: Channel) -> bool:
+        """Let the person's newest letter's document expire at the source; False if none."""
+        raise NotImplementedError
+
+    def send_garbage(self, person: Person, channel: Channel) -> str:
+        """Send one letter that no mapping can read; returns its id on the wire."""
+        raise NotImplementedError
+
+
+def apply_faults(app: Flask, state: State, channel_of: dict[str, str] | str) -> None:
+    """Make `app` misbehave as its dial says.
+
+    `channel_of` is the channel's slug, or a table from the first part of the path to one (for
+    a simulator that serves several channels).
+    """
+
+    def channel() -> str:
+        if isinstance(channel_of, str):
+            return channel_of
+        first = request.path.strip("/").split("/", 1)[0]
+        return channel_of.get(first, "")
+
+    @app.before_request
+    def before() -> Response | None:
+        name = channel()
+        if not name:
+            return None
+        faults = state.spend_fault(name)
+        if faults.delay_seconds:
+            time.sleep(min(faults.delay_seconds, SLOW_SECONDS_MAX))
+        match faults.mode:
+            case "down":
+                return Response("unavailable", 503, {"Retry-After": "5"})
+            case "garbage":
+                return Response(
+                    b"\x00\xff\xfe{{{", 200, content_type="application/json"
+                )
+            case "html":
+                return Response("<!doctype html><title>Login</title>", 200)
+            case "rate_limited":
+                return Response("slow down", 429, {"Retry-After": "7"})
+            case "unauthorized":
+                return Response("who are you", 401)
+            case "timeout":
+                time.sleep(SLOW_SECONDS_MAX)
+                return Response("too late", 504)
+            case "truncated":
+                request.environ["samlepost.truncate"] = True
+        return None
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        if request.environ.get("samlepost.truncate"):
+            body = response.get_data()
+            response.set_data(body[: len(body) // 2])
+            response.headers["Content-Length"] = str(len(body))
+        return response

@@ -1,0 +1,98 @@
+"""What a made-up person, sender and letter are, before any channel has put them on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from connectors.contract import LEVEL_SUBSTANTIAL, Kind
+
+STUDY_DATE = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+"""The moment at which the seeded world stands: 23 November 2026, 09.00 in Oslo."""
+
+
+class Channel(StrEnum):
+    """The simulator that delivers a letter; the value is the source's slug in Samlepost."""
+
+    DIGIPOST = "dpi-digipost"
+    EBOKS = "dpi-eboks"
+    ALTINN = "altinn"
+    NAV = "minside-nav"
+    OSLO = "minside-oslo"
+    LANEKASSEN = "minside-lanekassen"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A made-up citizen (or, with `is_operator`, somebody who runs Samlepost)."""
+
+    slug: str
+    """Short ASCII name used in URLs of the control page: "kari"."""
+    name: str
+    national_id: str = field(repr=False)
+    email: str
+    mailbox_address: str
+    """DPI mailbox address, e.g. "kari.nordmann#1A2B"."""
+    mailbox_supplier: Channel
+    """DIGIPOST or EBOKS."""
+    language: str
+    story: str
+    """One sentence for the researcher: who she is and what lies in her mail (Norwegian)."""
+    is_operator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """A made-up letter's sender; names and organisation numbers are those of public bodies."""
+
+    slug: str
+    name: str
+    org_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedDocument:
+    """A file of a letter. `content` is made on first use where it is costly (see `pdf.py`)."""
+
+    name: str
+    title: str
+    media_type: str
+    content: bytes = field(repr=False)
+    is_main: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedLetter:
+    """A letter as its sender means it. Each simulator turns it into its own wire format."""
+
+    key: str
+    """Stable identity: the same seed gives the same key. A channel derives its own id from it."""
+    channel: Channel
+    person: Person
+    agency: Agency
+    title: str
+    sent_at: datetime
+    public_title: str = ""
+    summary: str = ""
+    body: str = ""
+    """Text in markdown, for channels that carry text (Altinn)."""
+    language: str = "nb"
+    security_level: int = LEVEL_SUBSTANTIAL
+    kind: Kind = Kind.LETTER
+    visible_from: datetime | None = None
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    case_reference: str = ""
+    documents: Sequence[SimulatedDocument] = ()
+    action_url: str = ""
+    action_label: str = ""
+    needs_action: bool = False
+    needs_confirmation: bool = False
+    wants_opening_receipt: bool = False
+    documentary_value: bool | None = None
+    opened_at: datetime | None = None
+    handled_at: datetime | None = None
+    same_as: Sequence[str] = ()
+    """Keys that the other channel's copy of the same letter carries."""
