@@ -22,9 +22,7 @@ def now() -> datetime:
     state = _read()
     if "frozen_at" in state:
         return datetime.fromisoformat(state["frozen_at"])
-    return datetime.now(UTC) + timedelta(
-        seconds=float(state.get("offset_seconds", "0"))
-    )
+    return datetime.now(UTC) + timedelta(seconds=float(state.get("offset_seconds", "0")))
 
 
 def is_frozen() -> bool:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from flask import Flask, Response, request
@@ -95,37 +95,39 @@ class State:
 
     def faults(self, channel: str) -> Faults:
         """Return the channel's dial."""
-        row = (
-            self.connection()
-            .execute("SELECT dial FROM faults WHERE channel = ?", (channel,))
-            .fetchone()
-        )
-        return Faults(**json.loads(row["dial"])) if row else Faults()
+        return _read_dial(self.connection(), channel)
 
     def set_faults(self, channel: str, faults: Faults) -> None:
         """Turn the channel's dial. Raises ValueError for an unknown mode."""
         if faults.mode not in FAULT_MODES:
             raise ValueError(f"unknown fault mode {faults.mode!r}")
         with self.transaction() as db:
-            db.execute(
-                "INSERT INTO faults VALUES (?, ?) "
-                "ON CONFLICT (channel) DO UPDATE SET dial = excluded.dial",
-                (channel, json.dumps(asdict(faults))),
-            )
+            _write_dial(db, channel, faults)
 
     def spend_fault(self, channel: str) -> Faults:
         """Return the dial for one request, counting down a limited fault."""
         faults = self.faults(channel)
-        if faults.remaining is not None and (
-            faults.mode != "ok" or faults.delay_seconds
-        ):
-            if faults.remaining <= 0:
-                faults = Faults()
-                self.set_faults(channel, faults)
-            else:
-                faults.remaining -= 1
-                self.set_faults(channel, faults)
-        return faults
+        if faults.remaining is None:
+            return faults
+        with self.transaction() as db:
+            faults = _read_dial(db, channel)
+            if faults.remaining is None:
+                return faults
+            left = faults.remaining - 1
+            _write_dial(db, channel, replace(faults, remaining=left) if left > 0 else Faults())
+        return faults if left >= 0 else Faults()
+
+
+def _read_dial(db: sqlite3.Connection, channel: str) -> Faults:
+    row = db.execute("SELECT dial FROM faults WHERE channel = ?", (channel,)).fetchone()
+    return Faults(**json.loads(row["dial"])) if row else Faults()
+
+
+def _write_dial(db: sqlite3.Connection, channel: str, faults: Faults) -> None:
+    db.execute(
+        "INSERT INTO faults VALUES (?, ?) ON CONFLICT (channel) DO UPDATE SET dial = excluded.dial",
+        (channel, json.dumps(asdict(faults))),
+    )
 
 
 class Simulator:
@@ -185,9 +187,7 @@ def apply_faults(app: Flask, state: State, channel_of: dict[str, str] | str) -> 
             case "down":
                 return Response("unavailable", 503, {"Retry-After": "5"})
             case "garbage":
-                return Response(
-                    b"\x00\xff\xfe{{{", 200, content_type="application/json"
-                )
+                return Response(b"\x00\xff\xfe{{{", 200, content_type="application/json")
             case "html":
                 return Response("<!doctype html><title>Login</title>", 200)
             case "rate_limited":

@@ -1,0 +1,67 @@
+"""RSA keys of the demo: made on first use, kept in a folder, never in the repository."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from joserfc.jwk import RSAKey
+
+KEY_BITS = 2048
+
+
+def ensure_rsa_key(path: Path) -> rsa.RSAPrivateKey:
+    """Return the private key in the PEM file at `path`, making it (mode 0600) if it is not there.
+
+    Several processes may ask at once: one of them makes the key, all of them get that one.
+    """
+    try:
+        return _load(path)
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass  # another process was first: its key counts
+    finally:
+        fresh.unlink()
+    return _load(path)
+
+
+def signing_key(path: Path) -> RSAKey:
+    """Return the key at `path` (made on first use) as a JWK whose `kid` is its thumbprint.
+
+    The thumbprint is that of RFC 7638. Raises ValueError when the file holds no RSA key.
+    """
+    ensure_rsa_key(path)
+    return read_signing_key(path)
+
+
+def read_signing_key(path: Path) -> RSAKey:
+    """Like `signing_key`, but raises FileNotFoundError when the file is not there."""
+    pem = path.read_bytes()
+    kid = RSAKey.import_key(pem).thumbprint()
+    return RSAKey.import_key(pem, {"kid": kid, "alg": "RS256", "use": "sig"})
+
+
+def _load(path: Path) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError(f"{path.name} holds no RSA key")
+    return key

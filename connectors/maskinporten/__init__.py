@@ -1,0 +1,1 @@
+"""Maskinporten: machine tokens by JWT grant, and a simulator of it."""
