@@ -41,6 +41,8 @@ class Person:
     story: str
     """One sentence for the researcher: who she is and what lies in her mail (Norwegian)."""
     is_operator: bool = False
+    address: tuple[str, ...] = ()
+    """Postal address in lines, as it stands in the head of a letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ class Agency:
     slug: str
     name: str
     org_number: str
+    address: tuple[str, ...] = ()
+    """Postal address in lines, as it stands in the head of a letter."""
+    website: str = ""
+    """Front page, without a scheme: "nav.no"."""
 
 
 @dataclass(frozen=True, slots=True)

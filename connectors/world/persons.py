@@ -1,0 +1,385 @@
+"""The made-up persons of the demo, and the public bodies that write to them.
+
+Persons, addresses and numbers are invented. Identity numbers are synthetic as in Test-Norge
+(month + 80), so that none can belong to anybody. Agencies are real bodies with their own
+organisation numbers, since a citizen knows her senders by name; what they write is invented.
+Two of thirteen citizens use e-Boks; the report has 0.215 of 2.095 million (section 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import islice
+
+from connectors.world.model import Agency, Channel, Person
+
+_FIRST_WEIGHTS = (3, 7, 6, 1, 8, 9, 4, 5, 2)
+_SECOND_WEIGHTS = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
+
+
+def synthetic_id(birth: date, serial: int) -> str:
+    """Return the `serial`-th (from 0) synthetic identity number for this day of birth.
+
+    Eleven digits: DDMMYY with 80 added to the month, three individual digits from the series of
+    the century, two modulus-11 check digits (Skatteetaten, "Fødselsnummer"; Test-Norge).
+    Raises ValueError when the day has no such number.
+    """
+    number = next(islice(_numbers(birth), serial, None), None)
+    if number is None:
+        raise ValueError("no synthetic number left for this day")
+    return number
+
+
+def _numbers(birth: date) -> Iterator[str]:
+    day = f"{birth.day:02d}{birth.month + 80:02d}{birth.year % 100:02d}"
+    start = 500 if birth.year >= 2000 else 0
+    for individual in range(start, start + 500):
+        nine = f"{day}{individual:03d}"
+        first = _check_digit(nine, _FIRST_WEIGHTS)
+        second = _check_digit(f"{nine}{first}", _SECOND_WEIGHTS)
+        # A remainder of 1 would need the "digit" 10: such numbers are not given out.
+        if first < 10 and second < 10:
+            yield f"{nine}{first}{second}"
+
+
+def _check_digit(digits: str, weights: tuple[int, ...]) -> int:
+    total = sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
+    return -total % 11
+
+
+AGENCIES: tuple[Agency, ...] = (
+    Agency("nav", "NAV", "889640782", ("Postboks 354", "8601 Mo i Rana"), "nav.no"),
+    Agency(
+        "skatteetaten",
+        "Skatteetaten",
+        "974761076",
+        ("Postboks 9200 Grønland", "0134 Oslo"),
+        "skatteetaten.no",
+    ),
+    Agency(
+        "digdir",
+        "Digitaliseringsdirektoratet",
+        "991825827",
+        ("Postboks 1382 Vika", "0114 Oslo"),
+        "digdir.no",
+    ),
+    Agency(
+        "oslo",
+        "Oslo kommune",
+        "958935420",
+        ("Rådhuset", "0037 Oslo"),
+        "oslo.kommune.no",
+    ),
+    Agency(
+        "bergen",
+        "Bergen kommune",
+        "964338531",
+        ("Postboks 7700", "5020 Bergen"),
+        "bergen.kommune.no",
+    ),
+    Agency(
+        "trondheim",
+        "Trondheim kommune",
+        "942110464",
+        ("Postboks 2300 Torgarden", "7004 Trondheim"),
+        "trondheim.kommune.no",
+    ),
+    Agency(
+        "stavanger",
+        "Stavanger kommune",
+        "964965226",
+        ("Postboks 8001", "4068 Stavanger"),
+        "stavanger.kommune.no",
+    ),
+    Agency(
+        "tromso",
+        "Tromsø kommune",
+        "940101808",
+        ("Postboks 6900 Langnes", "9299 Tromsø"),
+        "tromso.kommune.no",
+    ),
+    Agency(
+        "lanekassen",
+        "Statens lånekasse for utdanning",
+        "960885406",
+        ("Postboks 191 Økern", "0510 Oslo"),
+        "lanekassen.no",
+    ),
+    Agency(
+        "vegvesenet",
+        "Statens vegvesen",
+        "971032081",
+        ("Postboks 1010 Nordre Ål", "2605 Lillehammer"),
+        "vegvesen.no",
+    ),
+    Agency(
+        "helse-sor-ost",
+        "Helse Sør-Øst RHF",
+        "991324968",
+        ("Postboks 404", "2303 Hamar"),
+        "helse-sorost.no",
+    ),
+    Agency(
+        "helse-vest",
+        "Helse Vest RHF",
+        "983658725",
+        ("Postboks 303 Forus", "4066 Stavanger"),
+        "helse-vest.no",
+    ),
+    Agency(
+        "helse-nord",
+        "Helse Nord RHF",
+        "883658752",
+        ("Postboks 1445", "8038 Bodø"),
+        "helse-nord.no",
+    ),
+    Agency(
+        "helfo",
+        "Helfo",
+        "986965610",
+        ("Postboks 2415", "3104 Tønsberg"),
+        "helfo.no",
+    ),
+    Agency(
+        "udi",
+        "Utlendingsdirektoratet",
+        "974760746",
+        ("Postboks 2098 Vika", "0125 Oslo"),
+        "udi.no",
+    ),
+    Agency(
+        "politiet",
+        "Politiet",
+        "915429785",
+        ("Postboks 2090 Vika", "0125 Oslo"),
+        "politiet.no",
+    ),
+    Agency(
+        "brreg",
+        "Brønnøysundregistrene",
+        "974760673",
+        ("Postboks 900", "8910 Brønnøysund"),
+        "brreg.no",
+    ),
+    Agency(
+        "husbanken",
+        "Husbanken",
+        "942114184",
+        ("Postboks 1404", "8002 Bodø"),
+        "husbanken.no",
+    ),
+    Agency(
+        "spk",
+        "Statens pensjonskasse",
+        "982583462",
+        ("Postboks 5364 Majorstuen", "0304 Oslo"),
+        "spk.no",
+    ),
+    Agency(
+        "kartverket",
+        "Kartverket",
+        "971040238",
+        ("Postboks 600 Sentrum", "3507 Hønefoss"),
+        "kartverket.no",
+    ),
+    Agency(
+        "domstolene",
+        "Domstoladministrasjonen",
+        "984195796",
+        ("Postboks 5678 Torgarden", "7485 Trondheim"),
+        "domstol.no",
+    ),
+    Agency(
+        "uio",
+        "Universitetet i Oslo",
+        "971035854",
+        ("Postboks 1072 Blindern", "0316 Oslo"),
+        "uio.no",
+    ),
+    Agency(
+        "imdi",
+        "Integrerings- og mangfoldsdirektoratet",
+        "987879696",
+        ("Postboks 8059 Dep", "0031 Oslo"),
+        "imdi.no",
+    ),
+    Agency(
+        "sametinget",
+        "Sámediggi – Sametinget",
+        "974760347",
+        ("Ávjovárgeaidnu 50", "9730 Kárášjohka"),
+        "sametinget.no",
+    ),
+)
+
+PERSONS: tuple[Person, ...] = (
+    Person(
+        "kari",
+        "Kari Nordmann",
+        synthetic_id(date(1992, 4, 17), 3),
+        "kari.nordmann@example.no",
+        "kari.nordmann#1A2B",
+        Channel.DIGIPOST,
+        "nb",
+        "Kari (34) er nybakt mor i Oslo og har søkt om bostøtte og barnehageplass; to frister "
+        "kommer snart.",
+        address=("Tvetenveien 999", "0671 Oslo"),
+    ),
+    Person(
+        "ola",
+        "Ola Hansen",
+        synthetic_id(date(1955, 2, 9), 7),
+        "ola.hansen@example.org",
+        "ola.hansen#7K3M",
+        Channel.DIGIPOST,
+        "nb",
+        "Ola (71) er pensjonist i Bergen; pensjon, sykehus og kommunale avgifter fyller innboksen.",
+        address=("Fjellveien 999", "5019 Bergen"),
+    ),
+    Person(
+        "amina",
+        "Amina Yusuf Ali",
+        synthetic_id(date(2002, 8, 30), 11),
+        "amina.ali@example.org",
+        "amina.ali#5T9Q",
+        Channel.DIGIPOST,
+        "en",
+        "Amina (24) studerer i Oslo og leser helst engelsk; lån og stipend, skatt og studieplass.",
+        address=("Sognsveien 999", "0855 Oslo"),
+    ),
+    Person(
+        "nils-ante",
+        "Nils-Ánte Gaup",
+        synthetic_id(date(1981, 5, 3), 2),
+        "nils-ante.gaup@example.no",
+        "nils-ante.gaup#3C8D",
+        Channel.DIGIPOST,
+        "se",
+        "Nils-Ánte (45) driver enkeltpersonforetak i Karasjok; mest post i Altinn, noe på samisk.",
+        address=("Stuorraluohkká 999", "9730 Kárášjohka"),
+    ),
+    Person(
+        "bjorg",
+        "Bjørg Lien",
+        synthetic_id(date(1974, 11, 21), 5),
+        "bjorg.lien@example.no",
+        "bjorg.lien#9H4R",
+        Channel.EBOKS,
+        "nb",
+        "Bjørg (52) er pårørende og arving i Trondheim etter at faren døde i sommer.",
+        address=("Bakklandet 999", "7013 Trondheim"),
+    ),
+    Person(
+        "olena",
+        "Olena Kovalenko",
+        synthetic_id(date(1997, 1, 25), 8),
+        "olena.kovalenko@example.org",
+        "olena.kovalenko#2F6W",
+        Channel.DIGIPOST,
+        "en",
+        "Olena (29) er ny i Norge og bor i Stavanger; opphold, introduksjonsprogram og skattekort.",
+        address=("Pedersgata 999", "4013 Stavanger"),
+    ),
+    Person(
+        "jonas",
+        "Jonas Berg",
+        synthetic_id(date(1998, 6, 12), 4),
+        "jonas.berg@example.no",
+        "jonas.berg#8P1N",
+        Channel.DIGIPOST,
+        "nb",
+        "Jonas (28) mistet jobben i vår og får dagpenger; meldekort, jobbsøking og restskatt.",
+        address=("Thereses gate 999", "0358 Oslo"),
+    ),
+    Person(
+        "eirik",
+        "Eirik Aasen",
+        synthetic_id(date(1995, 3, 8), 6),
+        "eirik.aasen@example.no",
+        "eirik.aasen#6V2L",
+        Channel.DIGIPOST,
+        "nn",
+        "Eirik (31) er ung far i Bergen og skriv nynorsk; foreldrepengar, barnehage og hus.",
+        address=("Nygårdsgaten 999", "5008 Bergen"),
+    ),
+    Person(
+        "ingrid",
+        "Ingrid Haugen",
+        synthetic_id(date(2007, 9, 14), 9),
+        "ingrid.haugen@example.org",
+        "ingrid.haugen#4J7X",
+        Channel.DIGIPOST,
+        "nb",
+        "Ingrid (19) har flyttet hjemmefra til Trondheim; første jobb, førerkort og studielån.",
+        address=("Klæbuveien 999", "7030 Trondheim"),
+    ),
+    Person(
+        "solveig",
+        "Solveig Moen",
+        synthetic_id(date(1943, 12, 2), 1),
+        "solveig.moen@example.no",
+        "solveig.moen#0B5Z",
+        Channel.EBOKS,
+        "nb",
+        "Solveig (82) bor alene i Tromsø; hjemmetjeneste, frikort og pensjon fra staten.",
+        address=("Storgata 999", "9008 Tromsø"),
+    ),
+    Person(
+        "henrik",
+        "Henrik Dahl",
+        synthetic_id(date(1969, 7, 19), 10),
+        "henrik.dahl@example.no",
+        "henrik.dahl#7Y3E",
+        Channel.DIGIPOST,
+        "nb",
+        "Henrik (57) har kjøpt hytte og ny bil; tinglysing, årsavgifter, EU-kontroll og skatt.",
+        address=("Madlaveien 999", "4009 Stavanger"),
+    ),
+    Person(
+        "stress",
+        "Marit Storhaug",
+        synthetic_id(date(1966, 10, 5), 12),
+        "marit.storhaug@example.org",
+        "marit.storhaug#1X0K",
+        Channel.DIGIPOST,
+        "nb",
+        "Marit (60) har fått 2 000 brev på seks år, gjennom alle kanaler.",
+        address=("Trondheimsveien 999", "0565 Oslo"),
+    ),
+    Person(
+        "nora",
+        "Nora Nyland",
+        synthetic_id(date(2008, 10, 28), 13),
+        "nora.nyland@example.no",
+        "nora.nyland#2S8U",
+        Channel.DIGIPOST,
+        "nb",
+        "Nora (18) har nettopp opprettet digital postkasse og har ikke fått noe brev ennå.",
+        address=("Markveien 999", "0554 Oslo"),
+    ),
+    Person(
+        "drift",
+        "Drift Operatør",
+        synthetic_id(date(1985, 1, 15), 14),
+        "drift@example.org",
+        "drift.operator#9D9D",
+        Channel.DIGIPOST,
+        "nb",
+        "Operatøren driver Samlepost: ser kildenes helse og karantene, men ingen brev.",
+        is_operator=True,
+    ),
+)
+
+_PERSON_BY_SLUG = {person.slug: person for person in PERSONS}
+_AGENCY_BY_SLUG = {agency.slug: agency for agency in AGENCIES}
+
+
+def by_slug(slug: str) -> Person:
+    """Return the person of that slug. Raises KeyError."""
+    return _PERSON_BY_SLUG[slug]
+
+
+def agency(slug: str) -> Agency:
+    """Return the agency of that slug. Raises KeyError."""
+    return _AGENCY_BY_SLUG[slug]
