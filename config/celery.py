@@ -1,0 +1,67 @@
+"""The Celery application and every periodic job, on one screen.
+
+Celery carries wake-ups, never work: what must happen is a row with a state and a `due_at`, and
+the jobs below find the rows that are due. The broker may lose everything and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("samlepost")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+
+BEAT = {
+    # name: (task, seconds between runs)
+    "mailboxes due": ("inbox.sync.tasks.sync_due", 2),
+    "letters asked for by citizens": ("inbox.sync.tasks.retrieve_due", 2),
+    "receipts owed": ("inbox.sync.tasks.send_receipts", 5),
+    "notifications due": ("inbox.notifications.tasks.send_due", 3),
+    "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
+}
+
+app.conf.update(
+    beat_schedule={
+        name: {"task": task, "schedule": seconds, "options": {"expires": seconds * 5}}
+        for name, (task, seconds) in BEAT.items()
+    },
+    accept_content=["json"],
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    task_time_limit=600,
+    task_soft_time_limit=540,
+    broker_connection_retry_on_startup=True,
+    worker_send_task_events=False,
+    timezone="UTC",
+)
+
+if settings.CELERY_BROKER_URL.startswith("filesystem"):
+    folders = {name: settings.CELERY_BROKER_DIR / name for name in ("messages", "control")}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    app.conf.broker_transport_options = {
+        "data_folder_in": str(folders["messages"]),
+        "data_folder_out": str(folders["messages"]),
+        "control_folder": str(folders["control"]),
+        "polling_interval": 0.2,
+    }
+    # Events and remote control would fill the folder with files that nobody reads.
+    app.conf.worker_enable_remote_control = False
+else:
+    app.conf.broker_transport_options = {"visibility_timeout": 600}
+
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**_kwargs: Any) -> None:
+    """Stop Celery from replacing the logging that settings.py configured."""

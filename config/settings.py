@@ -1,0 +1,277 @@
+"""The one settings file. Every choice comes from the environment; `.env.example` explains each.
+
+DEMO=1 alone permits the simulators: loopback sources, cookies over http and the pages under
+/demo/. Without it a missing or unsafe setting stops the start.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from config.env import env_bool, env_hex, env_int, env_list, env_text, env_url, kept_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env_text("DATA_DIR", str(BASE_DIR / "data"))).resolve()
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+
+DEMO = env_bool("DEMO")
+DEBUG = False
+
+SECRET_KEY = env_text("SECRET_KEY") or (kept_secret(DATA_DIR / "keys" / "secret-key") if DEMO else "")
+if len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("SECRET_KEY must be set to at least 50 random characters.")
+IDENTITY_KEY = env_hex("IDENTITY_KEY", 32, DATA_DIR / "keys" / "identity-key" if DEMO else None)
+
+# Addresses: as the browser sees us, and the simulators (demo) as servers and browsers see them.
+WEB_PUBLIC_URL = env_url("WEB_PUBLIC_URL", "http://127.0.0.1:8000" if DEMO else "")
+if not WEB_PUBLIC_URL:
+    raise ImproperlyConfigured("WEB_PUBLIC_URL must be set to the address citizens use.")
+if not DEMO and not WEB_PUBLIC_URL.startswith("https://"):
+    raise ImproperlyConfigured("WEB_PUBLIC_URL must start with https:// unless DEMO=1.")
+SIMULATORS_URL = env_url("SIMULATORS_URL", "http://127.0.0.1:8010" if DEMO else "")
+SIMULATORS_PUBLIC_URL = env_url("SIMULATORS_PUBLIC_URL", SIMULATORS_URL)
+if SIMULATORS_URL and not DEMO:
+    raise ImproperlyConfigured("SIMULATORS_URL is set: simulators are allowed only with DEMO=1.")
+DEMO_TOKEN = env_text("DEMO_TOKEN", "samlepost-demo") if DEMO else ""
+CLOCK_FILE = env_text("CLOCK_FILE", str(DATA_DIR / "clock.json") if DEMO else "")
+if CLOCK_FILE and not DEMO:
+    raise ImproperlyConfigured("CLOCK_FILE is set: the clock can be moved only with DEMO=1.")
+if CLOCK_FILE:
+    os.environ["CLOCK_FILE"] = CLOCK_FILE
+
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", str(urlsplit(WEB_PUBLIC_URL).hostname))
+if DEMO and "ALLOWED_HOSTS" not in os.environ:
+    ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]"]
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "csp",
+    "inbox.citizens",
+    "inbox.archive",
+    "inbox.letters",
+    "inbox.notifications",
+    "inbox.sync",
+    "inbox.web",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "inbox.web.sessions.session_limits",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "inbox.web.context.page",
+            ],
+            "builtins": ["inbox.web.templatetags.samlepost"],
+        },
+    }
+]
+
+DATABASE_URL = env_text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'samlepost.sqlite3'}" if DEMO else "")
+if not DATABASE_URL:
+    raise ImproperlyConfigured("DATABASE_URL must be set, e.g. postgresql://user:password@host/name.")
+try:
+    DATABASES: dict[str, Any] = {"default": dict(dj_database_url.parse(DATABASE_URL))}
+except (ValueError, KeyError) as error:
+    raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    # A new connection a request costs six times the page; one thread a process holds one.
+    DATABASES["default"]["CONN_MAX_AGE"] = env_int("DATABASE_CONN_MAX_AGE", 600)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env_url("REDIS_URL", "", ("redis", "rediss", "unix"))
+if REDIS_URL:
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    }
+    SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(DATA_DIR / "cache"),
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
+    }
+    SESSION_ENGINE = "django.contrib.sessions.backends.file"
+    SESSION_FILE_PATH = str(DATA_DIR / "sessions")
+    Path(SESSION_FILE_PATH).mkdir(parents=True, exist_ok=True)
+
+AUTH_USER_MODEL = "citizens.Citizen"
+AUTHENTICATION_BACKENDS = ["inbox.citizens.oidc.IdportenBackend"]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "inbox"
+LOGOUT_REDIRECT_URL = "logged_out"
+
+# ID-porten asks again after 30 idle minutes and 120 in all (oidc_func_sso); so do we.
+SESSION_IDLE_SECONDS = env_int("SESSION_IDLE_MINUTES", 30, minimum=1) * 60
+SESSION_ABSOLUTE_SECONDS = env_int("SESSION_ABSOLUTE_MINUTES", 120, minimum=1) * 60
+SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEMO
+SESSION_COOKIE_NAME = "samlepost_session" if DEMO else "__Host-session"
+CSRF_COOKIE_NAME = "samlepost_csrf" if DEMO else "__Host-csrf"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "inbox.web.views.errors.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# OpenID Connect against ID-porten; addresses for servers and for browsers may differ.
+OIDC_ISSUER = env_url("OIDC_ISSUER", f"{SIMULATORS_PUBLIC_URL}/idporten" if DEMO else "")
+OIDC_SERVER_URL = env_url("OIDC_SERVER_URL", f"{SIMULATORS_URL}/idporten" if DEMO else OIDC_ISSUER)
+if not OIDC_ISSUER:
+    raise ImproperlyConfigured("OIDC_ISSUER must be set, e.g. https://idporten.no.")
+OIDC_RP_CLIENT_ID = env_text("OIDC_CLIENT_ID", "samlepost" if DEMO else "")
+OIDC_RP_CLIENT_SECRET = env_text("OIDC_CLIENT_SECRET", "samlepost-demo-secret" if DEMO else "")
+if not (OIDC_RP_CLIENT_ID and OIDC_RP_CLIENT_SECRET):
+    raise ImproperlyConfigured("OIDC_CLIENT_ID and OIDC_CLIENT_SECRET must be set.")
+OIDC_OP_AUTHORIZATION_ENDPOINT = env_url("OIDC_AUTHORIZATION_URL", f"{OIDC_ISSUER}/authorize")
+OIDC_OP_TOKEN_ENDPOINT = env_url("OIDC_TOKEN_URL", f"{OIDC_SERVER_URL}/token")
+OIDC_OP_USER_ENDPOINT = env_url("OIDC_USERINFO_URL", f"{OIDC_SERVER_URL}/userinfo")
+OIDC_OP_JWKS_ENDPOINT = env_url("OIDC_JWKS_URL", f"{OIDC_SERVER_URL}/jwks")
+OIDC_OP_LOGOUT_ENDPOINT = env_url("OIDC_LOGOUT_URL", f"{OIDC_ISSUER}/endsession")
+OIDC_RP_SIGN_ALGO = "RS256"
+OIDC_RP_SCOPES = "openid profile"
+OIDC_USE_PKCE = True
+OIDC_STORE_ID_TOKEN = True
+OIDC_CALLBACK_CLASS = "inbox.web.views.login.Callback"
+OIDC_TIMEOUT = 10
+
+# Mail that leaves Samlepost. In the demo it goes to the outbox page.
+EMAIL_BACKEND = env_text(
+    "EMAIL_BACKEND",
+    "inbox.notifications.outbox.OutboxBackend"
+    if DEMO
+    else "django.core.mail.backends.smtp.EmailBackend",
+)
+EMAIL_HOST = env_text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env_int("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env_text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env_text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS")
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env_text("DEFAULT_FROM_EMAIL", "Samlepost <ikke-svar@samlepost.example>")
+
+ARCHIVE_DIR = Path(env_text("ARCHIVE_DIR", str(DATA_DIR / "archive")))
+
+# How often each mailbox is asked for new letters; sources may also ping /hooks/<source>/.
+SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 20 if DEMO else 300, minimum=1)
+SYNC_LEASE_SECONDS = env_int("SYNC_LEASE_SECONDS", 30, minimum=5)
+SYNC_BATCH_SIZE = env_int("SYNC_BATCH_SIZE", 500, minimum=1)
+SOURCE_ALLOWED_HOSTS = env_list("SOURCE_ALLOWED_HOSTS")
+
+CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_DIR = DATA_DIR / "broker"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+
+LANGUAGE_CODE = "nb"
+LANGUAGES = [("nb", _("Norwegian Bokmål")), ("en", _("English"))]
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SECURE = not DEMO
+LOCALE_PATHS = [BASE_DIR / "inbox" / "web" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "Europe/Oslo"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static" if DEMO else BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if not DEMO:
+    SECURE_SSL_REDIRECT = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+
+_idporten = "{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER))
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        # Designsystemet draws its icons with masks of data: addresses.
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "object-src": [SELF],
+        # Chromium shows a PDF in <object> as a frame.
+        "frame-src": [SELF],
+        # Logging out posts a form whose answer leads to ID-porten.
+        "form-action": [SELF, _idporten],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "config.logs.Redact"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "filters": ["redact"], "formatter": "line"},
+    },
+    "root": {"handlers": ["console"], "level": env_text("LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        # One line for each request to a source at INFO would drown the rest.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        # Logs whole claims, the identity number among them, at DEBUG.
+        "mozilla_django_oidc": {"level": "INFO"},
+    },
+}
+SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -1,0 +1,86 @@
+"""Citizens: who is looking, how she is recognised, and what her inbox amounts to."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+from inbox.citizens.owned import new_id
+
+
+class SecurityLevel(models.IntegerChoices):
+    """The assurance that a letter asks for and a session has (eIDAS substantial and high)."""
+
+    SUBSTANTIAL = 3
+    HIGH = 4
+
+
+class Citizen(AbstractBaseUser):
+    """A person with an inbox. Nobody has a password: log-in is by ID-porten alone.
+
+    `is_staff` marks those who run Samlepost: they see the operator pages, never letters.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=255)
+    email = models.EmailField(blank=True)
+    language = models.CharField(max_length=8, default="nb")
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[BaseUserManager[Citizen]] = BaseUserManager()
+
+    USERNAME_FIELD = "id"
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Identifier(models.Model):
+    """How an outside system names a citizen: the one look-up table that is not hers.
+
+    The value itself (a national identity number, a DPI mailbox address) stands nowhere in the
+    clear: `blind_index` is an HMAC for look-up, `ciphertext` the encrypted value (`identity.py`).
+    """
+
+    class Kind(models.TextChoices):
+        NATIONAL_ID = "national_id"
+        MAILBOX_ADDRESS = "mailbox_address"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=32, choices=Kind)
+    blind_index = models.BinaryField(max_length=32)
+    ciphertext = models.BinaryField(max_length=512)
+    citizen = models.ForeignKey(Citizen, on_delete=models.CASCADE, related_name="identifiers")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kind", "blind_index"], name="identifier_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.citizen_id}"
+
+
+class InboxState(models.Model):
+    """What a page must know of a citizen's inbox without counting: one row a citizen.
+
+    Written in the same transaction as the letters it counts. `version` grows with every change
+    that her list could show and is the list's ETag. `senders` maps a sender's id to
+    [name, number of letters].
+    """
+
+    citizen = models.OneToOneField(
+        Citizen, primary_key=True, on_delete=models.CASCADE, related_name="inbox_state"
+    )
+    letters = models.PositiveIntegerField(default=0)
+    unread = models.PositiveIntegerField(default=0)
+    needs_action = models.PositiveIntegerField(default=0)
+    version = models.PositiveBigIntegerField(default=0)
+    senders = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"inbox of {self.citizen_id}"

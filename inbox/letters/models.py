@@ -1,0 +1,223 @@
+"""Letters: what the citizen sees, the deliveries they came by, their documents and events."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from inbox.archive.models import Blob, Package
+from inbox.citizens.models import Citizen, SecurityLevel
+from inbox.citizens.owned import CitizenOwned, OwnedForeignKey, new_id
+from inbox.letters.queries import LetterQuerySet
+
+
+class Sender(models.Model):
+    """A public body that writes letters. Shared by all citizens; found by organisation number."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    org_number = models.CharField(max_length=9, blank=True)
+    name = models.CharField(max_length=255)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["org_number", "name"], name="sender_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Letter(CitizenOwned):
+    """One letter as the citizen sees it: the row that the list reads, with nothing to join.
+
+    `title`, `summary` and `body` may be shown only in a session of `security_level`; below it
+    `public_title` alone. Reads go through `Letter.objects.visible_to(viewer)`.
+    """
+
+    class Kind(models.TextChoices):
+        LETTER = "letter"
+        DECISION = "decision"
+        TASK = "task"
+        NOTICE = "notice"
+        INVOICE = "invoice"
+
+    class Content(models.TextChoices):
+        """Whether body and documents are here."""
+
+        KEPT = "kept"
+        ON_OPEN = "on_open"
+        """Fetching would count as reading: waits until she opens the letter or asks."""
+        REQUESTED = "requested"
+        GONE = "gone"
+
+    sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="+", db_index=False)
+    sender_name = models.CharField(max_length=255)
+    source = models.CharField(max_length=64)
+    """The slug of the source that the letter was first delivered by."""
+    title = models.CharField(max_length=255)
+    public_title = models.CharField(max_length=255, blank=True)
+    snippet = models.CharField(max_length=160, blank=True)
+    """The summary's start, cut for the list; as sensitive as the title."""
+    body = models.TextField(blank=True)
+    body_media_type = models.CharField(max_length=32, default="text/plain")
+    language = models.CharField(max_length=8, blank=True)
+    kind = models.CharField(max_length=16, choices=Kind, default=Kind.LETTER)
+    security_level = models.PositiveSmallIntegerField(
+        choices=SecurityLevel, default=SecurityLevel.HIGH
+    )
+    received_at = models.DateTimeField()
+    """The letter's own day in the inbox: when it was sent, or from when it may be seen."""
+    visible_from = models.DateTimeField(null=True, blank=True)
+    revealed = models.BooleanField(default=True)
+    """False until `visible_from` has come and the letter has been counted."""
+    due_at = models.DateTimeField(null=True, blank=True)
+    needs_action = models.BooleanField(default=False)
+    handled_at = models.DateTimeField(null=True, blank=True)
+    unread = models.BooleanField(default=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    attachments = models.PositiveSmallIntegerField(default=0)
+    content = models.CharField(max_length=16, choices=Content, default=Content.KEPT)
+    asks_receipt = models.BooleanField(default=False)
+    """The sender asks to be told of the opening: she must agree before the letter opens."""
+    case_reference = models.CharField(max_length=255, blank=True)
+    documentary_value = models.BooleanField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    """When the first source stops showing it."""
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    actions = models.JSONField(default=list, blank=True)
+    """[{"url", "label", "due_at"}]: what she can do outside the letter."""
+    search_open = models.TextField(blank=True)
+    """Casefolded text that may be searched at any level: sender and public title."""
+    search_full = models.TextField(blank=True)
+    """Casefolded text that may be searched at the letter's level."""
+
+    objects: ClassVar = LetterQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index("citizen", "-received_at", "-id", name="letter_list"),
+            models.Index(
+                "citizen", "-received_at", "-id", name="letter_unread", condition=Q(unread=True)
+            ),
+            models.Index(
+                "citizen",
+                "-received_at",
+                "-id",
+                name="letter_needs_action",
+                condition=Q(needs_action=True, handled_at=None),
+            ),
+            models.Index("citizen", "sender", "-received_at", "-id", name="letter_by_sender"),
+            models.Index("citizen", "source", "-received_at", "-id", name="letter_by_source"),
+            models.Index(
+                "citizen", "due_at", name="letter_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(
+                "visible_from", name="letter_to_reveal", condition=Q(revealed=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Delivery(CitizenOwned):
+    """One arrival of a letter by one channel; its id is also that of its archive object."""
+
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="deliveries")
+    source = models.CharField(max_length=64)
+    external_id = models.CharField(max_length=255)
+    package = models.ForeignObject(
+        Package,
+        on_delete=models.CASCADE,
+        from_fields=("citizen_id", "id"),
+        to_fields=("citizen_id", "id"),
+        related_name="deliveries",
+    )
+    fingerprint = models.CharField(max_length=64)
+    """sha256 of what the source said, so that a repeat is told from a change."""
+    sent_at = models.DateTimeField()
+    fetched_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    sender_verified = models.CharField(max_length=32, blank=True)
+    provenance = models.JSONField(default=dict, blank=True)
+    same_as = models.JSONField(default=list, blank=True)
+    notification_order = models.JSONField(null=True, blank=True)
+    wants_opening_receipt = models.BooleanField(default=False)
+    needs_confirmation = models.BooleanField(default=False)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "source", "external_id"], name="delivery_unique"
+            ),
+        ]
+        indexes: ClassVar = [models.Index("citizen", "letter_id", name="delivery_by_letter")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Document(CitizenOwned):
+    """One file of a delivery. Without a blob it is not kept (yet), and is shown as such."""
+
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="documents")
+    delivery_id = models.UUIDField()
+    delivery = OwnedForeignKey(Delivery, "delivery_id", related_name="documents")
+    blob_id = models.UUIDField(null=True, blank=True)
+    blob = OwnedForeignKey(Blob, "blob_id", related_name="documents", null=True)
+    position = models.PositiveSmallIntegerField(default=0)
+    is_main = models.BooleanField(default=False)
+    name = models.CharField(max_length=255)
+    title = models.CharField(max_length=255, blank=True)
+    media_type = models.CharField(max_length=127)
+    size = models.PositiveBigIntegerField(null=True, blank=True)
+    replaced_at = models.DateTimeField(null=True, blank=True)
+    """Set when the sender sent new content under the same id: kept, no longer shown first."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index("citizen", "letter_id", "position", name="document_by_letter"),
+            models.Index("citizen", "delivery_id", name="document_by_delivery"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Event(CitizenOwned):
+    """An append-only fact about a letter, shown in its timeline."""
+
+    class Kind(models.TextChoices):
+        RECEIVED = "received"
+        OPENED = "opened"
+        OPENED_ELSEWHERE = "opened_elsewhere"
+        DOCUMENT_OPENED = "document_opened"
+        CONTENT_REQUESTED = "content_requested"
+        CONTENT_KEPT = "content_kept"
+        REPLACED = "replaced"
+        WITHDRAWN = "withdrawn"
+        HANDLED = "handled"
+        NOTIFIED = "notified"
+        REMINDED = "reminded"
+        RECEIPT_SENT = "receipt_sent"
+
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="events")
+    kind = models.CharField(max_length=32, choices=Kind)
+    at = models.DateTimeField()
+    actor = models.ForeignKey(
+        Citizen, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    """The citizen who did it; None when Samlepost or the source did."""
+    detail = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index("citizen", "letter_id", "at", name="event_by_letter")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.letter_id}"

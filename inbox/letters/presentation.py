@@ -1,0 +1,221 @@
+"""What a viewer may see of a letter: the one place that weighs its level against her session.
+
+Templates get these values and never the model, so that a title above the level of the session
+has no way onto a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from inbox.citizens.viewer import Viewer
+from inbox.letters.models import Delivery, Document, Event, Letter
+from inbox.letters.queries import LetterQuerySet
+
+ROW_FIELDS = (
+    "id",
+    "sender_id",
+    "sender_name",
+    "source",
+    "title",
+    "public_title",
+    "snippet",
+    "language",
+    "kind",
+    "security_level",
+    "received_at",
+    "due_at",
+    "needs_action",
+    "handled_at",
+    "unread",
+    "attachments",
+    "content",
+    "expires_at",
+    "withdrawn_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A letter in the list. `title` and `snippet` are safe to show; both may be empty if locked."""
+
+    id: UUID
+    sender_id: UUID
+    sender_name: str
+    source: str
+    title: str
+    snippet: str
+    language: str
+    kind: str
+    locked: bool
+    """The session's level is below the letter's."""
+    received_at: datetime
+    due_at: datetime | None
+    needs_action: bool
+    """She has something to do and has not done it."""
+    handled: bool
+    unread: bool
+    attachments: int
+    content: str
+    expires_at: datetime | None
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLine:
+    """A document in the letter page. `kept` is False where we have no bytes (yet)."""
+
+    id: UUID
+    name: str
+    title: str
+    media_type: str
+    size: int | None
+    is_main: bool
+    kept: bool
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLine:
+    """Where the letter came from, by one channel."""
+
+    source: str
+    sent_at: datetime
+    fetched_at: datetime
+    sender_verified: str
+    provenance: dict[str, str]
+    expires_at: datetime | None
+    withdrawn_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """One line of the timeline."""
+
+    kind: str
+    at: datetime
+    by_viewer: bool
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LetterPage:
+    """All that the letter page shows. Locked: only `row`, `org_number` and the deliveries."""
+
+    row: Row
+    org_number: str
+    security_level: int
+    awaiting_consent: bool
+    """The sender asks for a receipt of the opening, and she has not yet agreed."""
+    opened_at: datetime | None
+    body: str
+    body_media_type: str
+    case_reference: str
+    documentary_value: bool | None
+    actions: list[dict[str, str]]
+    documents: Sequence[DocumentLine]
+    deliveries: Sequence[DeliveryLine]
+    events: Sequence[EventLine]
+
+
+def rows(letters: LetterQuerySet, viewer: Viewer, limit: int) -> list[Row]:
+    """Return at most `limit` rows of the list, in one query."""
+    return [_row(values, viewer) for values in letters.values(*ROW_FIELDS)[:limit]]
+
+
+def row_of(letter: Letter, viewer: Viewer) -> Row:
+    """Return what the list would show of `letter`."""
+    return _row({name: getattr(letter, name) for name in ROW_FIELDS}, viewer)
+
+
+def _row(values: dict[str, Any], viewer: Viewer) -> Row:
+    locked = not viewer.may_read(values["security_level"])
+    return Row(
+        id=values["id"],
+        sender_id=values["sender_id"],
+        sender_name=values["sender_name"],
+        source=values["source"],
+        title=values["public_title"] if locked else values["title"],
+        snippet="" if locked else values["snippet"],
+        language=values["language"],
+        kind=values["kind"],
+        locked=locked,
+        received_at=values["received_at"],
+        due_at=values["due_at"],
+        needs_action=values["needs_action"] and values["handled_at"] is None,
+        handled=values["handled_at"] is not None,
+        unread=values["unread"],
+        attachments=values["attachments"],
+        content=values["content"],
+        expires_at=values["expires_at"],
+        withdrawn=values["withdrawn_at"] is not None,
+    )
+
+
+def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
+    """Return what the letter page may show; reads documents, deliveries and events (3 queries).
+
+    Below the letter's level neither documents nor events are read.
+    """
+    locked = not viewer.may_read(letter.security_level)
+    hidden = locked or (letter.asks_receipt and letter.opened_at is None)
+    own = {"citizen_id": letter.citizen_id, "letter_id": letter.id}
+    deliveries = Delivery.objects.filter(**own).order_by("fetched_at", "id")
+    documents = [] if hidden else shown_documents(letter)
+    events = [] if hidden else Event.objects.filter(**own).order_by("at", "id")
+    return LetterPage(
+        row=row_of(letter, viewer),
+        org_number=letter.sender.org_number,
+        security_level=letter.security_level,
+        awaiting_consent=hidden and not locked,
+        opened_at=letter.opened_at,
+        body="" if hidden else letter.body,
+        body_media_type=letter.body_media_type,
+        case_reference="" if hidden else letter.case_reference,
+        documentary_value=letter.documentary_value,
+        actions=[] if hidden else letter.actions,
+        documents=documents,
+        deliveries=[_delivery_line(delivery) for delivery in deliveries],
+        events=[
+            EventLine(event.kind, event.at, event.actor_id == viewer.citizen_id, event.detail)
+            for event in events
+        ],
+    )
+
+
+def shown_documents(letter: Letter) -> list[DocumentLine]:
+    """Return the letter's present documents, the main one first (1 query)."""
+    found = (
+        Document.objects.select_related("blob")
+        .filter(citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None)
+        .order_by("-is_main", "position")
+    )
+    return [
+        DocumentLine(
+            id=document.id,
+            name=document.name,
+            title=document.title or document.name,
+            media_type=document.media_type,
+            size=document.size,
+            is_main=document.is_main,
+            kept=document.blob_id is not None,
+            sha256=document.blob.sha256 if document.blob_id else "",
+        )
+        for document in found
+    ]
+
+
+def _delivery_line(delivery: Delivery) -> DeliveryLine:
+    return DeliveryLine(
+        source=delivery.source,
+        sent_at=delivery.sent_at,
+        fetched_at=delivery.fetched_at,
+        sender_verified=delivery.sender_verified,
+        provenance=delivery.provenance,
+        expires_at=delivery.expires_at,
+        withdrawn_at=delivery.withdrawn_at,
+    )

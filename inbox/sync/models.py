@@ -1,0 +1,173 @@
+"""Sources, mailboxes, and the rows that are the queue of everything between us and a source."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from inbox.citizens.models import Citizen
+from inbox.citizens.owned import CitizenOwned, OwnedForeignKey, new_id
+from inbox.letters.models import Delivery, Letter
+
+
+class Work(models.Model):
+    """A row that is a piece of work: claimed by a lease, tried again when due."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    """Real time: when to try next."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    """Real time: until when some worker has it in hand."""
+    last_error = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Polling(models.Model):
+    """Where we are with a source: cursor, lease and health."""
+
+    cursor = models.TextField(null=True, blank=True)  # noqa: DJ001 - None means "from the start"
+    due_at = models.DateTimeField(null=True, blank=True)
+    """Real time of the next fetch; None for what is not fetched by itself."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    """Failed runs in a row."""
+    failure = models.CharField(max_length=32, blank=True)
+    """The contract's name of the latest failure, empty when the latest run succeeded."""
+    failure_detail = models.CharField(max_length=255, blank=True)
+    last_attempt_at = models.DateTimeField(null=True, blank=True)
+    last_success_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: shown to the citizen."""
+
+    class Meta:
+        abstract = True
+
+
+class Source(Polling):
+    """One configured instance of a connector: a DPI supplier, Altinn, an agency.
+
+    The polling columns count for a source whose connector reads a shared queue.
+    """
+
+    slug = models.SlugField(primary_key=True, max_length=64)
+    label = models.CharField(max_length=100)
+    connector = models.CharField(max_length=64)
+    settings = models.JSONField(default=dict)
+    """Plain strings for the connector: addresses and names of key files, never a key."""
+    shared_queue = models.BooleanField(default=False)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index("due_at", name="source_due", condition=Q(active=True, shared_queue=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Mailbox(CitizenOwned, Polling):
+    """A citizen at a source: her consent and, unless the source is a shared queue, its cursor."""
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
+    connected_at = models.DateTimeField()
+    """By the shared clock. Letters from well before are history: never unread, never notified."""
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["citizen", "source"], name="mailbox_unique"),
+        ]
+        indexes: ClassVar = [
+            models.Index("due_at", name="mailbox_due", condition=Q(active=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} of {self.citizen_id}"
+
+
+class Retrieval(CitizenOwned, Work):
+    """The citizen opened a letter, or asked for a copy, whose content the source had withheld."""
+
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="retrievals")
+    security_level = models.PositiveSmallIntegerField()
+    """The level of the session in which she asked."""
+    requested_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "letter_id"],
+                name="retrieval_one_waiting",
+                condition=Q(state="waiting"),
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index("due_at", name="retrieval_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"retrieval {self.id}"
+
+
+class OutboundReceipt(CitizenOwned, Work):
+    """A receipt owed to a source; its id is the idempotency key of every attempt."""
+
+    delivery_id = models.UUIDField()
+    delivery = OwnedForeignKey(Delivery, "delivery_id", related_name="receipts")
+    kind = models.CharField(max_length=32)
+    at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "delivery_id", "kind"], name="receipt_unique"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index("due_at", name="receipt_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.delivery_id}"
+
+
+class Quarantined(models.Model):
+    """A letter that could not be read or placed: kept whole, with its reason.
+
+    It may have no citizen, so it is not hers; its bytes are the archive object of the same id.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
+    external_id = models.CharField(max_length=255)
+    citizen = models.ForeignKey(Citizen, null=True, blank=True, on_delete=models.SET_NULL)
+    reason = models.CharField(max_length=255)
+    content_sha256 = models.CharField(max_length=64)
+    files = models.JSONField(default=list)
+    """[{"path", "size", "sha256"}] of the archive object."""
+    arrived_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    replays = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["source", "external_id", "content_sha256"], name="quarantined_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.id}"
