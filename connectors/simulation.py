@@ -11,13 +11,16 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from connectors.addresses import web_addresses
 from connectors.world.model import Channel, Person, SimulatedLetter
 
 SLOW_SECONDS_MAX = 120.0
@@ -138,7 +141,7 @@ class Simulator:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.app = Flask(type(self).__module__)
+        self.app = Flask(type(self).__module__, static_folder=None)
 
     def send(self, letter: SimulatedLetter) -> str:
         """Put a letter where its recipient's inbox can fetch it; returns its id on the wire."""
@@ -160,6 +163,40 @@ class Simulator:
     def send_garbage(self, person: Person, channel: Channel) -> str:
         """Send one letter that no mapping can read; returns its id on the wire."""
         raise NotImplementedError
+
+
+def mounted(simulators: Mapping[str, Simulator], root: Any = None) -> Any:
+    """Return one WSGI application with each simulator at /<name>/ (and `root` at /).
+
+    Tests give it to `httpx.WSGITransport`; the demo serves it.
+    """
+    return DispatcherMiddleware(
+        root or Flask(__name__, static_folder=None),
+        {f"/{name}": simulator.app for name, simulator in simulators.items()},
+    )
+
+
+def protect_pages(app: Flask, frames: Sequence[str] = ()) -> None:
+    """Send the headers that every page of a simulator needs; nothing is stored by the browser.
+
+    Samlepost's own addresses stand in form-action because Chromium applies it to the redirect
+    that follows a form, too. `frames` are the origins that a page may show in a frame.
+    """
+    policy = (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        f"frame-ancestors 'none'; form-action 'self' {' '.join(web_addresses())}"
+    )
+    if frames:
+        policy += f"; frame-src {' '.join(frames)}"
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
 
 
 def apply_faults(app: Flask, state: State, channel_of: dict[str, str] | str) -> None:

@@ -6,7 +6,6 @@ Sources: Digdir docs `maskinporten_protocol_jwtgrant.md`, `maskinporten_protocol
 
 from __future__ import annotations
 
-import os
 import re
 import time
 import uuid
@@ -18,6 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from connectors.addresses import simulators_public_url
 from connectors.keys import signing_key
 from connectors.maskinporten.client import GRANT_TYPE
 from connectors.simulation import Simulator, State
@@ -44,8 +44,7 @@ class Refusal(Exception):
 
 def issuer() -> str:
     """Return the simulated Maskinporten's name for itself, as in `iss` and `aud`."""
-    base = os.environ.get("SIMULATORS_PUBLIC_URL", "http://127.0.0.1:8010")
-    return f"{base.rstrip('/')}/maskinporten/"
+    return f"{simulators_public_url()}/maskinporten/"
 
 
 def issue_token(

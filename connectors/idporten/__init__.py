@@ -1,0 +1,1 @@
+"""A simulated ID-porten: the OpenID provider that citizens log in with."""
