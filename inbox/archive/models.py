@@ -1,0 +1,60 @@
+"""What the archive holds for each citizen: packages (one OCFL object each) and their files."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from inbox.citizens.owned import CitizenOwned, OwnedForeignKey
+
+
+class Package(CitizenOwned):
+    """One object of the archive: everything that arrived with one delivery.
+
+    `id` is the object's id, made before its bytes are written. The row is written after the
+    bytes are safe on disk, so a row without an object is damage, never a normal state.
+    """
+
+    version = models.PositiveSmallIntegerField()
+    """The object's latest version, from 1."""
+    inventory_sha512 = models.CharField(max_length=128)
+    """Hex digest of that version's inventory.json: it fixes every byte of the object."""
+    deposited_at = models.DateTimeField()
+    """Real time, when the version was safe on disk."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(version__gte=1), name="package_version_from_1"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} v{self.version}"
+
+
+class Blob(CitizenOwned):
+    """One file of one version of a package, readable by (package_id, path, version)."""
+
+    package_id = models.UUIDField()
+    package = OwnedForeignKey(Package, "package_id", related_name="blobs")
+    path = models.CharField(max_length=200)
+    """The logical path in the object, e.g. `files/0001.pdf`; never a name from a sender."""
+    sha256 = models.CharField(max_length=64)
+    """Hex digest of the plaintext."""
+    size = models.PositiveBigIntegerField()
+    """Bytes of plaintext."""
+    media_type = models.CharField(max_length=127)
+    """As the sender declared it; served only after a check against an allow-list."""
+    version = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "package_id", "path", "version"], name="blob_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.package_id}/{self.path}"
