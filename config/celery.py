@@ -21,7 +21,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 BEAT = {
     # name: (task, seconds between runs)
     "mailboxes due": ("inbox.sync.tasks.sync_due", 2),
-    "letters asked for by citizens": ("inbox.sync.tasks.retrieve_due", 2),
+    "letters asked for by citizens": ("inbox.sync.tasks.retrieve_due", 5),
     "receipts owed": ("inbox.sync.tasks.send_receipts", 5),
     "notifications due": ("inbox.notifications.tasks.send_due", 3),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
@@ -40,6 +40,8 @@ app.conf.update(
     task_time_limit=600,
     task_soft_time_limit=540,
     broker_connection_retry_on_startup=True,
+    # A page that wakes a worker never waits for a broker that is away: the sweepers find the row.
+    task_publish_retry=False,
     worker_send_task_events=False,
     timezone="UTC",
 )
@@ -57,7 +59,11 @@ if settings.CELERY_BROKER_URL.startswith("filesystem"):
     # Events and remote control would fill the folder with files that nobody reads.
     app.conf.worker_enable_remote_control = False
 else:
-    app.conf.broker_transport_options = {"visibility_timeout": 600}
+    app.conf.broker_transport_options = {
+        "visibility_timeout": 600,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+    }
 
 app.autodiscover_tasks()
 

@@ -26,7 +26,9 @@ VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text("utf-8"))["
 DEMO = env_bool("DEMO")
 DEBUG = False
 
-SECRET_KEY = env_text("SECRET_KEY") or (kept_secret(DATA_DIR / "keys" / "secret-key") if DEMO else "")
+SECRET_KEY = env_text("SECRET_KEY") or (
+    kept_secret(DATA_DIR / "keys" / "secret-key") if DEMO else ""
+)
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY must be set to at least 50 random characters.")
 IDENTITY_KEY = env_hex("IDENTITY_KEY", 32, DATA_DIR / "keys" / "identity-key" if DEMO else None)
@@ -101,9 +103,13 @@ TEMPLATES = [
     }
 ]
 
-DATABASE_URL = env_text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'samlepost.sqlite3'}" if DEMO else "")
+DATABASE_URL = env_text(
+    "DATABASE_URL", f"sqlite:///{DATA_DIR / 'samlepost.sqlite3'}" if DEMO else ""
+)
 if not DATABASE_URL:
-    raise ImproperlyConfigured("DATABASE_URL must be set, e.g. postgresql://user:password@host/name.")
+    raise ImproperlyConfigured(
+        "DATABASE_URL must be set, e.g. postgresql://user:password@host/name."
+    )
 try:
     DATABASES: dict[str, Any] = {"default": dict(dj_database_url.parse(DATABASE_URL))}
 except (ValueError, KeyError) as error:
@@ -198,8 +204,7 @@ ARCHIVE_DIR = Path(env_text("ARCHIVE_DIR", str(DATA_DIR / "archive")))
 # How often each mailbox is asked for new letters; sources may also ping /hooks/<source>/.
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 20 if DEMO else 300, minimum=1)
 SYNC_LEASE_SECONDS = env_int("SYNC_LEASE_SECONDS", 30, minimum=5)
-SYNC_BATCH_SIZE = env_int("SYNC_BATCH_SIZE", 500, minimum=1)
-SOURCE_ALLOWED_HOSTS = env_list("SOURCE_ALLOWED_HOSTS")
+SYNC_BACKOFF_MAX_SECONDS = env_int("SYNC_BACKOFF_MAX_SECONDS", 60 if DEMO else 900, minimum=1)
 
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"
 CELERY_BROKER_DIR = DATA_DIR / "broker"

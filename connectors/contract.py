@@ -318,6 +318,16 @@ class Connector:
         """Fetch body and documents of a letter sent with `content_on_open`. Counts as reading."""
         raise Misconfigured("this source delivers letters whole")
 
+    def reread(
+        self, account: Account | None, external_id: str, raw: Sequence[RawPart]
+    ) -> Batch:
+        """Read once more what was quarantined as `raw`: a batch of one letter, or of why not.
+
+        Must not ask the source for the letter again; `cursor` of the batch is ignored.
+        """
+        reason = "this source's letters cannot be read again"
+        return Batch(unreadable=[Unreadable(external_id, reason, raw)])
+
     def settle(self, batch: Batch) -> None:
         """Called after our commit: take the batch off the source's queue. May be repeated."""
 

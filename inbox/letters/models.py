@@ -97,24 +97,28 @@ class Letter(CitizenOwned):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index("citizen", "-received_at", "-id", name="letter_list"),
+            models.Index(fields=["citizen", "-received_at", "-id"], name="letter_list"),
             models.Index(
-                "citizen", "-received_at", "-id", name="letter_unread", condition=Q(unread=True)
+                fields=["citizen", "-received_at", "-id"],
+                name="letter_unread",
+                condition=Q(unread=True),
             ),
             models.Index(
-                "citizen",
-                "-received_at",
-                "-id",
+                fields=["citizen", "-received_at", "-id"],
                 name="letter_needs_action",
                 condition=Q(needs_action=True, handled_at=None),
             ),
-            models.Index("citizen", "sender", "-received_at", "-id", name="letter_by_sender"),
-            models.Index("citizen", "source", "-received_at", "-id", name="letter_by_source"),
             models.Index(
-                "citizen", "due_at", name="letter_due", condition=Q(due_at__isnull=False)
+                fields=["citizen", "sender", "-received_at", "-id"], name="letter_by_sender"
             ),
             models.Index(
-                "visible_from", name="letter_to_reveal", condition=Q(revealed=False)
+                fields=["citizen", "source", "-received_at", "-id"], name="letter_by_source"
+            ),
+            models.Index(
+                fields=["citizen", "due_at"], name="letter_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(
+                fields=["visible_from"], name="letter_to_reveal", condition=Q(revealed=False)
             ),
         ]
 
@@ -138,6 +142,8 @@ class Delivery(CitizenOwned):
     )
     fingerprint = models.CharField(max_length=64)
     """sha256 of what the source said, so that a repeat is told from a change."""
+    content_fingerprint = models.CharField(max_length=64)
+    """sha256 over its documents alone: a change of these is new content, not new metadata."""
     sent_at = models.DateTimeField()
     fetched_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -155,7 +161,9 @@ class Delivery(CitizenOwned):
                 fields=["citizen", "source", "external_id"], name="delivery_unique"
             ),
         ]
-        indexes: ClassVar = [models.Index("citizen", "letter_id", name="delivery_by_letter")]
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "letter_id"], name="delivery_by_letter")
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -176,13 +184,15 @@ class Document(CitizenOwned):
     title = models.CharField(max_length=255, blank=True)
     media_type = models.CharField(max_length=127)
     size = models.PositiveBigIntegerField(null=True, blank=True)
+    ref = models.CharField(max_length=512, blank=True)
+    """What the connector downloads it by, where we have no bytes yet."""
     replaced_at = models.DateTimeField(null=True, blank=True)
     """Set when the sender sent new content under the same id: kept, no longer shown first."""
 
     class Meta:
         indexes: ClassVar = [
-            models.Index("citizen", "letter_id", "position", name="document_by_letter"),
-            models.Index("citizen", "delivery_id", name="document_by_delivery"),
+            models.Index(fields=["citizen", "letter_id", "position"], name="document_by_letter"),
+            models.Index(fields=["citizen", "delivery_id"], name="document_by_delivery"),
         ]
 
     def __str__(self) -> str:
@@ -217,7 +227,9 @@ class Event(CitizenOwned):
     detail = models.JSONField(default=dict, blank=True)
 
     class Meta:
-        indexes: ClassVar = [models.Index("citizen", "letter_id", "at", name="event_by_letter")]
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "letter_id", "at"], name="event_by_letter")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.letter_id}"

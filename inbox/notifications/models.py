@@ -52,7 +52,7 @@ class Notification(CitizenOwned):
         ]
         indexes: ClassVar = [
             models.Index(
-                "due_at",
+                fields=["due_at"],
                 name="notification_due",
                 condition=Q(state__in=["waiting", "sending"]),
             ),
@@ -72,7 +72,7 @@ class OutboxEmail(models.Model):
     text = models.TextField()
 
     class Meta:
-        indexes: ClassVar = [models.Index("-sent_at", name="outbox_latest")]
+        indexes: ClassVar = [models.Index(fields=["-sent_at"], name="outbox_latest")]
 
     def __str__(self) -> str:
         return str(self.id)

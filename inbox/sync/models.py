@@ -69,7 +69,9 @@ class Source(Polling):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index("due_at", name="source_due", condition=Q(active=True, shared_queue=True)),
+            models.Index(
+                fields=["due_at"], name="source_due", condition=Q(active=True, shared_queue=True)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -89,7 +91,7 @@ class Mailbox(CitizenOwned, Polling):
             models.UniqueConstraint(fields=["citizen", "source"], name="mailbox_unique"),
         ]
         indexes: ClassVar = [
-            models.Index("due_at", name="mailbox_due", condition=Q(active=True)),
+            models.Index(fields=["due_at"], name="mailbox_due", condition=Q(active=True)),
         ]
 
     def __str__(self) -> str:
@@ -114,7 +116,7 @@ class Retrieval(CitizenOwned, Work):
             ),
         ]
         indexes: ClassVar = [
-            models.Index("due_at", name="retrieval_due", condition=Q(state="waiting")),
+            models.Index(fields=["due_at"], name="retrieval_due", condition=Q(state="waiting")),
         ]
 
     def __str__(self) -> str:
@@ -137,7 +139,7 @@ class OutboundReceipt(CitizenOwned, Work):
             ),
         ]
         indexes: ClassVar = [
-            models.Index("due_at", name="receipt_due", condition=Q(state="waiting")),
+            models.Index(fields=["due_at"], name="receipt_due", condition=Q(state="waiting")),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,40 @@
+"""Reading a document: the check of who may, and the bytes from the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from inbox.archive import store
+from inbox.citizens.viewer import Viewer
+from inbox.letters.models import Document
+from inbox.letters.open import get_letter
+
+
+class LevelTooLow(Exception):
+    """The letter is hers, but this session's level does not suffice to read it."""
+
+
+class NotOpened(Exception):
+    """The letter asks for her consent before it is opened."""
+
+
+def find_document(viewer: Viewer, letter_id: UUID, document_id: UUID) -> Document:
+    """Return a document that the viewer may read and whose bytes we have.
+
+    Raises Letter.DoesNotExist, Document.DoesNotExist, LevelTooLow or NotOpened.
+    """
+    letter = get_letter(viewer, letter_id)
+    if not viewer.may_read(letter.security_level):
+        raise LevelTooLow
+    if letter.asks_receipt and letter.opened_at is None:
+        raise NotOpened
+    return Document.objects.select_related("blob").get(
+        citizen_id=letter.citizen_id, letter_id=letter.id, id=document_id, blob_id__isnull=False
+    )
+
+
+def stream(document: Document) -> Iterator[bytes]:
+    """Yield the document's bytes in chunks. Raises archive errors before the first chunk."""
+    blob = document.blob
+    return store.read_chunks(blob.package_id, blob.path, version=blob.version)

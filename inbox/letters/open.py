@@ -1,0 +1,46 @@
+"""The citizen opens a letter: what that changes among her letters."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+from uuid import UUID
+
+from inbox.citizens.viewer import Viewer
+from inbox.letters import counters
+from inbox.letters.models import Event, Letter
+
+
+def get_letter(viewer: Viewer, letter_id: UUID) -> Letter:
+    """Return the viewer's letter with its sender. Raises Letter.DoesNotExist."""
+    return Letter.objects.visible_to(viewer).select_related("sender").get(id=letter_id)
+
+
+def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
+    """Note that the viewer opens `letter` for the first time; False when she had before.
+
+    Must run in a transaction. A letter opened elsewhere is opened here too, once.
+    """
+    mine = Event.objects.filter(
+        citizen_id=letter.citizen_id,
+        letter_id=letter.id,
+        kind=Event.Kind.OPENED,
+        actor_id=viewer.citizen_id,
+    )
+    if mine.exists():
+        return False
+    before = copy.copy(letter)
+    letter.unread = False
+    letter.opened_at = letter.opened_at or now
+    letter.save(update_fields=["unread", "opened_at"])
+    Event.objects.create(
+        citizen_id=letter.citizen_id,
+        letter_id=letter.id,
+        kind=Event.Kind.OPENED,
+        at=now,
+        actor_id=viewer.citizen_id,
+    )
+    if before.unread:
+        with counters.changing(letter.citizen_id) as state:
+            counters.replace(state, before, letter)
+    return True

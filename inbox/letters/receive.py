@@ -1,0 +1,328 @@
+"""Receiving letters: from what a connector understood to the rows that a citizen sees.
+
+A batch is received in the transaction that saves its cursor. Receiving the same letter twice is
+a no-op by the unique key (citizen, source, external_id). The bytes are in the archive before
+this is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from connectors.contract import IncomingDocument, IncomingLetter
+from inbox.archive.models import Blob, Package
+from inbox.citizens.models import SecurityLevel
+from inbox.citizens.owned import new_id
+from inbox.letters import counters
+from inbox.letters.models import Delivery, Document, Event, Letter, Sender
+
+TITLE_MAX = 255
+SNIPPET_MAX = 160
+EXTERNAL_ID_MAX = 255
+
+
+@dataclass
+class Arrival:
+    """One letter on its way in: what was said, for whom, and where its bytes are."""
+
+    citizen_id: UUID
+    source: str
+    incoming: IncomingLetter
+    fetched_at: datetime
+    history: bool = False
+    """Older than the mailbox: imported with its own date, neither unread nor announced."""
+    delivery_id: UUID = field(default_factory=new_id)
+    letter_id: UUID = field(default_factory=new_id)
+    package: Package | None = None
+    blobs: list[Blob | None] = field(default_factory=list)
+    """One for each of `incoming.documents`; None where the bytes are not kept."""
+    raw_blobs: list[Blob] = field(default_factory=list)
+    """What arrived byte for byte."""
+
+    def kept_blobs(self) -> list[Blob]:
+        """Every file of the package that has a row of its own."""
+        return self.raw_blobs + [blob for blob in self.blobs if blob]
+
+
+def refusal(incoming: IncomingLetter) -> str:
+    """Say why a letter cannot be received as it is; empty when it can."""
+    if not incoming.external_id or len(incoming.external_id) > EXTERNAL_ID_MAX:
+        return "its identifier is missing or too long"
+    if incoming.sent_at.tzinfo is None:
+        return "its date has no time zone"
+    if incoming.security_level not in SecurityLevel.values:
+        return f"unknown security level {incoming.security_level}"
+    if not (incoming.title or incoming.public_title).strip():
+        return "it has no title"
+    if not incoming.sender.name.strip():
+        return "it names no sender"
+    return ""
+
+
+def fingerprint(incoming: IncomingLetter) -> str:
+    """Return the sha256 (hex) of everything the source said but the bytes as they arrived."""
+    said = [
+        incoming.sender.name,
+        incoming.sender.org_number,
+        incoming.title,
+        incoming.public_title,
+        incoming.summary,
+        incoming.body,
+        incoming.body_media_type,
+        incoming.language,
+        incoming.security_level,
+        incoming.kind,
+        incoming.case_reference,
+        incoming.documentary_value,
+        incoming.needs_action,
+        incoming.needs_confirmation,
+        incoming.withdrawn,
+        [str(moment) for moment in _moments(incoming)],
+        [[action.url, action.label, str(action.due_at)] for action in incoming.actions],
+        content_fingerprint(incoming),
+    ]
+    return _digest(said)
+
+
+def content_fingerprint(incoming: IncomingLetter) -> str:
+    """Return the sha256 (hex) over the letter's documents, by digest where there is one."""
+    return _digest([_document_key(document) for document in incoming.documents])
+
+
+def known(source: str, keys: Iterable[tuple[UUID, str]]) -> dict[tuple[UUID, str], Delivery]:
+    """Return the deliveries that we have of these (citizen, external id) at `source`."""
+    wanted: dict[UUID, list[str]] = defaultdict(list)
+    for citizen_id, external_id in keys:
+        wanted[citizen_id].append(external_id)
+    found = {}
+    for citizen_id, external_ids in wanted.items():
+        for delivery in Delivery.objects.filter(
+            citizen_id=citizen_id, source=source, external_id__in=external_ids
+        ):
+            found[citizen_id, delivery.external_id] = delivery
+    return found
+
+
+def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
+    """Write letters, deliveries, documents and events; returns the letters that are new.
+
+    `now` is the shared clock's. Must run in a transaction. The caller has archived every
+    package; arrivals that another worker was faster with are left out.
+    """
+    arrivals = _won(arrivals)
+    senders = _senders(arrivals)
+    letters = [
+        _letter(arrival, senders[_sender_key(arrival.incoming)], now) for arrival in arrivals
+    ]
+    Package.objects.bulk_create([a.package for a in arrivals if a.package])
+    Blob.objects.bulk_create([blob for a in arrivals for blob in a.kept_blobs()])
+    Letter.objects.bulk_create(letters)
+    Document.objects.bulk_create([row for a in arrivals for row in document_rows(a)])
+    Event.objects.bulk_create([event for a in arrivals for event in _events(a)])
+    _count(letters)
+    return letters
+
+
+def _won(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Insert the deliveries and keep the arrivals whose delivery is ours."""
+    Delivery.objects.bulk_create([_delivery(a) for a in arrivals], ignore_conflicts=True)
+    ours: set[UUID] = set()
+    by_citizen: dict[UUID, list[UUID]] = defaultdict(list)
+    for arrival in arrivals:
+        by_citizen[arrival.citizen_id].append(arrival.delivery_id)
+    for citizen_id, ids in by_citizen.items():
+        ours.update(
+            Delivery.objects.filter(citizen_id=citizen_id, id__in=ids).values_list("id", flat=True)
+        )
+    return [arrival for arrival in arrivals if arrival.delivery_id in ours]
+
+
+def _delivery(arrival: Arrival) -> Delivery:
+    incoming = arrival.incoming
+    return Delivery(
+        citizen_id=arrival.citizen_id,
+        id=arrival.delivery_id,
+        letter_id=arrival.letter_id,
+        source=arrival.source,
+        external_id=incoming.external_id,
+        fingerprint=fingerprint(incoming),
+        content_fingerprint=content_fingerprint(incoming),
+        sent_at=incoming.sent_at,
+        fetched_at=arrival.fetched_at,
+        expires_at=incoming.expires_at,
+        sender_verified=incoming.sender.verified[:32],
+        provenance=dict(incoming.provenance),
+        same_as=list(incoming.same_as),
+        notification_order=incoming.notification_order and dict(incoming.notification_order),
+        wants_opening_receipt=incoming.wants_opening_receipt,
+        needs_confirmation=incoming.needs_confirmation,
+        withdrawn_at=arrival.fetched_at if incoming.withdrawn else None,
+    )
+
+
+def _letter(arrival: Arrival, sender: Sender, now: datetime) -> Letter:
+    incoming = arrival.incoming
+    visible_from = incoming.visible_from
+    letter = Letter(
+        citizen_id=arrival.citizen_id,
+        id=arrival.letter_id,
+        sender=sender,
+        source=arrival.source,
+        received_at=max(incoming.sent_at, visible_from or incoming.sent_at),
+        visible_from=visible_from,
+        revealed=visible_from is None or visible_from <= now,
+        unread=not arrival.history and incoming.opened_at is None,
+        opened_at=incoming.opened_at,
+        content=Letter.Content.ON_OPEN if incoming.content_on_open else Letter.Content.KEPT,
+        attachments=sum(not document.is_main for document in incoming.documents),
+    )
+    describe(letter, incoming, arrival.fetched_at)
+    return letter
+
+
+def describe(letter: Letter, incoming: IncomingLetter, at: datetime) -> None:
+    """Set on `letter` (unsaved) all that the source says about it besides its documents."""
+    letter.sender_name = clean(incoming.sender.name, TITLE_MAX)
+    letter.title = clean(incoming.title or incoming.public_title, TITLE_MAX)
+    letter.public_title = clean(incoming.public_title, TITLE_MAX)
+    letter.snippet = snippet(incoming.summary or incoming.body)
+    letter.language = incoming.language[:8]
+    letter.kind = incoming.kind
+    letter.security_level = incoming.security_level
+    letter.due_at = incoming.due_at
+    letter.needs_action = incoming.needs_action or incoming.needs_confirmation
+    letter.handled_at = incoming.handled_at
+    letter.case_reference = clean(incoming.case_reference, TITLE_MAX)
+    letter.documentary_value = incoming.documentary_value
+    letter.expires_at = incoming.expires_at
+    letter.asks_receipt = incoming.wants_opening_receipt
+    letter.withdrawn_at = (letter.withdrawn_at or at) if incoming.withdrawn else None
+    if not incoming.content_on_open:
+        letter.body = clean(incoming.body)
+        letter.body_media_type = incoming.body_media_type
+        letter.actions = action_rows(incoming)
+    letter.search_open = f"{letter.sender_name} {letter.public_title}".casefold()
+    letter.search_full = f"{letter.search_open} {letter.title}".casefold()
+
+
+def action_rows(incoming: IncomingLetter) -> list[dict[str, str]]:
+    """Return the letter's actions as the JSON that a letter keeps."""
+    return [
+        {
+            "url": action.url,
+            "label": clean(action.label, TITLE_MAX),
+            "due_at": action.due_at.isoformat() if action.due_at else "",
+        }
+        for action in incoming.actions
+    ]
+
+
+def document_rows(arrival: Arrival) -> list[Document]:
+    """Return unsaved documents for an arrival, in the order the source gave them."""
+    rows = []
+    for position, incoming in enumerate(arrival.incoming.documents):
+        blob = arrival.blobs[position] if position < len(arrival.blobs) else None
+        rows.append(
+            Document(
+                citizen_id=arrival.citizen_id,
+                letter_id=arrival.letter_id,
+                delivery_id=arrival.delivery_id,
+                blob_id=blob.id if blob else None,
+                position=position,
+                is_main=incoming.is_main,
+                name=clean(incoming.name, TITLE_MAX) or "document",
+                title=clean(incoming.title, TITLE_MAX),
+                media_type=incoming.media_type[:127],
+                size=blob.size if blob else incoming.size,
+                ref="" if blob else incoming.ref[:512],
+            )
+        )
+    return rows
+
+
+def clean(text: str, length: int | None = None) -> str:
+    """Return `text` without NUL (PostgreSQL refuses it) and cut to `length` characters."""
+    return text.replace("\x00", "").strip()[:length]
+
+
+def snippet(text: str) -> str:
+    """Return the start of `text` on one line, at most 160 characters."""
+    line = " ".join(clean(text).replace("**", "").replace("#", "").split())
+    return line if len(line) <= SNIPPET_MAX else line[: SNIPPET_MAX - 1].rstrip() + "…"
+
+
+def _events(arrival: Arrival) -> list[Event]:
+    own = {"citizen_id": arrival.citizen_id, "letter_id": arrival.letter_id}
+    kept = sum(blob is not None for blob in arrival.blobs)
+    events = [
+        Event(
+            **own,
+            kind=Event.Kind.RECEIVED,
+            at=arrival.fetched_at,
+            detail={"source": arrival.source, "documents": kept},
+        )
+    ]
+    if arrival.incoming.opened_at:
+        events.append(
+            Event(
+                **own,
+                kind=Event.Kind.OPENED_ELSEWHERE,
+                at=arrival.incoming.opened_at,
+                detail={"source": arrival.source},
+            )
+        )
+    return events
+
+
+def _count(letters: Sequence[Letter]) -> None:
+    by_citizen: dict[UUID, list[Letter]] = defaultdict(list)
+    for letter in letters:
+        if letter.revealed:
+            by_citizen[letter.citizen_id].append(letter)
+    # In one order everywhere, so that two batches never wait for each other's rows.
+    for citizen_id in sorted(by_citizen):
+        with counters.changing(citizen_id) as state:
+            counters.add(state, by_citizen[citizen_id])
+
+
+def _senders(arrivals: Sequence[Arrival]) -> dict[tuple[str, str], Sender]:
+    keys = {_sender_key(arrival.incoming) for arrival in arrivals}
+    Sender.objects.bulk_create(
+        [Sender(org_number=org_number, name=name) for org_number, name in sorted(keys)],
+        ignore_conflicts=True,
+    )
+    found = Sender.objects.filter(name__in={name for _, name in keys})
+    return {(sender.org_number, sender.name): sender for sender in found}
+
+
+def _sender_key(incoming: IncomingLetter) -> tuple[str, str]:
+    return incoming.sender.org_number[:9], clean(incoming.sender.name, TITLE_MAX)
+
+
+def _moments(incoming: IncomingLetter) -> tuple[datetime | None, ...]:
+    return (
+        incoming.sent_at,
+        incoming.visible_from,
+        incoming.due_at,
+        incoming.expires_at,
+        incoming.opened_at,
+        incoming.handled_at,
+    )
+
+
+def _document_key(document: IncomingDocument) -> list[Any]:
+    digest = document.sha256
+    if document.content is not None:
+        digest = hashlib.sha256(document.content).hexdigest()
+    return [document.name, document.title, document.is_main, digest or document.ref, document.size]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()

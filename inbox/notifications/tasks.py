@@ -1,0 +1,13 @@
+"""Wake-ups for notifications."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from inbox.notifications import deliver
+
+
+@shared_task
+def send_due() -> None:
+    """Send the notices that are due."""
+    deliver.send_due()

@@ -1,0 +1,155 @@
+"""The lines that the product rests on: fetch from one source until there is no more.
+
+The cursor is saved with the letters it covers. A crash anywhere leaves either nothing or a
+batch with its cursor; running again is a no-op for what is here already. Whatever fails is
+written on the mailbox (or the shared source), where the citizen and the operator see it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from connectors import clock
+from connectors.contract import (
+    Account,
+    ConnectorError,
+    CursorExpired,
+    Misconfigured,
+    NotPermitted,
+    RateLimited,
+)
+from inbox.sync import lease
+from inbox.sync.intake import Intake, take_in
+from inbox.sync.models import Mailbox, Source
+from inbox.sync.sources import account_of, connected
+
+log = logging.getLogger("samlepost.sync")
+
+PATIENCE = 3
+"""After so many failed runs a document that cannot be downloaded no longer holds up its letter."""
+REFUSED_RETRY = 3600.0
+"""Seconds before asking a source again that refused us or that we are misconfigured for."""
+
+
+def sync_mailbox(citizen_id: UUID | str, mailbox_id: UUID | str) -> int:
+    """Fetch one citizen's letters from one source; returns how many were new.
+
+    Returns 0 at once when another worker has the mailbox in hand. Never raises ConnectorError:
+    a failure is recorded on the mailbox.
+    """
+    row = Mailbox.objects.filter(citizen_id=citizen_id, id=mailbox_id, active=True)
+    token = lease.take_polling(row)
+    if token is None:
+        return 0
+    mailbox = row.select_related("source").get()
+    account = account_of(mailbox.citizen_id)
+    return _run(row, token, mailbox, mailbox.source, account, mailbox)
+
+
+def sync_source(slug: str) -> int:
+    """Fetch a shared queue's letters; returns how many were new. See `sync_mailbox`."""
+    row = Source.objects.filter(slug=slug, active=True, shared_queue=True)
+    token = lease.take_polling(row)
+    if token is None:
+        return 0
+    source = row.get()
+    return _run(row, token, source, source, None, None)
+
+
+def _run(
+    row: QuerySet[Mailbox] | QuerySet[Source],
+    token: UUID,
+    polling: Mailbox | Source,
+    source: Source,
+    account: Account | None,
+    mailbox: Mailbox | None,
+) -> int:
+    new = 0
+    try:
+        with connected(source) as connector:
+            intake = Intake(
+                source,
+                connector,
+                account,
+                mailbox,
+                still_ours=_renewal(row, token),
+                patient=polling.failures < PATIENCE,
+            )
+            for batch in connector.fetch(account, polling.cursor):
+
+                def save(cursor: str | None = batch.cursor) -> None:
+                    lease.keep(row, token, cursor=cursor)
+
+                new += len(take_in(intake, batch, save))
+                connector.settle(batch)
+    except lease.LeaseLost:
+        log.warning("lease of %s lost", source.slug)
+        return new
+    except ConnectorError as error:
+        _record_failure(row, token, polling, source, error)
+        return new
+    except Exception:
+        # A fault of ours must not be taken for "no letters": it shows, and it is retried.
+        log.exception("sync of %s failed", source.slug)
+        _record_failure(row, token, polling, source, ConnectorError("internal error"))
+        return new
+    _record_success(row, token)
+    return new
+
+
+def _record_success(row: QuerySet[Mailbox] | QuerySet[Source], token: UUID) -> None:
+    lease.give_back(
+        row,
+        token,
+        failures=0,
+        failure="",
+        failure_detail="",
+        last_success_at=clock.now(),
+        due_at=timezone.now() + timedelta(seconds=settings.SYNC_INTERVAL_SECONDS),
+    )
+
+
+def _record_failure(
+    row: QuerySet[Mailbox] | QuerySet[Source],
+    token: UUID,
+    polling: Mailbox | Source,
+    source: Source,
+    error: ConnectorError,
+) -> None:
+    log.warning("%s: %s: %s", source.slug, type(error).__name__, error)
+    if isinstance(error, CursorExpired) and polling.cursor is not None:
+        lease.give_back(row, token, cursor=None, due_at=timezone.now())
+        return
+    at_least = 0.0
+    if isinstance(error, RateLimited):
+        at_least = error.retry_after
+    elif isinstance(error, NotPermitted | Misconfigured) and not settings.DEMO:
+        at_least = REFUSED_RETRY
+    lease.give_back(
+        row,
+        token,
+        failures=polling.failures + 1,
+        failure=type(error).__name__.lower(),
+        failure_detail=str(error)[:255],
+        due_at=lease.back_off(polling.failures, at_least),
+    )
+
+
+def _renewal(row: QuerySet[Mailbox] | QuerySet[Source], token: UUID):  # type: ignore[no-untyped-def]
+    """Return a function that renews the lease when a third of it has passed."""
+    renewed = time.monotonic()
+
+    def renew() -> None:
+        nonlocal renewed
+        if time.monotonic() - renewed > settings.SYNC_LEASE_SECONDS / 3:
+            lease.keep(row, token)
+            renewed = time.monotonic()
+
+    return renew

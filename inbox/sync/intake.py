@@ -1,0 +1,267 @@
+"""Taking in one batch: sort it, archive the bytes, then write everything in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+from uuid import UUID
+
+from django.db import transaction
+
+from connectors import clock
+from connectors.contract import (
+    Account,
+    Batch,
+    Connector,
+    Gone,
+    IncomingDocument,
+    IncomingLetter,
+    ReceiptKind,
+    Scope,
+    Temporary,
+    Unreadable,
+)
+from inbox.archive import store
+from inbox.archive.deposit import package_rows
+from inbox.citizens.identity import citizens_by_value
+from inbox.letters.change import change, has_new_content
+from inbox.letters.models import Delivery, Letter
+from inbox.letters.receive import Arrival, fingerprint, known, receive, refusal
+from inbox.notifications.rules import queue_for
+from inbox.sync import quarantine, receipts
+from inbox.sync.models import Mailbox, Source
+
+HISTORY_AFTER = timedelta(days=14)
+"""Letters this much older than the mailbox are history: never unread, never notified."""
+
+EXTENSIONS = {
+    "application/pdf": "pdf",
+    "text/plain": "txt",
+    "text/html": "html",
+    "application/xml": "xml",
+    "application/json": "json",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+}
+
+
+class BadDocument(Exception):
+    """A document is not what the source said it would be."""
+
+
+@dataclass
+class Intake:
+    """What one run needs to know while it takes in batches."""
+
+    source: Source
+    connector: Connector
+    account: Account | None
+    mailbox: Mailbox | None
+    """The citizen's mailbox; None for a shared queue, whose letters are for many."""
+    still_ours: Callable[[], None]
+    """Renews the lease now and then; raises LeaseLost."""
+    patient: bool = True
+    """False after repeated failures: a document that cannot be had is left for later."""
+
+
+@dataclass
+class Sorted:
+    """A batch sorted by what is to be done with each letter."""
+
+    new: list[Arrival] = field(default_factory=list)
+    changed: list[tuple[Delivery, Arrival]] = field(default_factory=list)
+    unreadable: list[tuple[Unreadable, UUID | None]] = field(default_factory=list)
+
+
+def take_in(
+    intake: Intake,
+    batch: Batch,
+    save_cursor: Callable[[], None],
+    refused: list[str] | None = None,
+) -> list[Letter]:
+    """Archive and receive a batch; returns the new letters. Raises Temporary or LeaseLost.
+
+    `save_cursor` runs inside the transaction that writes the letters. `refused`, where given,
+    collects the reasons of what went to quarantine.
+    """
+    sorted_batch = _sort(intake, batch)
+    _archive(intake, sorted_batch)
+    if refused is not None:
+        refused.extend(item.reason for item, _ in sorted_batch.unreadable)
+    held = [
+        quarantine.keep(intake.source, unreadable, citizen_id)
+        for unreadable, citizen_id in sorted_batch.unreadable
+    ]
+    now = clock.now()
+    with transaction.atomic():
+        save_cursor()
+        quarantine.record(held)
+        letters = receive(sorted_batch.new, now)
+        for delivery, arrival in sorted_batch.changed:
+            change(delivery, arrival)
+        queue_for(letters, now)
+        if ReceiptKind.DELIVERED in intake.connector.receipts:
+            receipts.owe_delivered(letters, now)
+    return letters
+
+
+def _sort(intake: Intake, batch: Batch) -> Sorted:
+    result = Sorted(unreadable=[(item, _owner(intake)) for item in batch.unreadable])
+    owners = _owners(intake, batch)
+    readable = []
+    for incoming in batch.letters:
+        citizen_id = owners.get(incoming.recipient.value)
+        reason = refusal(incoming) or ("" if citizen_id else "nobody here has this recipient")
+        if reason or citizen_id is None:
+            result.unreadable.append((as_unreadable(incoming, reason), citizen_id))
+        else:
+            readable.append((citizen_id, incoming))
+    have = known(intake.source.slug, ((owner, item.external_id) for owner, item in readable))
+    connected = _connected_at(intake, {owner for owner, _ in readable})
+    seen = set()
+    for citizen_id, incoming in readable:
+        key = (citizen_id, incoming.external_id)
+        if key in seen:
+            continue
+        seen.add(key)
+        arrival = Arrival(citizen_id, intake.source.slug, incoming, clock.now())
+        delivery = have.get(key)
+        if delivery is None:
+            since = connected.get(citizen_id)
+            arrival.history = since is not None and incoming.sent_at < since - HISTORY_AFTER
+            result.new.append(arrival)
+        elif delivery.fingerprint != fingerprint(incoming):
+            arrival.delivery_id, arrival.letter_id = delivery.id, delivery.letter_id
+            result.changed.append((delivery, arrival))
+    return result
+
+
+def _owner(intake: Intake) -> UUID | None:
+    return intake.mailbox.citizen_id if intake.mailbox else None
+
+
+def _owners(intake: Intake, batch: Batch) -> Mapping[str, UUID]:
+    """Map each recipient as the source names her to the citizen; strangers are absent."""
+    if intake.connector.scope is Scope.PER_CITIZEN and intake.mailbox and intake.account:
+        return {intake.account.national_id: intake.mailbox.citizen_id}
+    by_kind: dict[str, set[str]] = {}
+    for incoming in batch.letters:
+        by_kind.setdefault(incoming.recipient.kind, set()).add(incoming.recipient.value)
+    owners = {}
+    for kind, values in by_kind.items():
+        for value, citizen in citizens_by_value(kind, values).items():
+            owners[value] = citizen.id
+    return owners
+
+
+def _connected_at(intake: Intake, citizen_ids: set[UUID]) -> dict[UUID, datetime]:
+    if intake.mailbox:
+        return {intake.mailbox.citizen_id: intake.mailbox.connected_at}
+    mailboxes = Mailbox.objects.filter(source=intake.source, citizen_id__in=citizen_ids)
+    return dict(mailboxes.values_list("citizen_id", "connected_at"))
+
+
+def _archive(intake: Intake, batch: Sorted) -> None:
+    """Put the bytes of every letter in the archive; what is wrong goes to quarantine instead."""
+    good = []
+    for arrival in batch.new:
+        intake.still_ours()
+        try:
+            deposit(intake, arrival)
+            good.append(arrival)
+        except BadDocument as error:
+            item = as_unreadable(arrival.incoming, str(error))
+            batch.unreadable.append((item, arrival.citizen_id))
+    batch.new = good
+    changed = []
+    for delivery, arrival in batch.changed:
+        intake.still_ours()
+        try:
+            if has_new_content(delivery, arrival.incoming):
+                deposit(intake, arrival, replaces=True)
+            changed.append((delivery, arrival))
+        except BadDocument as error:
+            item = as_unreadable(arrival.incoming, str(error))
+            batch.unreadable.append((item, arrival.citizen_id))
+    batch.changed = changed
+
+
+def deposit(intake: Intake, arrival: Arrival, *, replaces: bool = False) -> None:
+    """Archive what arrived and its documents as one object (or a new version of it).
+
+    Sets `package`, `blobs` and `raw_blobs` of the arrival. Raises BadDocument or Temporary.
+    """
+    incoming = arrival.incoming
+    files: dict[str, bytes | Iterable[bytes]] = {}
+    media_types: dict[str, str] = {}
+    for part in incoming.raw:
+        files[f"original/{part.name}"] = part.content
+        media_types[f"original/{part.name}"] = part.media_type
+    paths: list[str | None] = []
+    for position, document in enumerate(incoming.documents):
+        content = _content(intake, document)
+        path = None
+        if content is not None:
+            extension = EXTENSIONS.get(document.media_type, "bin")
+            path = f"files/{position + 1:04d}.{extension}"
+            files[path] = content
+            media_types[path] = document.media_type
+        paths.append(path)
+    write = store.add_version if replaces else store.put
+    stored = write(arrival.delivery_id, files, note=f"{arrival.source} delivery")
+    package, blobs = package_rows(arrival.citizen_id, stored, media_types)
+    by_path = {blob.path: blob for blob in blobs}
+    arrival.package = package
+    arrival.blobs = [by_path.get(path) if path else None for path in paths]
+    arrival.raw_blobs = [blob for path, blob in by_path.items() if path.startswith("original/")]
+
+
+def _content(intake: Intake, document: IncomingDocument) -> bytes | Iterator[bytes] | None:
+    """Return the document's bytes, checked as they pass; None where they are not to be had now."""
+    if document.content is not None:
+        check(document, len(document.content), hashlib.sha256(document.content).hexdigest())
+        return document.content
+    if document.on_open or not document.ref:
+        return None
+    chunks = _checked(document, intake.connector.download(intake.account, document.ref))
+    try:
+        if not intake.patient:
+            return b"".join(chunks)
+        # The first chunk is asked for here, so that what is gone is known before writing.
+        return chain([next(chunks, b"")], chunks)
+    except Gone:
+        return None
+    except Temporary:
+        if intake.patient:
+            raise
+        return None
+
+
+def _checked(document: IncomingDocument, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    size, digest = 0, hashlib.sha256()
+    for chunk in chunks:
+        size += len(chunk)
+        digest.update(chunk)
+        yield chunk
+    check(document, size, digest.hexdigest())
+
+
+def check(document: IncomingDocument, size: int, sha256: str) -> None:
+    """Compare with what the source declared. Raises BadDocument."""
+    if document.size is not None and document.size != size:
+        raise BadDocument(f"a document has {size} bytes where {document.size} were declared")
+    if document.sha256 and document.sha256.lower() != sha256:
+        raise BadDocument("a document's digest is not the one that was declared")
+
+
+def as_unreadable(incoming: IncomingLetter, reason: str) -> Unreadable:
+    """Turn a letter that may not be received into one for quarantine."""
+    return Unreadable(
+        external_id=incoming.external_id,
+        reason=reason,
+        raw=incoming.raw,
+        recipient=incoming.recipient,
+    )

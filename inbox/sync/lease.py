@@ -1,0 +1,66 @@
+"""Who has a mailbox or a piece of work in hand: leases, by conditional UPDATE, in real time.
+
+A worker that dies leaves its lease behind; when that has run out the next one takes over.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db.models import F, Model, Q, QuerySet
+from django.utils import timezone
+
+
+class LeaseLost(Exception):
+    """Another worker has taken over; what this one was about to write must not be written."""
+
+
+def free(now: datetime) -> Q:
+    """Match rows that nobody has in hand."""
+    return Q(lease_until=None) | Q(lease_until__lt=now)
+
+
+def take_polling(row: QuerySet[Model]) -> UUID | None:
+    """Take the lease of the one mailbox or source in `row`; None when somebody has it."""
+    now, token = timezone.now(), uuid4()
+    taken = row.filter(free(now)).update(
+        lease_token=token, lease_until=now + lease_time(), last_attempt_at=now
+    )
+    return token if taken else None
+
+
+def keep(row: QuerySet[Model], token: UUID, **changes: object) -> None:
+    """Renew the lease and write `changes` with it. Raises LeaseLost."""
+    held = row.filter(lease_token=token).update(
+        lease_until=timezone.now() + lease_time(), **changes
+    )
+    if not held:
+        raise LeaseLost
+
+
+def give_back(row: QuerySet[Model], token: UUID, **changes: object) -> None:
+    """Let go of the lease and write the outcome; nothing when another worker has taken over."""
+    row.filter(lease_token=token).update(lease_until=None, lease_token=None, **changes)
+
+
+def claim_work(row: QuerySet[Model]) -> bool:
+    """Claim the one piece of work in `row` for a while, counting the attempt before it is made."""
+    now = timezone.now()
+    claimed = row.filter(free(now), state="waiting").update(
+        lease_until=now + lease_time(), attempts=F("attempts") + 1
+    )
+    return bool(claimed)
+
+
+def lease_time() -> timedelta:
+    """Return how long a lease lasts unless it is renewed."""
+    return timedelta(seconds=settings.SYNC_LEASE_SECONDS)
+
+
+def back_off(failures: int, at_least: float = 0) -> datetime:
+    """Return the real time of the next attempt after so many failures in a row."""
+    seconds = settings.SYNC_INTERVAL_SECONDS * 2 ** min(failures, 10)
+    seconds = max(min(seconds, settings.SYNC_BACKOFF_MAX_SECONDS), at_least)
+    return timezone.now() + timedelta(seconds=seconds)

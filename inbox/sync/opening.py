@@ -1,0 +1,74 @@
+"""A citizen opens a letter: what she sees, and all that follows from it, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from django.db import transaction
+
+from connectors import clock
+from inbox.citizens.viewer import Viewer
+from inbox.letters.models import Event, Letter
+from inbox.letters.open import get_letter, mark_opened
+from inbox.letters.presentation import EventLine, LetterPage, page_of
+from inbox.notifications.rules import stop
+from inbox.sync import receipts, retrieve, tasks
+from inbox.sync.wake import wake
+
+
+def open_letter(viewer: Viewer, letter_id: UUID, *, agreed: bool = False) -> LetterPage:
+    """Return the letter's page for `viewer` and note that she has opened it.
+
+    Nothing is noted while her session's level is too low, or while the sender wants a receipt
+    of the opening and she has not `agreed` to it. Raises Letter.DoesNotExist.
+    """
+    letter = get_letter(viewer, letter_id)
+    if agreed and letter.asks_receipt and viewer.may_read(letter.security_level):
+        return _open(letter, viewer)
+    page = page_of(letter, viewer)
+    if page.row.locked or page.awaiting_consent:
+        return page
+    if any(event.kind == Event.Kind.OPENED and event.by_viewer for event in page.events):
+        return page
+    return _open(letter, viewer, page)
+
+
+def ask_for_content(viewer: Viewer, letter_id: UUID) -> None:
+    """Ask for a copy of a letter that the source withholds until she opens it: counts as opening.
+
+    Raises Letter.DoesNotExist.
+    """
+    letter = get_letter(viewer, letter_id)
+    if letter.content == Letter.Content.KEPT or not viewer.may_read(letter.security_level):
+        return
+    with transaction.atomic():
+        _request_content(letter, viewer)
+
+
+def _open(letter: Letter, viewer: Viewer, page: LetterPage | None = None) -> LetterPage:
+    now = clock.now()
+    with transaction.atomic():
+        first = mark_opened(letter, viewer, now)
+        if first:
+            stop(letter)
+            if letter.asks_receipt:
+                receipts.owe_opened(letter, now)
+                wake(tasks.send_receipts)
+        if letter.content == Letter.Content.ON_OPEN:
+            _request_content(letter, viewer)
+    if page is None:
+        return page_of(letter, viewer)
+    opened = EventLine(Event.Kind.OPENED, now, True, {})
+    return replace(
+        page,
+        row=replace(page.row, unread=False, content=letter.content),
+        opened_at=letter.opened_at,
+        events=[*page.events, opened] if first else page.events,
+    )
+
+
+def _request_content(letter: Letter, viewer: Viewer) -> None:
+    retrieval = retrieve.request(letter, viewer.level, clock.now())
+    if retrieval is not None:
+        wake(tasks.retrieve, retrieval.citizen_id, retrieval.id)

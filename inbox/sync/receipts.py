@@ -1,0 +1,132 @@
+"""Receipts owed to sources: rows written with what they attest, sent later, tried until done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.utils import timezone
+
+from connectors.contract import (
+    ConnectorError,
+    Misconfigured,
+    OutgoingReceipt,
+    RateLimited,
+    ReceiptKind,
+    Scope,
+)
+from inbox.archive import store
+from inbox.archive.models import Blob
+from inbox.letters.models import Delivery, Event, Letter
+from inbox.sync import lease
+from inbox.sync.models import OutboundReceipt, Source
+from inbox.sync.sources import account_of, connected
+
+log = logging.getLogger("samlepost.sync.receipts")
+
+ATTEMPTS_MAX = 50
+BATCH = 200
+QUOTED_PART_MAX_BYTES = 1_000_000
+
+
+def owe_delivered(letters: Iterable[Letter], at: datetime) -> None:
+    """Owe a delivery receipt for each new letter, in the transaction that received it."""
+    rows = []
+    for letter in letters:
+        # A new letter has the one delivery it came by.
+        delivery = Delivery.objects.only("id").get(
+            citizen_id=letter.citizen_id, letter_id=letter.id
+        )
+        rows.append(_owed(delivery.citizen_id, delivery.id, ReceiptKind.DELIVERED, at))
+    OutboundReceipt.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def owe_opened(letter: Letter, at: datetime) -> None:
+    """Owe the opening receipts that the letter's senders asked for and she agreed to."""
+    wanted = Delivery.objects.filter(
+        citizen_id=letter.citizen_id, letter_id=letter.id, wants_opening_receipt=True
+    )
+    OutboundReceipt.objects.bulk_create(
+        [_owed(letter.citizen_id, delivery.id, ReceiptKind.OPENED, at) for delivery in wanted],
+        ignore_conflicts=True,
+    )
+
+
+def send_due() -> int:
+    """Send what is due; returns how many were accepted."""
+    due = OutboundReceipt.objects.filter(
+        lease.free(timezone.now()), state="waiting", due_at__lte=timezone.now()
+    ).order_by("due_at")
+    keys = list(due.values_list("citizen_id", "id")[:BATCH])
+    return sum(_send(citizen_id, receipt_id) for citizen_id, receipt_id in keys)
+
+
+def _owed(citizen_id: object, delivery_id: object, kind: str, at: datetime) -> OutboundReceipt:
+    return OutboundReceipt(
+        citizen_id=citizen_id, delivery_id=delivery_id, kind=kind, at=at, due_at=timezone.now()
+    )
+
+
+def _send(citizen_id: object, receipt_id: object) -> bool:
+    row = OutboundReceipt.objects.filter(citizen_id=citizen_id, id=receipt_id)
+    if not lease.claim_work(row):
+        return False
+    receipt = row.select_related("delivery").get()
+    delivery = receipt.delivery
+    source = Source.objects.get(slug=delivery.source)
+    try:
+        with connected(source) as connector:
+            if receipt.kind not in connector.receipts:
+                row.update(state="done", lease_until=None)
+                return False
+            account = account_of(citizen_id) if connector.scope is Scope.PER_CITIZEN else None
+            connector.send_receipt(account, _outgoing(receipt, delivery))
+    except ConnectorError as error:
+        _later(receipt, error)
+        return False
+    row.update(state="done", sent_at=timezone.now(), lease_until=None, last_error="")
+    Event.objects.create(
+        citizen_id=receipt.citizen_id,
+        letter_id=delivery.letter_id,
+        kind=Event.Kind.RECEIPT_SENT,
+        at=receipt.at,
+        detail={"source": delivery.source, "receipt": receipt.kind},
+    )
+    return True
+
+
+def _outgoing(receipt: OutboundReceipt, delivery: Delivery) -> OutgoingReceipt:
+    return OutgoingReceipt(
+        kind=ReceiptKind(receipt.kind),
+        reference=delivery.external_id,
+        at=receipt.at,
+        idempotency_key=str(receipt.id),
+        raw=_quotable(delivery),
+    )
+
+
+def _quotable(delivery: Delivery) -> dict[str, bytes]:
+    """Return the small parts of what arrived, which a receipt may have to quote."""
+    parts = Blob.objects.filter(
+        citizen_id=delivery.citizen_id,
+        package_id=delivery.id,
+        path__startswith="original/",
+        size__lte=QUOTED_PART_MAX_BYTES,
+    )
+    return {
+        blob.path.removeprefix("original/"): store.read_bytes(delivery.id, blob.path)
+        for blob in parts
+    }
+
+
+def _later(receipt: OutboundReceipt, error: ConnectorError) -> None:
+    log.warning("receipt %s: %s: %s", receipt.id, type(error).__name__, error)
+    at_least = error.retry_after if isinstance(error, RateLimited) else 0
+    given_up = receipt.attempts >= ATTEMPTS_MAX and not isinstance(error, Misconfigured)
+    OutboundReceipt.objects.filter(citizen_id=receipt.citizen_id, id=receipt.id).update(
+        state="failed" if given_up else "waiting",
+        due_at=lease.back_off(receipt.attempts, at_least),
+        lease_until=None,
+        last_error=str(error)[:255],
+    )

@@ -1,0 +1,46 @@
+"""Sources and the connectors behind them: the one place where the two meet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from connectors import discovery
+from connectors.contract import LEVEL_SUBSTANTIAL, Account, Connector
+from inbox.citizens.identity import national_id_of
+from inbox.sync.models import Source
+
+LABELS_KEPT_SECONDS = 30.0
+_labels: tuple[float, dict[str, str]] = (0.0, {})
+
+
+@contextmanager
+def connected(source: Source) -> Iterator[Connector]:
+    """Make the source's connector and close it afterwards. Raises Misconfigured."""
+    connector = discovery.make(source.connector, source.settings)
+    try:
+        yield connector
+    finally:
+        connector.close()
+
+
+def account_of(citizen_id: object, level: int = LEVEL_SUBSTANTIAL) -> Account:
+    """Return the account by which a connector acts for this citizen."""
+    return Account(national_id=national_id_of(citizen_id), security_level=level)
+
+
+def labels() -> dict[str, str]:
+    """Return every source's label by its slug; read from the database twice a minute."""
+    global _labels
+    made_at, found = _labels
+    if not found or time.monotonic() - made_at > LABELS_KEPT_SECONDS:
+        found = dict(Source.objects.values_list("slug", "label"))
+        _labels = (time.monotonic(), found)
+    return found
+
+
+def forget_labels() -> None:
+    """Read the labels anew on next use: a source has been added or renamed."""
+    global _labels
+    _labels = (0.0, {})

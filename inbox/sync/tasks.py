@@ -1,0 +1,47 @@
+"""Wake-ups between us and the sources: ids in, one call, nothing returned."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from inbox.sync import engine, receipts, schedule
+from inbox.sync import retrieve as retrieval
+
+
+@shared_task
+def sync_due() -> None:
+    """Hand every mailbox and shared queue that is due to a worker."""
+    for slug in schedule.due_sources():
+        sync_source.delay(slug)
+    for citizen_id, mailbox_id in schedule.due_mailboxes():
+        sync_mailbox.delay(citizen_id, mailbox_id)
+
+
+@shared_task
+def sync_mailbox(citizen_id: str, mailbox_id: str) -> None:
+    """Fetch one citizen's letters from one source."""
+    engine.sync_mailbox(citizen_id, mailbox_id)
+
+
+@shared_task
+def sync_source(slug: str) -> None:
+    """Fetch a shared queue."""
+    engine.sync_source(slug)
+
+
+@shared_task
+def retrieve_due() -> None:
+    """Carry out retrievals whose wake-up was lost, or that are to be tried again."""
+    retrieval.run_due()
+
+
+@shared_task
+def retrieve(citizen_id: str, retrieval_id: str) -> None:
+    """Carry out one retrieval."""
+    retrieval.retrieve(citizen_id, retrieval_id)
+
+
+@shared_task
+def send_receipts() -> None:
+    """Send the receipts that are owed."""
+    receipts.send_due()
