@@ -21,6 +21,8 @@ def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
 
     Must run in a transaction. A letter opened elsewhere is opened here too, once.
     """
+    # Of two tabs that open it at once the second waits here and finds the first one's event.
+    Letter.objects.select_for_update().only("id").get(citizen_id=letter.citizen_id, id=letter.id)
     mine = Event.objects.filter(
         citizen_id=letter.citizen_id,
         letter_id=letter.id,

@@ -104,7 +104,7 @@ def take_in(
             change(delivery, arrival)
         queue_for(letters, now)
         if ReceiptKind.DELIVERED in intake.connector.receipts:
-            receipts.owe_delivered(letters, now)
+            receipts.owe_delivered(sorted_batch.new, letters, now)
     return letters
 
 

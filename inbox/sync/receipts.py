@@ -19,6 +19,7 @@ from connectors.contract import (
 from inbox.archive import store
 from inbox.archive.models import Blob
 from inbox.letters.models import Delivery, Event, Letter
+from inbox.letters.receive import Arrival
 from inbox.sync import lease
 from inbox.sync.models import OutboundReceipt, Source
 from inbox.sync.sources import account_of, connected
@@ -30,16 +31,17 @@ BATCH = 200
 QUOTED_PART_MAX_BYTES = 1_000_000
 
 
-def owe_delivered(letters: Iterable[Letter], at: datetime) -> None:
-    """Owe a delivery receipt for each new letter, in the transaction that received it."""
-    rows = []
-    for letter in letters:
-        # A new letter has the one delivery it came by.
-        delivery = Delivery.objects.only("id").get(
-            citizen_id=letter.citizen_id, letter_id=letter.id
-        )
-        rows.append(_owed(delivery.citizen_id, delivery.id, ReceiptKind.DELIVERED, at))
-    OutboundReceipt.objects.bulk_create(rows, ignore_conflicts=True)
+def owe_delivered(arrivals: Iterable[Arrival], letters: Iterable[Letter], at: datetime) -> None:
+    """Owe a delivery receipt for each arrival that became one of `letters`. In a transaction."""
+    new = {letter.id for letter in letters}
+    OutboundReceipt.objects.bulk_create(
+        [
+            _owed(arrival.citizen_id, arrival.delivery_id, ReceiptKind.DELIVERED, at)
+            for arrival in arrivals
+            if arrival.letter_id in new
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def owe_opened(letter: Letter, at: datetime) -> None:

@@ -40,20 +40,19 @@ def request(letter: Letter, level: int, at: datetime) -> Retrieval | None:
 
     `level` is that of the session in which she asked. Sets `letter.content` (saved).
     """
-    waiting = Retrieval.objects.filter(
-        citizen_id=letter.citizen_id, letter_id=letter.id, state="waiting"
-    )
-    if waiting.exists():
-        return None
-    letter.content = Letter.Content.REQUESTED
-    letter.save(update_fields=["content"])
-    return Retrieval.objects.create(
+    retrieval = Retrieval(
         citizen_id=letter.citizen_id,
         letter_id=letter.id,
         security_level=level,
         requested_at=at,
         due_at=timezone.now(),
     )
+    Retrieval.objects.bulk_create([retrieval], ignore_conflicts=True)
+    if not Retrieval.objects.filter(citizen_id=letter.citizen_id, id=retrieval.id).exists():
+        return None
+    letter.content = Letter.Content.REQUESTED
+    letter.save(update_fields=["content"])
+    return retrieval
 
 
 def run_due() -> int:

@@ -1,0 +1,92 @@
+"""The demo's citizens, sources and mailboxes, as the simulators' control API names them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from django.db import transaction
+from django.utils import timezone
+
+from connectors import clock
+from inbox.citizens.identity import find_citizen, identify
+from inbox.citizens.models import Citizen, Identifier, InboxState
+from inbox.sync.models import Mailbox, Source
+from inbox.sync.sources import forget_labels
+
+TIMEOUT_SECONDS = 30.0
+
+
+def configure(control_url: str) -> tuple[int, int]:
+    """Make what the control API at `control_url` names; returns (new citizens, new sources).
+
+    What is there already is left as it is, but for a source's settings. Raises httpx.HTTPError.
+    """
+    with httpx.Client(base_url=control_url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+        persons = client.get("persons").raise_for_status().json()
+        sources = client.get("sources").raise_for_status().json()
+    with transaction.atomic():
+        new_sources = sum(_source(said) for said in sources)
+        new_citizens = sum(_citizen(said) for said in persons)
+        for said in persons:
+            if not said["is_operator"]:
+                _mailboxes(said, sources)
+    forget_labels()
+    return new_citizens, new_sources
+
+
+def _source(said: dict[str, Any]) -> bool:
+    shared = said["recipient_kind"] == Identifier.Kind.MAILBOX_ADDRESS
+    _, new = Source.objects.update_or_create(
+        slug=said["slug"],
+        defaults={
+            "label": said["label"],
+            "connector": said["connector"],
+            "settings": said["settings"],
+            "shared_queue": shared,
+        },
+        create_defaults={
+            "label": said["label"],
+            "connector": said["connector"],
+            "settings": said["settings"],
+            "shared_queue": shared,
+            "due_at": timezone.now() if shared else None,
+        },
+    )
+    return new
+
+
+def _citizen(said: dict[str, Any]) -> bool:
+    if find_citizen(Identifier.Kind.NATIONAL_ID, said["national_id"]):
+        return False
+    citizen = Citizen(
+        name=said["name"],
+        email=said["email"],
+        language=said["language"] if said["language"] in ("nb", "en") else "nb",
+        is_staff=said["is_operator"],
+    )
+    citizen.set_unusable_password()
+    citizen.save()
+    identify(citizen, Identifier.Kind.NATIONAL_ID, said["national_id"])
+    if said["mailbox_address"]:
+        identify(citizen, Identifier.Kind.MAILBOX_ADDRESS, said["mailbox_address"])
+    InboxState.objects.create(citizen=citizen)
+    return True
+
+
+def _mailboxes(said: dict[str, Any], sources: list[dict[str, Any]]) -> None:
+    citizen = find_citizen(Identifier.Kind.NATIONAL_ID, said["national_id"])
+    if citizen is None:
+        return
+    for source in sources:
+        shared = source["recipient_kind"] == Identifier.Kind.MAILBOX_ADDRESS
+        if shared and source["slug"] != said["mailbox_supplier"]:
+            continue  # a citizen has one mailbox supplier
+        Mailbox.objects.get_or_create(
+            citizen=citizen,
+            source_id=source["slug"],
+            defaults={
+                "connected_at": clock.now(),
+                "due_at": None if shared else timezone.now(),
+            },
+        )

@@ -1,0 +1,32 @@
+"""Set up the demo: citizens, sources and mailboxes for what the simulators hold."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from inbox.sync import demo
+
+
+class Command(BaseCommand):
+    """`manage.py seed_demo`: run it as often as you like."""
+
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the simulators' address, by default SIMULATORS_URL."""
+        parser.add_argument("--simulators", default=settings.SIMULATORS_URL)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Ask the control API and make what is missing. Raises CommandError."""
+        if not settings.DEMO:
+            raise CommandError("seed_demo makes made-up citizens: it needs DEMO=1.")
+        try:
+            citizens, sources = demo.configure(f"{options['simulators']}/control/api/")
+        except httpx.HTTPError as error:
+            raise CommandError(f"The simulators cannot be asked: {error}") from error
+        self.stdout.write(f"Made {citizens} citizens and {sources} sources.")
