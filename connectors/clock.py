@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def now() -> datetime:
 def is_frozen() -> bool:
     """Say whether the clock stands still."""
     return "frozen_at" in _read()
+
+
+def is_set() -> bool:
+    """Say whether somebody has set the clock (or reset it) since its file was made."""
+    path = _path()
+    return path is not None and path.exists()
 
 
 def freeze(moment: datetime) -> None:
@@ -76,6 +83,6 @@ def _write(state: dict[str, str]) -> None:
     if path is None:
         raise RuntimeError("CLOCK_FILE is not set: the clock is the real one")
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     fresh.write_text(json.dumps(state), encoding="utf-8")
     fresh.replace(path)

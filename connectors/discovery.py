@@ -37,12 +37,8 @@ def find() -> dict[str, Found]:
     cannot be imported is listed as off: somebody else's fault must not stop the rest.
     """
     found: dict[str, Found] = {}
-    for name in sorted(
-        info.name for info in pkgutil.iter_modules(connectors.__path__) if info.ispkg
-    ):
-        module = _own_module(name)
-        if module is not None:
-            found[name] = judge(name, getattr(module, "Connector", None))
+    for name, module in own_modules("connector").items():
+        found[name] = judge(name, getattr(module, "Connector", None))
     for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda each: each.name):
         name = entry_point.name
         if name in found:
@@ -84,15 +80,21 @@ def judge(name: str, candidate: object) -> Found:
     return Found(name, candidate)
 
 
-def _own_module(name: str) -> ModuleType | None:
-    """Import `connectors.<name>.connector`; None when there is no such module, and only then."""
-    wanted = f"connectors.{name}.connector"
-    try:
-        return importlib.import_module(wanted)
-    except ModuleNotFoundError as error:
-        if error.name != wanted:
-            raise
-        return None
+def own_modules(last: str) -> dict[str, ModuleType]:
+    """Import `connectors.<name>.<last>` of every folder that has it, sorted by name.
+
+    Only the absence of exactly that module is passed over; any other ImportError is raised.
+    """
+    modules: dict[str, ModuleType] = {}
+    folders = (info.name for info in pkgutil.iter_modules(connectors.__path__) if info.ispkg)
+    for name in sorted(folders):
+        wanted = f"connectors.{name}.{last}"
+        try:
+            modules[name] = importlib.import_module(wanted)
+        except ModuleNotFoundError as error:
+            if error.name != wanted:
+                raise
+    return modules
 
 
 def _installed(entry_point: EntryPoint) -> Found:

@@ -1,0 +1,232 @@
+"""What the control page and the control API do; both call these and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from connectors import clock
+from connectors.addresses import inbox_url, simulators_url
+from connectors.contract import ConnectorError
+from connectors.control.compose import (
+    CHANNEL_NAMES,
+    OSLO,
+    WrongInput,
+    channel_of,
+    compose,
+    person_of,
+    read_wishes,
+    whole_number,
+)
+from connectors.control.seed import Seed, channel_table
+from connectors.http import Http
+from connectors.simulation import FAULT_MODES, SLOW_SECONDS_MAX, Faults, Simulator
+from connectors.world.model import Channel, Person
+from connectors.world.persons import PERSONS
+
+PING_SECONDS = 2.0
+RESET_SECONDS = 30.0
+REQUESTS_MAX = 10_000
+
+log = logging.getLogger("samlepost.simulators")
+
+
+class Control:
+    """The verbs. All raise WrongInput, whose text is for the person at the page."""
+
+    def __init__(
+        self,
+        simulators: Mapping[str, Simulator],
+        modules: Mapping[str, ModuleType],
+        seed: Seed,
+        keys_dir: Path,
+    ) -> None:
+        self.simulators = simulators
+        self.by_channel = channel_table(simulators)
+        self.seed = seed
+        self._modules = modules
+        self._keys_dir = keys_dir
+
+    def persons(self) -> list[dict[str, Any]]:
+        """Return every person as JSON, identity number included; for Samlepost's own seeding."""
+        fields = ("slug", "name", "story", "national_id", "email", "mailbox_address", "language")
+        return [
+            {name: getattr(person, name) for name in fields}
+            | {"is_operator": person.is_operator, "mailbox_supplier": person.mailbox_supplier.value}
+            for person in PERSONS
+        ]
+
+    def sources(self) -> list[dict[str, Any]]:
+        """Return the sources as Samlepost should configure them, each simulator its own."""
+        found: list[dict[str, Any]] = []
+        for module in self._modules.values():
+            if hasattr(module, "sources"):
+                found += module.sources(simulators_url(), self._keys_dir)
+        return found
+
+    def send(self, values: Mapping[str, Any]) -> str:
+        """Send a letter and tell Samlepost; returns its id on the wire."""
+        wishes = read_wishes(values)
+        simulator = self._simulator(wishes.channel)
+        external_id = simulator.send(compose(wishes))
+        ping(wishes.person, wishes.channel)
+        return external_id
+
+    def send_garbage(self, values: Mapping[str, Any]) -> str:
+        """Send a letter that cannot be read and tell Samlepost; returns its id on the wire."""
+        person = person_of(values)
+        channel = channel_of(values, person)
+        external_id = self._simulator(channel).send_garbage(person, channel)
+        ping(person, channel)
+        return external_id
+
+    def expire(self, values: Mapping[str, Any]) -> None:
+        """Let the document of the person's newest letter in a channel expire at the source."""
+        person = person_of(values)
+        channel = channel_of(values, person)
+        if not self._simulator(channel).expire_latest(person, channel):
+            raise WrongInput(
+                f"{person.name} har ikke noe dokument i {CHANNEL_NAMES[channel]} som kan utløpe."
+            )
+
+    def set_faults(self, values: Mapping[str, Any]) -> Faults:
+        """Turn a channel's fault dial; returns how it stands."""
+        channel = channel_of(values)
+        mode = str(values.get("mode") or "ok")
+        if mode not in FAULT_MODES:
+            raise WrongInput("Det finnes ingen slik feil.")
+        faults = Faults(
+            mode=mode,
+            delay_seconds=_seconds(values.get("delay_seconds")),
+            remaining=whole_number(values, "remaining", 1, REQUESTS_MAX),
+        )
+        self._simulator(channel).state.set_faults(channel, faults)
+        return faults
+
+    def set_clock(self, values: Mapping[str, Any]) -> None:
+        """Freeze the clock, let it run from a moment, or go back to the real time."""
+        if not os.environ.get("CLOCK_FILE"):
+            raise WrongInput("Klokken kan ikke stilles: CLOCK_FILE er ikke satt.")
+        if values.get("frozen_at"):
+            clock.freeze(_moment(values["frozen_at"]))
+        elif values.get("running_from"):
+            clock.set_running(_moment(values["running_from"]))
+        elif values.get("reset"):
+            clock.reset()
+        else:
+            raise WrongInput("Si når klokken skal stå, eller når den skal gå fra.")
+
+    def reset(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Bring a person back to her seeded start here and in Samlepost.
+
+        Returns `letters` (how many she has), `simulators_seconds`, `seconds` (in all) and
+        `inbox` ("ok", or what went wrong there).
+        """
+        person = person_of(values)
+        started = time.monotonic()
+        letters = self.seed.restore(person)
+        here = time.monotonic() - started
+        problem = _reset_inbox(person)
+        if not problem:
+            for channel in self.by_channel:
+                if channel_suits(channel, person):
+                    ping(person, channel)
+        return {
+            "letters": letters,
+            "simulators_seconds": round(here, 2),
+            "seconds": round(time.monotonic() - started, 2),
+            "inbox": problem or "ok",
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return the clock and every channel's dial as JSON."""
+        return {
+            "clock": {
+                "now": clock.now().isoformat(),
+                "frozen": clock.is_frozen(),
+                "can_be_set": bool(os.environ.get("CLOCK_FILE")),
+            },
+            "seeded": self.seed.is_done(),
+            "channels": {
+                channel.value: asdict(simulator.state.faults(channel))
+                for channel, simulator in self.by_channel.items()
+            },
+        }
+
+    def _simulator(self, channel: Channel) -> Simulator:
+        if channel not in self.by_channel:
+            raise WrongInput("Ingen simulator leverer brev i denne kanalen.")
+        return self.by_channel[channel]
+
+
+def channel_suits(channel: Channel, person: Person) -> bool:
+    """Say whether a person can get letters in a channel: DPI goes to her own mailbox alone."""
+    return channel not in (Channel.DIGIPOST, Channel.EBOKS) or channel == person.mailbox_supplier
+
+
+def ping(person: Person, channel: Channel) -> None:
+    """Tell Samlepost that there is a letter (a CloudEvent); polling finds it if this fails."""
+    event = {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": f"urn:samlepost:simulator:{channel.value}",
+        "type": "no.samlepost.letter.available",
+        "time": datetime.now(UTC).isoformat(),
+        "alternativesubject": f"/person/{person.national_id}",
+    }
+    http = Http(inbox_url(), timeout=PING_SECONDS)
+    try:
+        http.post(
+            f"/hooks/{channel.value}/",
+            json=event,
+            headers={"Content-Type": "application/cloudevents+json"},
+        )
+    except ConnectorError as error:
+        log.info("Samlepost was not told of a letter in %s: %s", channel.value, error)
+    finally:
+        http.close()
+
+
+def _reset_inbox(person: Person) -> str:
+    """Ask Samlepost to start over with a person; returns what went wrong, or nothing."""
+    http = Http(inbox_url(), timeout=RESET_SECONDS)
+    try:
+        http.post(
+            "/demo/reset/",
+            json={"national_id": person.national_id},
+            headers={"X-Demo-Token": os.environ.get("DEMO_TOKEN") or "samlepost-demo"},
+        )
+    except ConnectorError as error:
+        log.warning("Samlepost did not reset the person: %s", error)
+        return str(error)
+    finally:
+        http.close()
+    return ""
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(str(value or 0).replace(",", "."))
+    except ValueError:
+        raise WrongInput("delay_seconds må være et tall.") from None
+    if not 0 <= seconds <= SLOW_SECONDS_MAX:
+        raise WrongInput(f"delay_seconds må være fra 0 til {SLOW_SECONDS_MAX:.0f}.")
+    return seconds
+
+
+def _moment(value: Any) -> datetime:
+    """A time without a zone is Oslo's, as a person at the page means it."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=OSLO)
+        return aware.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise WrongInput("Tidspunktet må være på formen 2026-11-23T09:00.") from None

@@ -1,0 +1,221 @@
+"""The control page at / and the control API below /control/api/."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
+from werkzeug.exceptions import SecurityError
+from werkzeug.wrappers import Response as BaseResponse
+
+from connectors import clock
+from connectors.addresses import (
+    LOOPBACK_NAMES,
+    simulators_public_url,
+    simulators_url,
+    web_public_url,
+)
+from connectors.control.actions import Control
+from connectors.control.compose import CHANNEL_NAMES, OSLO, OWN_AGENCY, WrongInput
+from connectors.simulation import State, protect_pages
+from connectors.world.persons import AGENCIES, PERSONS
+
+HERE = Path(__file__).parent
+FAULT_NAMES = {
+    "ok": "Virker som den skal",
+    "down": "Er nede (503)",
+    "garbage": "Svarer med tull",
+    "html": "Svarer med en nettside",
+    "truncated": "Bryter av midt i svaret",
+    "rate_limited": "Ber oss vente (429)",
+    "unauthorized": "Godtar oss ikke (401)",
+    "timeout": "Svarer ikke på to minutter",
+}
+
+
+def make_app(control: Control, state: State) -> Flask:
+    """Return the application; `state` keeps the messages shown after an action."""
+    app = Flask(
+        __name__, static_folder=str(HERE / "static"), template_folder=str(HERE / "templates")
+    )
+    # A page on another host name that resolves to this address must not read the persons.
+    names = {urlsplit(url).hostname or "" for url in (simulators_public_url(), simulators_url())}
+    app.config["TRUSTED_HOSTS"] = sorted({*LOOPBACK_NAMES, *names})
+    app.register_error_handler(SecurityError, lambda error: Response("unknown host", 400))
+    protect_pages(app)
+    messages = _Messages(state)
+    _add_api(app, control)
+    _add_page(app, control, messages)
+    return app
+
+
+class _Messages:
+    """What an action led to, shown once the browser has been sent back to the page."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        with state.transaction() as db:
+            db.execute("CREATE TABLE IF NOT EXISTS messages (id TEXT, good INTEGER, text TEXT)")
+
+    def keep(self, good: bool, text: str) -> str:
+        name = secrets.token_urlsafe(12)
+        with self._state.transaction() as db:
+            db.execute("INSERT INTO messages VALUES (?, ?, ?)", (name, good, text))
+            db.execute("DELETE FROM messages WHERE rowid <= (SELECT max(rowid) FROM messages) - 50")
+        return name
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        db = self._state.connection()
+        row = db.execute("SELECT good, text FROM messages WHERE id = ?", (name,)).fetchone()
+        return dict(row) if row else None
+
+
+def _add_api(app: Flask, control: Control) -> None:
+    def answer(action: Callable[[dict[str, Any]], Any]) -> Callable[[], BaseResponse]:
+        def view() -> BaseResponse:
+            if request.headers.get("X-Control") != "samlepost":
+                return _error("the header X-Control: samlepost is missing", 403)
+            values = request.get_json(silent=True)
+            if not isinstance(values, dict):
+                return _error("the body must be a JSON object", 400)
+            try:
+                return jsonify(action(values))
+            except WrongInput as problem:
+                return _error(str(problem), 400)
+
+        return view
+
+    def done(action: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], Any]:
+        def act(values: dict[str, Any]) -> dict[str, Any]:
+            action(values)
+            return {"ok": True}
+
+        return act
+
+    posts: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "send": lambda values: {"id": control.send(values)},
+        "garbage": lambda values: {"id": control.send_garbage(values)},
+        "reset": control.reset,
+        "faults": done(control.set_faults),
+        "expire": done(control.expire),
+        "clock": done(control.set_clock),
+    }
+    for name, action in posts.items():
+        app.add_url_rule(f"/control/api/{name}", f"api_{name}", answer(action), methods=["POST"])
+    gets: dict[str, Callable[[], Any]] = {
+        "persons": control.persons,
+        "sources": control.sources,
+        "state": control.state,
+    }
+    for name, read in gets.items():
+        app.add_url_rule(f"/control/api/{name}", f"api_{name}", lambda read=read: jsonify(read()))
+
+
+def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
+    def send(values: dict[str, str]) -> str:
+        # A form sends nothing for a box that is not ticked.
+        control.send({"document": False, **values})
+        return "Brevet er sendt."
+
+    def garbage(values: dict[str, str]) -> str:
+        control.send_garbage(values)
+        return "Et brev som ikke kan leses, er sendt."
+
+    def expire(values: dict[str, str]) -> str:
+        control.expire(values)
+        return "Dokumentet i det nyeste brevet er utløpt hos kilden."
+
+    def faults(values: dict[str, str]) -> str:
+        dial = control.set_faults(values)
+        return f"{_channel_name(values)}: {FAULT_NAMES[dial.mode].lower()}."
+
+    def set_clock(values: dict[str, str]) -> str:
+        how = values.get("how", "")
+        if how in ("frozen_at", "running_from"):
+            control.set_clock({how: values.get("moment", "")})
+        else:
+            control.set_clock({"reset": how == "reset"})
+        return f"Klokken er stilt: {_clock_text()}."
+
+    def reset(values: dict[str, str]) -> str:
+        result = control.reset(values)
+        seconds = f"{result['seconds']:.1f}".replace(".", ",")
+        text = f"Tilbakestilt på {seconds} sekunder, {result['letters']} brev."
+        if result["inbox"] != "ok":
+            raise WrongInput(f"{text} Men Samlepost ble ikke med: {result['inbox']}.")
+        return text
+
+    actions = [send, garbage, expire, faults, set_clock, reset]
+    for action in actions:
+        _add_form(app, action, messages)
+
+    @app.get("/")
+    def page() -> str:
+        return render_template(
+            "control.html",
+            message=messages.find(request.args.get("m", "")),
+            persons=PERSONS,
+            agencies=AGENCIES,
+            channels=_channel_rows(control),
+            own_agency=OWN_AGENCY,
+            faults=FAULT_NAMES,
+            clock=_clock_text(),
+            clock_input=clock.now().astimezone(OSLO).strftime("%Y-%m-%dT%H:%M"),
+            clock_can_be_set=control.state()["clock"]["can_be_set"],
+            web=web_public_url(),
+        )
+
+
+def _add_form(app: Flask, action: Callable[[dict[str, str]], str], messages: _Messages) -> None:
+    def view() -> BaseResponse:
+        if not _is_same_origin():
+            abort(403)
+        try:
+            name = messages.keep(True, action(request.form.to_dict()))
+        except WrongInput as problem:
+            name = messages.keep(False, str(problem))
+        return redirect(url_for("page", m=name), 303)
+
+    name = action.__name__
+    app.add_url_rule(f"/control/{name.replace('_', '-')}", name, view, methods=["POST"])
+
+
+def _is_same_origin() -> bool:
+    """A form of another site must not act here: the browser says where the form stood."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    return request.headers.get("Origin") == request.host_url.rstrip("/")
+
+
+def _channel_rows(control: Control) -> list[dict[str, Any]]:
+    return [
+        {
+            "slug": channel.value,
+            "name": CHANNEL_NAMES[channel],
+            "dial": simulator.state.faults(channel),
+        }
+        for channel, simulator in sorted(control.by_channel.items())
+    ]
+
+
+def _channel_name(values: dict[str, str]) -> str:
+    names = {channel.value: name for channel, name in CHANNEL_NAMES.items()}
+    return names.get(values.get("channel", ""), "")
+
+
+def _clock_text() -> str:
+    shown = clock.now().astimezone(OSLO).strftime("%d.%m.%Y kl. %H.%M")
+    if clock.is_frozen():
+        return f"står stille på {shown}"
+    return f"går, og er {shown}"
+
+
+def _error(text: str, status: int) -> Response:
+    answer = jsonify(error=text)
+    answer.status_code = status
+    return answer

@@ -1,0 +1,168 @@
+"""A letter written on the control page, from a form's or a JSON object's values."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from connectors import clock
+from connectors.contract import LEVEL_HIGH, LEVEL_SUBSTANTIAL, Kind
+from connectors.world.model import Agency, Channel, Person, SimulatedDocument, SimulatedLetter
+from connectors.world.pdf import Page, letter_pdf
+from connectors.world.persons import AGENCIES, PERSONS
+
+OSLO = ZoneInfo("Europe/Oslo")
+TITLE_MAX = 200
+BODY_MAX = 10_000
+DUE_DAYS_MAX = 3650
+
+OWN_AGENCY = {Channel.NAV: "nav", Channel.OSLO: "oslo", Channel.LANEKASSEN: "lanekassen"}
+"""An agency's min side carries its own letters alone."""
+
+DPI = (Channel.DIGIPOST, Channel.EBOKS)
+CHANNEL_NAMES = {
+    Channel.DIGIPOST: "Digipost",
+    Channel.EBOKS: "e-Boks",
+    Channel.ALTINN: "Altinn",
+    Channel.NAV: "Min side hos NAV",
+    Channel.OSLO: "Min side hos Oslo kommune",
+    Channel.LANEKASSEN: "Min side hos Lånekassen",
+}
+
+_PERSONS = {person.slug: person for person in PERSONS}
+_AGENCIES = {agency.slug: agency for agency in AGENCIES}
+
+
+class WrongInput(ValueError):
+    """Something the control page or API cannot do; the text is Norwegian, for the person there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What somebody wants to send, checked."""
+
+    person: Person
+    channel: Channel
+    agency: Agency
+    title: str
+    body: str
+    due_in_days: int | None
+    level: int
+    needs_action: bool
+    document: bool
+
+
+def person_of(values: Mapping[str, Any]) -> Person:
+    """Return the person that `values` names by slug. Raises WrongInput."""
+    person = _PERSONS.get(str(values.get("person", "")))
+    if person is None:
+        raise WrongInput("Det finnes ingen slik person.")
+    return person
+
+
+def channel_of(values: Mapping[str, Any], person: Person | None = None) -> Channel:
+    """Return the channel that `values` names. Raises WrongInput, also for the wrong mailbox."""
+    try:
+        channel = Channel(str(values.get("channel", "")))
+    except ValueError:
+        raise WrongInput("Det finnes ingen slik kanal.") from None
+    if person is not None and channel in DPI and channel != person.mailbox_supplier:
+        raise WrongInput(
+            f"{person.name} har postkassen sin hos {CHANNEL_NAMES[person.mailbox_supplier]}."
+        )
+    return channel
+
+
+def whole_number(values: Mapping[str, Any], name: str, low: int, high: int) -> int | None:
+    """Return a number, None when it is absent or empty. Raises WrongInput outside low..high."""
+    value = values.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        number = int(str(value))
+    except ValueError:
+        raise WrongInput(f"{name} må være et helt tall.") from None
+    if not low <= number <= high:
+        raise WrongInput(f"{name} må være fra {low} til {high}.")
+    return number
+
+
+def read_wishes(values: Mapping[str, Any]) -> Wishes:
+    """Check what a form or a JSON object asks for. Raises WrongInput."""
+    person = person_of(values)
+    channel = channel_of(values, person)
+    title = _text(values, "title", TITLE_MAX).replace("\n", " ").strip()
+    if not title:
+        raise WrongInput("Brevet må ha en tittel.")
+    level = whole_number(values, "level", LEVEL_SUBSTANTIAL, LEVEL_HIGH) or LEVEL_SUBSTANTIAL
+    return Wishes(
+        person=person,
+        channel=channel,
+        agency=_agency(values, channel),
+        title=title,
+        body=_text(values, "body", BODY_MAX).strip(),
+        due_in_days=whole_number(values, "due_in_days", 0, DUE_DAYS_MAX),
+        level=level,
+        needs_action=_truth(values.get("needs_action", False)),
+        document=_truth(values.get("document", True)) or channel in DPI,
+    )
+
+
+def compose(wishes: Wishes) -> SimulatedLetter:
+    """Return the letter, sent now by the shared clock, with a PDF if it is to have one."""
+    present = clock.now().replace(microsecond=0)
+    due = None if wishes.due_in_days is None else present + timedelta(days=wishes.due_in_days)
+    body = wishes.body or "Dette er et oppdiktet brev som er sendt fra kontrollsiden."
+    return SimulatedLetter(
+        key=f"control-{uuid.uuid4()}",
+        channel=wishes.channel,
+        person=wishes.person,
+        agency=wishes.agency,
+        title=wishes.title,
+        sent_at=present,
+        public_title=wishes.title if wishes.level < LEVEL_HIGH else "Du har fått et brev",
+        summary=body.split("\n", 1)[0][:200],
+        body=body,
+        security_level=wishes.level,
+        kind=Kind.TASK if wishes.needs_action else Kind.LETTER,
+        due_at=due,
+        documents=(_document(wishes, body, present),) if wishes.document else (),
+        needs_action=wishes.needs_action,
+    )
+
+
+def _document(wishes: Wishes, body: str, present: datetime) -> SimulatedDocument:
+    page = Page(
+        sender=wishes.agency,
+        title=wishes.title,
+        on=present.astimezone(OSLO).date(),
+        blocks=tuple(part.strip() for part in body.split("\n\n") if part.strip()),
+        recipient=wishes.person,
+    )
+    return SimulatedDocument("brev.pdf", wishes.title, "application/pdf", letter_pdf(page), True)
+
+
+def _agency(values: Mapping[str, Any], channel: Channel) -> Agency:
+    slug = str(values.get("agency") or OWN_AGENCY.get(channel, "skatteetaten"))
+    if slug not in _AGENCIES:
+        raise WrongInput("Det finnes ingen slik avsender.")
+    if channel in OWN_AGENCY and slug != OWN_AGENCY[channel]:
+        owner = _AGENCIES[OWN_AGENCY[channel]].name
+        raise WrongInput(f"{CHANNEL_NAMES[channel]} sender bare brev fra {owner}.")
+    return _AGENCIES[slug]
+
+
+def _text(values: Mapping[str, Any], name: str, longest: int) -> str:
+    text = str(values.get(name) or "").replace("\r\n", "\n")
+    if len(text) > longest:
+        raise WrongInput(f"{name} kan ha høyst {longest} tegn.")
+    # Control characters would make neither XML nor a PDF.
+    return "".join(sign for sign in text if sign == "\n" or sign.isprintable())
+
+
+def _truth(value: Any) -> bool:
+    return value if isinstance(value, bool) else str(value).lower() in ("1", "on", "true", "yes")
