@@ -18,6 +18,7 @@ from uuid import UUID
 INVENTORY = "inventory.json"
 SIDECAR = "inventory.json.sha512"
 OBJECT_DECLARATION = "0=ocfl_object_1.1"
+OBJECT_DECLARATION_TEXT = b"ocfl_object_1.1\n"
 ROOT_DECLARATION = "0=ocfl_1.1"
 LAYOUT = "0004-hashed-n-tuple-storage-layout"
 
@@ -49,7 +50,7 @@ ROOT_FILES: dict[str, bytes] = {
     ROOT_DECLARATION: b"ocfl_1.1\n",
 }
 
-_LOGICAL_PATH = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", re.ASCII)
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", re.ASCII)
 _MAX_PATH = 200
 
 
@@ -113,10 +114,8 @@ def check_paths(paths: Iterable[str]) -> None:
     """
     seen: dict[str, str] = {}
     for path in paths:
-        if not _LOGICAL_PATH.fullmatch(path) or len(path) > _MAX_PATH:
+        if not _is_plain(path) or len(path) > _MAX_PATH:
             raise BadPath(f"not a path that the archive takes: {path!r}")
-        if {".", ".."} & set(path.split("/")):
-            raise BadPath(f"a path may not climb: {path!r}")
         if path.lower() in seen:
             raise BadPath(f"{path!r} differs from {seen[path.lower()]!r} by case only")
         seen[path.lower()] = path
@@ -127,6 +126,11 @@ def check_paths(paths: Iterable[str]) -> None:
         for depth in range(1, len(parts)):
             if "/".join(parts[:depth]) in seen:
                 raise BadPath(f"{seen[path]!r} lies inside another file")
+
+
+def _is_plain(path: str) -> bool:
+    """Say whether a path has plain characters only and cannot climb."""
+    return bool(_PLAIN_PATH.fullmatch(path)) and not {".", ".."} & set(path.split("/"))
 
 
 @dataclass
@@ -207,10 +211,13 @@ def read_inventory(raw: bytes) -> Inventory:
             sha256=data["fixity"]["sha256"],
             versions=data["versions"],
         )
+        # What follows these paths must never leave the object, whoever wrote the inventory.
+        if not all(_is_plain(path) for paths in inventory.manifest.values() for path in paths):
+            raise ValueError("a content path is not plain")
+        sha256 = inventory.fixity()
         for number in range(1, inventory.head + 1):
             for path in inventory.state(number):
-                check_paths([inventory.content_path(number, path)])
-        inventory.fixity()
+                sha256[inventory.content_path(number, path)]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not an inventory: {error}") from error
     return inventory

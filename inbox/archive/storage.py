@@ -1,0 +1,287 @@
+"""Where the archive's files lie. Storage is the face; disk stands behind it.
+
+Names are relative and divided by `/`; no path of the machine goes in or out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+CHUNK = 64 * 1024
+
+
+class Missing(LookupError):
+    """Nothing of that name is stored."""
+
+
+class Occupied(Exception):
+    """Something of that name is stored already."""
+
+
+class Staged(Protocol):
+    """Files written but not yet to be found; they vanish unless published."""
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write one file."""
+
+    def discard(self, name: str) -> None:
+        """Take one file away again."""
+
+
+class Storage(Protocol):
+    """What the archive asks of a backend."""
+
+    def lay_out(self, files: dict[str, bytes]) -> None:
+        """Write the files of the storage root, in this order, unless the last one is there."""
+
+    @contextmanager
+    def stage(self, label: str) -> Iterator[Staged]:
+        """Open an empty staging place, cleared on leaving; `label` is handed back by `stale`."""
+
+    def publish(self, staged: Staged, folder: str) -> None:
+        """Make everything staged appear at `folder` at once and for good.
+
+        When it returns, the files survive a power cut. Raises Occupied, changing nothing.
+        """
+
+    def replace(self, folder: str, name: str, data: bytes) -> None:
+        """Replace one file at once and for good."""
+
+    @contextmanager
+    def locked(self, folder: str, *, shared: bool = False) -> Iterator[None]:
+        """Keep other writers of this folder away. Raises Missing."""
+
+    def names(self, folder: str) -> list[str]:
+        """List every file below `folder`, sorted; empty when there is no such folder."""
+
+    def size(self, folder: str, name: str) -> int:
+        """Return a file's size in bytes. Raises Missing."""
+
+    def chunks(self, folder: str, name: str) -> Iterator[bytes]:
+        """Yield a file in pieces of 64 KiB. Raises Missing, at the first piece."""
+
+    def remove(self, folder: str) -> None:
+        """Remove a folder at once; nothing happens when it is not there."""
+
+    def stale(self, older_than: float) -> list[str]:
+        """List the labels of staging places left behind, untouched for that many seconds."""
+
+    def clear(self, label: str, older_than: float, folder: str) -> int:
+        """Remove such staging places and empty folders on the way to `folder`; say how many."""
+
+
+class DiskStaged:
+    """A staging folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write one file; it is synced when published, together with the others."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb", buffering=0) as file:
+            for chunk in chunks:
+                view = memoryview(chunk)
+                while view:
+                    view = view[file.write(view) :]
+
+    def discard(self, name: str) -> None:
+        """Remove one file and the folders that it leaves empty."""
+        path = self.folder / name
+        path.unlink()
+        _prune(path.parent, self.folder)
+
+
+class Disk:
+    """A folder with `ocfl/` (the storage root) and `staging/`, on one file system.
+
+    Staging lies outside the storage root because a root may hold nothing but objects (OCFL 1.1
+    section 4.2). Every write is synced before it is named, and its folder after.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._root = home / "ocfl"
+        self._staging = home / "staging"
+
+    def lay_out(self, files: dict[str, bytes]) -> None:
+        """Make a new storage root."""
+        if (self._root / list(files)[-1]).exists():
+            return
+        self._staging.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            folder, _, file = name.rpartition("/")
+            (self._root / folder).mkdir(parents=True, exist_ok=True)
+            self.replace(folder, file, data)
+            for place in Path(name).parents:
+                _sync(self._root / place)
+        _sync(self._root.parent)
+
+    @contextmanager
+    def stage(self, label: str) -> Iterator[DiskStaged]:
+        """Open a staging folder named for its label."""
+        folder = self._staging / f"{label}.{uuid4().hex}"
+        folder.mkdir(parents=True)
+        try:
+            yield DiskStaged(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, staged: Staged, folder: str) -> None:
+        """Sync what is staged, then rename its folder into place."""
+        assert isinstance(staged, DiskStaged)
+        target = self._root / folder
+        if target.exists():
+            raise Occupied(folder)
+        for place, _, files in os.walk(staged.folder, topdown=False):
+            for file in files:
+                _sync(Path(place, file))
+            _sync(Path(place))
+        try:
+            self._move_in(staged.folder, target)
+        except OSError as error:
+            if target.exists():
+                raise Occupied(folder) from error
+            raise
+        # Up to the top each time: whoever made a folder on the way may not have synced it yet.
+        for place in target.relative_to(self._root).parents:
+            _sync(self._root / place)
+
+    def _move_in(self, folder: Path, target: Path) -> None:
+        for attempt in range(5):
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                folder.rename(target)
+            except FileNotFoundError:
+                # A sweep took an empty folder on the way.
+                if attempt == 4:
+                    raise
+            else:
+                return
+
+    def replace(self, folder: str, name: str, data: bytes) -> None:
+        """Write a new file and rename it over the old one."""
+        new = self._staging / f"{name}.{uuid4().hex}"
+        try:
+            with new.open("xb", buffering=0) as file:
+                file.write(data)
+                os.fsync(file.fileno())
+            new.replace(self._root / folder / name)
+        finally:
+            new.unlink(missing_ok=True)
+        _sync(self._root / folder)
+
+    @contextmanager
+    def locked(self, folder: str, *, shared: bool = False) -> Iterator[None]:
+        """Hold flock on the folder itself: it leaves no file, and a killed process lets go."""
+        handle = self._lock(self._root / folder, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def _lock(self, path: Path, kind: int) -> int:
+        while True:
+            try:
+                handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            except OSError:
+                raise Missing(path.name) from None
+            fcntl.flock(handle, kind)
+            # While waiting, the folder may have been removed, and another put in its place.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), path.stat()):
+                    return handle
+            os.close(handle)
+
+    def names(self, folder: str) -> list[str]:
+        """List what is on disk, links and other oddities included."""
+        top = self._root / folder
+        found: list[str] = []
+        for place, folders, files in os.walk(top):
+            links = [name for name in folders if Path(place, name).is_symlink()]
+            found += [Path(place, name).relative_to(top).as_posix() for name in files + links]
+        return sorted(found)
+
+    def size(self, folder: str, name: str) -> int:
+        """Return the size on disk."""
+        try:
+            return (self._root / folder / name).stat().st_size
+        except OSError:
+            raise Missing(name) from None
+
+    def chunks(self, folder: str, name: str) -> Iterator[bytes]:
+        """Read a file without following a link in its place."""
+        try:
+            handle = os.open(self._root / folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            raise Missing(name) from None
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def remove(self, folder: str) -> None:
+        """Move the folder out of the root, then take it apart."""
+        target = self._root / folder
+        grave = self._staging / f"{target.name}.{uuid4().hex}"
+        try:
+            target.rename(grave)
+        except FileNotFoundError:
+            return
+        _sync(target.parent)
+        shutil.rmtree(grave)
+        _prune(target.parent, self._root)
+
+    def stale(self, older_than: float) -> list[str]:
+        """Read the labels from the folders' names."""
+        return sorted({place.name.split(".")[0] for place in self._left_behind(older_than)})
+
+    def clear(self, label: str, older_than: float, folder: str) -> int:
+        """Remove what `stale` found for one label."""
+        count = 0
+        for place in self._left_behind(older_than):
+            if place.name.split(".")[0] == label:
+                count += 1
+                if place.is_dir():
+                    shutil.rmtree(place)
+                else:
+                    place.unlink()
+        if folder:
+            _prune((self._root / folder).parent, self._root)
+        return count
+
+    def _left_behind(self, older_than: float) -> Iterator[Path]:
+        before = time.time() - older_than
+        for place in self._staging.glob("*"):
+            with suppress(FileNotFoundError):
+                inside = [path.lstat().st_mtime for path in place.rglob("*")]
+                if max([place.lstat().st_mtime, *inside]) < before:
+                    yield place
+
+
+def _prune(folder: Path, stop: Path) -> None:
+    """Remove empty folders upward, up to but without `stop`."""
+    while folder != stop:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _sync(path: Path) -> None:
+    """Force a file, or the list of names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
