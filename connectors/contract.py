@@ -318,9 +318,7 @@ class Connector:
         """Fetch body and documents of a letter sent with `content_on_open`. Counts as reading."""
         raise Misconfigured("this source delivers letters whole")
 
-    def reread(
-        self, account: Account | None, external_id: str, raw: Sequence[RawPart]
-    ) -> Batch:
+    def reread(self, account: Account | None, external_id: str, raw: Sequence[RawPart]) -> Batch:
         """Read once more what was quarantined as `raw`: a batch of one letter, or of why not.
 
         Must not ask the source for the letter again; `cursor` of the batch is ignored.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 from hashlib import sha256
+from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -55,7 +56,7 @@ def citizens_by_value(kind: str, values: set[str]) -> dict[str, Citizen]:
     return {by_index[bytes(row.blind_index)]: row.citizen for row in found}
 
 
-def national_id_of(citizen_id: object) -> str:
+def national_id_of(citizen_id: UUID | str) -> str:
     """Return the citizen's national identity number. Raises Identifier.DoesNotExist."""
     row = Identifier.objects.get(citizen_id=citizen_id, kind=Identifier.Kind.NATIONAL_ID)
     return _decrypt(row.kind, bytes(row.ciphertext))

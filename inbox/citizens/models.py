@@ -31,7 +31,7 @@ class Citizen(AbstractBaseUser):
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects: ClassVar[BaseUserManager[Citizen]] = BaseUserManager()
+    objects = BaseUserManager["Citizen"]()
 
     USERNAME_FIELD = "id"
 

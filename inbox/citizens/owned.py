@@ -33,7 +33,7 @@ class CitizenOwned(models.Model):
         abstract = True
 
 
-class OwnedForeignKey(models.ForeignObject):
+class OwnedForeignKey(models.ForeignObject):  # type: ignore[type-arg]
     """A reference to another row of the same citizen, joined on both columns.
 
     `OwnedForeignKey(Letter, "letter_id")` goes beside `letter_id = models.UUIDField()`. The

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import transaction
 
 from connectors import clock
@@ -18,7 +20,7 @@ def reveal_due() -> int:
     return sum(_reveal(citizen_id, letter_id) for citizen_id, letter_id in keys)
 
 
-def _reveal(citizen_id: object, letter_id: object) -> int:
+def _reveal(citizen_id: UUID, letter_id: UUID) -> int:
     with transaction.atomic():
         claimed = Letter.objects.filter(citizen_id=citizen_id, id=letter_id, revealed=False).update(
             revealed=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -64,13 +65,13 @@ def send_due() -> int:
     return sum(_send(citizen_id, receipt_id) for citizen_id, receipt_id in keys)
 
 
-def _owed(citizen_id: object, delivery_id: object, kind: str, at: datetime) -> OutboundReceipt:
+def _owed(citizen_id: UUID, delivery_id: UUID, kind: str, at: datetime) -> OutboundReceipt:
     return OutboundReceipt(
         citizen_id=citizen_id, delivery_id=delivery_id, kind=kind, at=at, due_at=timezone.now()
     )
 
 
-def _send(citizen_id: object, receipt_id: object) -> bool:
+def _send(citizen_id: UUID, receipt_id: UUID) -> bool:
     row = OutboundReceipt.objects.filter(citizen_id=citizen_id, id=receipt_id)
     if not lease.claim_work(row):
         return False

@@ -44,6 +44,6 @@ def make_due(row: Q, model: type[Mailbox] | type[Source]) -> int:
     return model.objects.filter(row, active=True).update(due_at=timezone.now())
 
 
-def _claim(row: Q, due_at: datetime, model: type[Mailbox] | type[Source]) -> bool:
+def _claim(row: Q, due_at: datetime | None, model: type[Mailbox] | type[Source]) -> bool:
     later = timezone.now() + timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
     return bool(model.objects.filter(row, due_at=due_at).update(due_at=later))

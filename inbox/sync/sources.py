@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from connectors import discovery
 from connectors.contract import LEVEL_SUBSTANTIAL, Account, Connector
@@ -25,7 +26,7 @@ def connected(source: Source) -> Iterator[Connector]:
         connector.close()
 
 
-def account_of(citizen_id: object, level: int = LEVEL_SUBSTANTIAL) -> Account:
+def account_of(citizen_id: UUID | str, level: int = LEVEL_SUBSTANTIAL) -> Account:
     """Return the account by which a connector acts for this citizen."""
     return Account(national_id=national_id_of(citizen_id), security_level=level)
 
