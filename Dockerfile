@@ -1,0 +1,20 @@
+# One image for web, worker, beat and simulators; docker-compose.yml says what each runs.
+FROM python:3.11-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+
+COPY requirements.txt .
+RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
+
+COPY pyproject.toml manage.py ./
+COPY config config
+COPY connectors connectors
+COPY inbox inbox
+
+RUN useradd --system --uid 10001 samlepost && mkdir /data && chown samlepost /data
+USER samlepost
+ENV DATA_DIR=/data
+VOLUME /data
+EXPOSE 8000 8010
+CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "1", "config.wsgi:application"]
