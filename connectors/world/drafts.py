@@ -81,6 +81,8 @@ class Draft:
     needs_confirmation: bool = False
     opening_receipt: bool = False
     with_document: bool = True
+    shared_document: Enclosure | None = None
+    """Stands for the letter's own document: the same bytes go with many letters."""
     always_opened: bool = False
     handled: datetime | None = None
     same_as: tuple[str, ...] = ()
@@ -183,11 +185,12 @@ def _documents(draft: Draft, sent: datetime) -> tuple[SimulatedDocument, ...]:
     if not draft.with_document:
         return ()
     sender, day = agency(draft.agency), sent.astimezone(OSLO).date()
+    shared = draft.shared_document
     main = Page(
         sender=sender,
-        title=draft.title,
-        on=day,
-        blocks=draft.blocks,
+        title=shared.title if shared else draft.title,
+        on=(shared.edition if shared else None) or day,
+        blocks=shared.blocks if shared else draft.blocks,
         recipient=draft.person,
         language=draft.language,
         reference=draft.case,

@@ -109,7 +109,7 @@ def road_permit(person: Person, on: date) -> Draft:
         on,
         "Tillatelse til skilt ved riksvei 92",
         "Du får sette opp ett serviceskilt i fem år.",
-        "Gebyret er 3 100 kroner. Skiltet må tåle vinterdrift og stå minst tre meter fra veikanten.",
+        "Gebyret er 3 100 kroner. Skiltet må stå minst tre meter fra veikanten.",
         kind=Kind.DECISION,
         enclosures=(complaint_guide("vegvesenet", on.year),),
     )

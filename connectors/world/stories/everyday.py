@@ -161,7 +161,7 @@ def exemption_card(person: Person, years: range) -> Iterator[Draft]:
             f"frikort-{year}",
             "helfo",
             person.mailbox_supplier,
-            date(year, rng("frikort", person.slug, year).randint(4, 10), 8),
+            date(year, rng("frikort", person.slug, year).randint(4, 8), 8),
             f"Frikort for helsetjenester {year}",
             f"Du har betalt {kroner(limit)} i egenandeler og har fått frikort ut året.",
             "Du betaler ikke egenandel for resten av året. Har du betalt for mye, får du pengene "

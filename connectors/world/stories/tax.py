@@ -21,7 +21,7 @@ MY_TAX = "https://www.skatteetaten.no/"
 def settlement_day(person: Person, year: int) -> date:
     """Return the day of the settlement: three batches, the first and largest in March."""
     month, week = rng("settlement", person.slug, year).choices(
-        ((3, 3), (5, 2), (6, 2)), weights=(65, 20, 15)
+        ((3, 3), (5, 1), (6, 2)), weights=(65, 20, 15)
     )[0]
     first = date(year, month, 1)
     return first + timedelta(days=(2 - first.weekday()) % 7, weeks=week)
