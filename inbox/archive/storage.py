@@ -152,8 +152,8 @@ class Disk:
                 raise Occupied(folder) from error
             raise
         # Up to the top each time: whoever made a folder on the way may not have synced it yet.
-        for place in target.relative_to(self._root).parents:
-            _sync(self._root / place)
+        for above in target.relative_to(self._root).parents:
+            _sync(self._root / above)
 
     def _move_in(self, folder: Path, target: Path) -> None:
         for attempt in range(5):

@@ -25,6 +25,7 @@ __all__ = [
     "Stored",
     "StoredFile",
     "add_version",
+    "describe",
     "exists",
     "put",
     "read_bytes",
@@ -157,6 +158,20 @@ def read_chunks(object_id: UUID, path: str, version: int | None = None) -> Itera
 def read_bytes(object_id: UUID, path: str, version: int | None = None) -> bytes:
     """Return a whole file; raises as `read_chunks` does."""
     return b"".join(read_chunks(object_id, path, version))
+
+
+def describe(object_id: UUID, version: int | None = None) -> Stored:
+    """Return what a version holds by its inventory, without reading the files.
+
+    Raises Missing when the object, the version or a file is not there, Damaged when the
+    inventory cannot be read.
+    """
+    storage = _storage()
+    inventory = _inventory(storage, _folder(object_id))
+    version = inventory.head if version is None else version
+    if f"v{version}" not in inventory.versions:
+        raise Missing(f"{object_id} has no v{version}")
+    return _stored(storage, object_id, inventory, version)
 
 
 def exists(object_id: UUID) -> bool:
