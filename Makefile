@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format messages migrations lock reset-demo
+.PHONY: help run test bench lint format messages lock reset-demo
 
 help:
 	@echo "make run         set up and start the demo; prints where to go; Ctrl-C stops it"
@@ -34,8 +34,8 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 
 messages: $(VENV)/dev
-	cd inbox && ../$(BIN)/django-admin makemessages --locale nb --no-obsolete --no-wrap
-	cd inbox && ../$(BIN)/django-admin compilemessages --locale nb
+	DEMO=1 $(BIN)/python manage.py makemessages --locale nb --no-obsolete --no-wrap --ignore .venv --ignore data --ignore tests --ignore connectors
+	DEMO=1 $(BIN)/python manage.py compilemessages --locale nb --ignore .venv
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock" pyproject.toml --output-file requirements.txt

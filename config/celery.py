@@ -11,7 +11,6 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
-from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -45,25 +44,6 @@ app.conf.update(
     worker_send_task_events=False,
     timezone="UTC",
 )
-
-if settings.CELERY_BROKER_URL.startswith("filesystem"):
-    folders = {name: settings.CELERY_BROKER_DIR / name for name in ("messages", "control")}
-    for folder in folders.values():
-        folder.mkdir(parents=True, exist_ok=True)
-    app.conf.broker_transport_options = {
-        "data_folder_in": str(folders["messages"]),
-        "data_folder_out": str(folders["messages"]),
-        "control_folder": str(folders["control"]),
-        "polling_interval": 0.2,
-    }
-    # Events and remote control would fill the folder with files that nobody reads.
-    app.conf.worker_enable_remote_control = False
-else:
-    app.conf.broker_transport_options = {
-        "visibility_timeout": 600,
-        "socket_timeout": 5,
-        "socket_connect_timeout": 2,
-    }
 
 app.autodiscover_tasks()
 

@@ -207,9 +207,27 @@ SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 20 if DEMO else 300, mi
 SYNC_LEASE_SECONDS = env_int("SYNC_LEASE_SECONDS", 30, minimum=5)
 SYNC_BACKOFF_MAX_SECONDS = env_int("SYNC_BACKOFF_MAX_SECONDS", 60 if DEMO else 900, minimum=1)
 
+# Wake-ups; config/celery.py has the beat schedule.
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"
-CELERY_BROKER_DIR = DATA_DIR / "broker"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+if REDIS_URL:
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        "visibility_timeout": 600,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+    }
+else:
+    _broker = {name: DATA_DIR / "broker" / name for name in ("messages", "control")}
+    for _folder in _broker.values():
+        _folder.mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker["messages"]),
+        "data_folder_out": str(_broker["messages"]),
+        "control_folder": str(_broker["control"]),
+        "polling_interval": 0.2,
+    }
+    # Remote control would fill the folder with files that nobody reads.
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 
 LANGUAGE_CODE = "nb"
 LANGUAGES = [("nb", _("Norwegian Bokmål")), ("en", _("English"))]

@@ -1,0 +1,57 @@
+"""Letters as a connector would hand them over, for tests of what happens next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from connectors.contract import (
+    IncomingDocument,
+    IncomingLetter,
+    RawPart,
+    Recipient,
+    RecipientKind,
+    SenderRef,
+)
+from inbox.archive import store
+from inbox.archive.deposit import package_rows
+from inbox.letters.receive import Arrival
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+NAV = SenderRef("NAV", "889640782", "source")
+PDF = b"%PDF-1.7 made up\n%%EOF\n"
+
+
+def incoming(external_id: str = "1", **changes: Any) -> IncomingLetter:
+    """A letter with one document, at level 3, sent an hour ago."""
+    letter = IncomingLetter(
+        external_id=external_id,
+        recipient=Recipient(RecipientKind.NATIONAL_ID, "unused"),
+        sender=NAV,
+        title="Du må sende dokumentasjon",
+        public_title="Brev fra NAV",
+        summary="Vi mangler lønnsslipp.",
+        sent_at=datetime(2026, 11, 23, 7, 0, tzinfo=UTC),
+        security_level=3,
+        language="nb",
+        documents=[IncomingDocument("brev.pdf", "application/pdf", is_main=True, content=PDF)],
+        raw=[RawPart("item.json", b"{}", "application/json")],
+    )
+    return replace(letter, **changes)
+
+
+def arrival(citizen_id: UUID, letter: IncomingLetter, source: str = "altinn", **kw: Any) -> Arrival:
+    """An arrival whose bytes are in the archive."""
+    made = Arrival(citizen_id, source, letter, NOW, **kw)
+    files = {f"original/{part.name}": part.content for part in letter.raw}
+    media_types = {f"original/{part.name}": part.media_type for part in letter.raw}
+    for position, document in enumerate(letter.documents):
+        files[f"files/{position:04d}.pdf"] = document.content or b""
+        media_types[f"files/{position:04d}.pdf"] = document.media_type
+    stored = store.put(made.delivery_id, files)
+    made.package, blobs = package_rows(citizen_id, stored, media_types)
+    made.blobs = [blob for blob in blobs if blob.path.startswith("files/")]
+    made.raw_blobs = [blob for blob in blobs if blob.path.startswith("original/")]
+    return made

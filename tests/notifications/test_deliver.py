@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import smtplib
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from connectors import clock
+from connectors.contract import SenderRef
+from inbox.citizens.models import Citizen
+from inbox.letters.models import Event, Letter
+from inbox.letters.receive import receive
+from inbox.notifications.channels import email
+from inbox.notifications.deliver import send_due
+from inbox.notifications.models import Notification, OutboxEmail
+from inbox.notifications.rules import queue_for, stop
+from tests.incoming import NOW, arrival, incoming
+
+pytestmark = pytest.mark.django_db
+State = Notification.State
+
+
+@pytest.fixture(autouse=True)
+def _study_date():
+    clock.freeze(NOW)
+    yield
+    clock.reset()
+
+
+@pytest.fixture
+def kari() -> Citizen:
+    return Citizen.objects.create(name="Kari Nordmann", email="kari@example.org")
+
+
+def announced(citizen: Citizen, **changes) -> Letter:
+    letters = receive([arrival(citizen.id, incoming(**changes))], NOW)
+    queue_for(letters, NOW)
+    return letters[0]
+
+
+def sent(kind: str = Notification.Kind.NEW) -> Notification:
+    return Notification.objects.get(kind=kind)
+
+
+def test_a_new_letter_gives_one_mail_with_the_senders_name_and_nothing_else(kari):
+    announced(kari)
+    assert send_due() == 1
+    assert send_due() == 0
+    (message,) = mail.outbox
+    assert "NAV" in message.subject
+    for secret in ("dokumentasjon", "http", "Brev fra", "/letters/"):
+        assert secret not in message.subject + message.body
+    assert message.to == ["kari@example.org"]
+    assert Event.objects.filter(kind=Event.Kind.NOTIFIED).count() == 1
+
+
+def test_a_letter_of_the_high_level_does_not_name_its_sender(kari):
+    announced(kari, security_level=4)
+    send_due()
+    assert "NAV" not in mail.outbox[0].subject + mail.outbox[0].body
+
+
+def test_a_reminder_follows_after_seven_days_and_only_once(kari):
+    announced(kari)
+    send_due()
+    clock.freeze(NOW + timedelta(days=6, hours=23))
+    assert send_due() == 0
+    clock.freeze(NOW + timedelta(days=7))
+    assert send_due() == 1
+    assert send_due() == 0
+    assert Event.objects.filter(kind=Event.Kind.REMINDED).count() == 1
+
+
+def test_opening_stops_the_reminder(kari):
+    letter = announced(kari)
+    send_due()
+    stop(letter)
+    clock.freeze(NOW + timedelta(days=8))
+    assert send_due() == 0
+    assert sent(Notification.Kind.REMINDER).state == State.CANCELLED
+
+
+def test_a_letter_opened_before_the_mail_has_left_is_not_announced(kari):
+    letter = announced(kari)
+    Letter.objects.filter(citizen=kari, id=letter.id).update(unread=False)
+    assert send_due() == 0
+    assert sent().state == State.CANCELLED
+
+
+def test_history_is_never_announced(kari):
+    letters = receive([arrival(kari.id, incoming(), history=True)], NOW)
+    queue_for(letters, NOW)
+    assert not Notification.objects.exists()
+
+
+def test_a_letter_for_tomorrow_is_announced_tomorrow(kari):
+    announced(kari, visible_from=NOW + timedelta(days=1))
+    assert send_due() == 0
+    clock.freeze(NOW + timedelta(days=1))
+    assert send_due() == 1
+
+
+def test_a_failing_mail_server_is_tried_again_later(kari, monkeypatch):
+    announced(kari)
+
+    def refuse(_notification):
+        raise email.TemporaryFailure("SMTPServerDisconnected")
+
+    monkeypatch.setattr(email, "send", refuse)
+    assert send_due() == 0
+    row = sent()
+    assert (row.state, row.attempts) == (State.WAITING, 1)
+    assert row.retry_at > timezone.now()
+    monkeypatch.undo()
+    Notification.objects.update(retry_at=timezone.now())
+    assert send_due() == 1
+
+
+def test_a_refused_address_is_not_tried_again(kari, monkeypatch):
+    announced(kari)
+
+    def refuse(*_args, **_kwargs):
+        raise smtplib.SMTPRecipientsRefused({"kari@example.org": (550, b"no such user")})
+
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", refuse)
+    send_due()
+    assert sent().state == State.FAILED
+
+
+def test_a_worker_that_dies_while_handing_over_does_not_send_twice(kari):
+    announced(kari)
+    Notification.objects.filter(kind="new").update(
+        state=State.SENDING, lease_until=timezone.now() - timedelta(seconds=1)
+    )
+    assert send_due() == 0
+    assert sent().state == State.UNCERTAIN
+
+
+def test_a_worker_that_dies_before_handing_over_is_replaced(kari):
+    announced(kari)
+    Notification.objects.filter(kind="new").update(
+        lease_until=timezone.now() - timedelta(seconds=1), attempts=1
+    )
+    assert send_due() == 1
+
+
+def test_a_sender_cannot_write_headers(kari):
+    announced(kari, sender=SenderRef("NAV\r\nBcc: per@example.org", "889640782"))
+    send_due()
+    assert "\n" not in mail.outbox[0].subject
+    assert mail.outbox[0].recipients() == ["kari@example.org"]
+
+
+def test_the_outbox_page_s_backend_keeps_what_was_sent(kari, settings):
+    settings.EMAIL_BACKEND = "inbox.notifications.outbox.OutboxBackend"
+    announced(kari)
+    send_due()
+    kept = OutboxEmail.objects.get()
+    assert kept.to == "kari@example.org"
+    assert kept.sent_at == NOW
+
+
+def test_mails_speak_the_citizens_language(kari):
+    kari.language = "en"
+    kari.save()
+    announced(kari)
+    send_due()
+    assert "New letter from NAV" in mail.outbox[0].subject
