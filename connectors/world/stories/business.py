@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from connectors.contract import Kind
-from connectors.world.drafts import Draft
+from connectors.world.drafts import Draft, Enclosure
 from connectors.world.model import Channel, Person
 from connectors.world.pdf import Heading, Items, Rows
 from connectors.world.stories.common import complaint_guide, letter
@@ -23,8 +23,23 @@ def register(person: Person, on: date) -> Iterator[Draft]:
         on,
         "Enkeltpersonforetaket er registrert",
         "Foretaket ditt er registrert i Enhetsregisteret.",
-        "Firmaattesten ligger ved. Si fra innen tre uker hvis noe er feil.",
+        "Utskriften ligger ved. Si fra innen tre uker hvis noe er feil.",
         kind=Kind.DECISION,
+        enclosures=(
+            Enclosure(
+                "Utskrift fra Enhetsregisteret",
+                (
+                    Rows(
+                        ("Opplysning", "Registrert"),
+                        (
+                            ("Organisasjonsform", "Enkeltpersonforetak"),
+                            ("Innehaver", person.name),
+                            ("Næring", "Reparasjon av kjøretøy"),
+                        ),
+                    ),
+                ),
+            ),
+        ),
     )
     for year in (2022, 2024, 2026):
         yield letter(

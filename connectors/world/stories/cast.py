@@ -50,7 +50,7 @@ def ola(person: Person) -> Iterator[Draft]:
     pensions = nav.pension_regulation(person, range(2021, 2027), 21_480)
     yield from by_two_channels(pensions, "alderspensjon-2026", person.mailbox_supplier)
     months = tuple(date(2026, month, 20) for month in range(1, 12))
-    yield from nav.payslips(person, months, 26_900)
+    yield from nav.payslips(person, months, nav.regulated(person, range(2021, 2027), 21_480)[2026])
     yield from municipal.rates(person, "bergen", range(2022, 2027), 7_900)
     yield from everyday.exemption_card(person, range(2021, 2027))
     for on, what, at in (
@@ -125,7 +125,7 @@ def nils_ante(person: Person) -> Iterator[Draft]:
     yield business.road_permit(person, date(2023, 5, 8))
     yield everyday.periodic_test(person, "ZA 20202", date(2024, 6, 30), date(2024, 3, 11))
     yield everyday.periodic_test(person, "ZA 20202", date(2026, 6, 30), date(2026, 3, 9))
-    yield from everyday.insurance_fee(person, range(2023, 2024))
+    yield from everyday.vehicle_registered(person, range(2023, 2024))
     yield everyday.appointment(
         person,
         "helse-nord",
@@ -155,7 +155,7 @@ def bjorg(person: Person) -> Iterator[Draft]:
 
 def olena(person: Person) -> Iterator[Draft]:
     """Yield the mail of somebody new in Norway."""
-    yield from arrival.residence(person, date(2025, 3, 3), date(2026, 4, 20))
+    yield from arrival.residence(person, date(2025, 3, 3), date(2026, 4, 7))
     yield from arrival.registration(person, date(2025, 5, 19))
     yield everyday.passport(person, date(2025, 5, 26), "en", key="oppholdskort")
     yield everyday.new_doctor(person, date(2025, 6, 10), "Marte Sunde", "en")
@@ -177,6 +177,7 @@ def jonas(person: Person) -> Iterator[Draft]:
     yield from study.repayment(person, range(2022, 2027), 302_400)
     benefit = nav.unemployment(person, date(2026, 4, 7), date(2026, 11, 23))
     yield from by_two_channels(benefit, "dagpenger-vedtak", person.mailbox_supplier)
+    yield from municipal.parking(person, range(2022, 2027))
     yield nav.meeting(person, date(2026, 8, 19), "2. september 2026 klokken 10")
     yield everyday.new_doctor(person, date(2024, 4, 18), "Ida Strand")
     yield letter(
@@ -277,7 +278,7 @@ def henrik(person: Person) -> Iterator[Draft]:
     yield tax.coming_tax_card(person, date(2026, 11, 19))
     yield from municipal.rates(person, "stavanger", range(2022, 2027), 8_400)
     yield from municipal.chimney(person, "stavanger", (2022, 2024, 2026))
-    yield from everyday.insurance_fee(person, range(2024, 2026))
+    yield from everyday.vehicle_registered(person, range(2024, 2026))
     yield everyday.periodic_test(person, "RL 30303", date(2026, 12, 31), date(2026, 9, 21))
     yield from nav.sick_pay(person, date(2026, 1, 12))
     yield letter(

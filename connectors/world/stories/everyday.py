@@ -91,8 +91,8 @@ def driving_licence(person: Person, on: date) -> Draft:
     )
 
 
-def insurance_fee(person: Person, years: range) -> Iterator[Draft]:
-    """Yield the change of owner or of duty that Statens vegvesen confirms now and then."""
+def vehicle_registered(person: Person, years: range) -> Iterator[Draft]:
+    """Yield the confirmation of a car bought that autumn."""
     for year in years:
         fee = rng("vehicle", person.slug, year).randrange(1_260, 4_890, 10)
         yield letter(

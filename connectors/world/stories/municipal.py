@@ -134,6 +134,24 @@ def chimney(person: Person, municipality: str, years: tuple[int, ...]) -> Iterat
         )
 
 
+def parking(person: Person, years: range) -> Iterator[Draft]:
+    """Yield Oslo's yearly permit for residents' parking, on the city's own page."""
+    for year in years:
+        price = 4_000 + 250 * (year - 2022)
+        yield letter(
+            person,
+            f"parkering-{year}",
+            "oslo",
+            Channel.OSLO,
+            date(year, 6, 12),
+            "Vedtak: Du har fått beboerparkering",
+            f"Tillatelsen gjelder i ett år og koster {kroner(price)}.",
+            Rows(("Tillatelse", "Kroner"), (("Sone 4, ett år", number(price)),)),
+            "Tillatelsen følger bilen. Bytter du bil eller flytter, må du si fra på nettsiden.",
+            kind=Kind.DECISION,
+        )
+
+
 def home_care(person: Person, municipality: str, on: date) -> Iterator[Draft]:
     """Yield application, decision and yearly review of home care, at level 4."""
     case = f"HT-{on.year}-{person.slug}"

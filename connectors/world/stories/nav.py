@@ -181,11 +181,19 @@ def meeting(person: Person, on: date, when: str) -> Draft:
     )
 
 
+def regulated(person: Person, years: range, monthly: int) -> dict[int, tuple[int, int]]:
+    """Return each year's pension a month before and after the regulation of 1 May."""
+    steps = {}
+    for year in years:
+        percent_tenths = 32 + rng("regulation", person.slug, year).randint(0, 24)
+        steps[year] = (monthly, monthly * (1000 + percent_tenths) // 1000)
+        monthly = steps[year][1]
+    return steps
+
+
 def pension_regulation(person: Person, years: range, monthly: int) -> Iterator[Draft]:
     """Yield the yearly regulation of the old-age pension, from 1 May."""
-    before = monthly
-    for year in years:
-        after = before * (1032 + rng("regulation", person.slug, year).randint(0, 24)) // 1000
+    for year, (before, after) in regulated(person, years, monthly).items():
         yield letter(
             person,
             f"alderspensjon-{year}",
@@ -208,12 +216,18 @@ def pension_regulation(person: Person, years: range, monthly: int) -> Iterator[D
             case=f"PEN-{year}",
             enclosures=(complaint_guide("nav", year),),
         )
-        before = after
 
 
-def payslips(person: Person, days: tuple[date, ...], monthly: int) -> Iterator[Draft]:
-    """Yield notices of payment of pension or benefit."""
+def payslips(person: Person, days: tuple[date, ...], pension: tuple[int, int]) -> Iterator[Draft]:
+    """Yield notices of payment; `pension` is the sum a month before and after 1 May.
+
+    The new sum is paid from June, together with what was missing in May.
+    """
+    before, after = pension
     for day in days:
+        monthly = before if day.month < 6 else after
+        if day.month == 6:
+            monthly += after - before
         tax = monthly * 18 // 100
         yield letter(
             person,
