@@ -8,6 +8,7 @@ used, and both dates in the file are the letter's own. All text reaches typst as
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -144,24 +145,51 @@ _compiler = typst.Compiler(ignore_system_fonts=True)
 _lock = threading.Lock()
 
 
+# Latin with Sami and Polish letters, Greek, Cyrillic, dashes and quotation marks, the euro sign.
+_UNSHOWABLE = re.compile(
+    "[^\n\t\x20-\x7e\xa0-\u017f\u0391-\u03a1\u03a3-\u03c9\u0400-\u045f\u2013-\u201e\u2026\u20ac]"
+)
+
+
 @lru_cache(maxsize=200)
 def letter_pdf(page: Page) -> bytes:
     """Return the page as a PDF that claims PDF/A-2a and PDF/UA-1.
 
+    A character that the fonts lack may not stand in a PDF/A; it is set as "?".
     Cached: an enclosure that goes with many letters is set once. Raises `typst.TypstError`.
     """
-    midnight = datetime(page.on.year, page.on.month, page.on.day, tzinfo=UTC)
+    inputs = _inputs(page)
+    try:
+        return _compile(page.on, inputs)
+    except typst.TypstError:
+        return _compile(page.on, _showable(inputs))
+
+
+def _compile(on: date, inputs: object) -> bytes:
+    midnight = datetime(on.year, on.month, on.day, tzinfo=UTC)
     with _lock:
         made = _compiler.compile(
             input=_TEMPLATE,
             format="pdf",
-            sys_inputs={"letter": json.dumps(_inputs(page), ensure_ascii=False)},
+            sys_inputs={"letter": json.dumps(inputs, ensure_ascii=False)},
             pdf_standards=STANDARDS,
             timestamp=int(midnight.timestamp()),
         )
     if not isinstance(made, bytes):
         raise TypeError("typst gave no single PDF")
     return made
+
+
+def _showable(value: object) -> object:
+    match value:
+        case str():
+            return _UNSHOWABLE.sub("?", value)
+        case dict():
+            return {key: _showable(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_showable(part) for part in value]
+        case _:
+            return value
 
 
 def _inputs(page: Page) -> dict[str, object]:

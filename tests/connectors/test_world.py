@@ -335,6 +335,14 @@ def test_text_is_never_read_as_markup() -> None:
     assert letter_pdf(page).startswith(b"%PDF")
 
 
+@pytest.mark.parametrize(
+    "text", ["Hei 😀", "中文", "nul\x00", "\ue000", "Привіт", "áčđŋšŧž", "a\tb\nc"]
+)
+def test_any_text_can_be_set(text: str) -> None:
+    page = Page(agency("nav"), text, date(2026, 1, 5), (text, Items((text,))), by_slug("kari"))
+    assert b"<pdfaid:conformance>A</pdfaid:conformance>" in letter_pdf(page)
+
+
 def test_a_new_letter_has_what_was_asked_for_and_its_own_key() -> None:
     kari, at = by_slug("kari"), datetime(2026, 11, 23, 9, tzinfo=UTC)
     made = [
