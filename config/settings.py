@@ -180,9 +180,7 @@ OIDC_OP_JWKS_ENDPOINT = env_url("OIDC_JWKS_URL", f"{OIDC_SERVER_URL}/jwks")
 OIDC_OP_LOGOUT_ENDPOINT = env_url("OIDC_LOGOUT_URL", f"{OIDC_ISSUER}/endsession")
 OIDC_RP_SIGN_ALGO = "RS256"
 OIDC_RP_SCOPES = "openid profile"
-OIDC_USE_PKCE = True
-OIDC_STORE_ID_TOKEN = True
-OIDC_CALLBACK_CLASS = "inbox.web.views.login.Callback"
+OIDC_AUTHENTICATION_CALLBACK_URL = "login_callback"
 OIDC_TIMEOUT = 10
 
 # Mail that leaves Samlepost. In the demo it goes to the outbox page.
@@ -256,7 +254,7 @@ if not DEMO:
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 
-_idporten = "{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER))
+_idporten = "{0.scheme}://{0.netloc}".format(urlsplit(OIDC_OP_LOGOUT_ENDPOINT))
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

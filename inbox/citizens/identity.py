@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+from base64 import b64decode, b64encode
 from hashlib import sha256
 from uuid import UUID
 
@@ -60,6 +61,16 @@ def national_id_of(citizen_id: UUID | str) -> str:
     """Return the citizen's national identity number. Raises Identifier.DoesNotExist."""
     row = Identifier.objects.get(citizen_id=citizen_id, kind=Identifier.Kind.NATIONAL_ID)
     return _decrypt(row.kind, bytes(row.ciphertext))
+
+
+def seal(purpose: str, text: str) -> str:
+    """Encrypt what holds an identity number and must be kept; only `unseal` reads it again."""
+    return b64encode(_encrypt(purpose, text)).decode()
+
+
+def unseal(purpose: str, sealed: str) -> str:
+    """Return what was sealed for this purpose. Raises InvalidTag or ValueError."""
+    return _decrypt(purpose, b64decode(sealed))
 
 
 def _normal(kind: str, value: str) -> str:

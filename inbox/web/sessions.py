@@ -1,0 +1,175 @@
+"""A citizen's session: how it begins, how long it lasts, who it says is looking.
+
+It lies on the server, keyed by a random cookie. Limits run in real time: 30 minutes without use
+and 120 in all, as at ID-porten (Digdir docs `oidc_func_sso.md`; OWASP ASVS 5.0 7.2.4, 7.3).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from hashlib import sha256
+from importlib import import_module
+from typing import Any, Concatenate, ParamSpec
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import SESSION_KEY, login
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
+
+from inbox.citizens.identity import seal, unseal
+from inbox.citizens.models import Citizen, SecurityLevel
+from inbox.citizens.oidc import Proof
+from inbox.citizens.viewer import Viewer
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+NOTED_EVERY_SECONDS = 60
+"""Use is noted at most this often, so that reading pages does not write the session each time."""
+BACKGROUND_PATHS = ("/changes/", "/logout/frontchannel/")
+"""What a page or the provider asks by itself: no sign that the citizen is there."""
+SESSIONS_OF_ONE_SID = 10
+
+
+def session_limits(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: end the session that is over its limits; note that the others are in use."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and SESSION_KEY in request.session:
+            if _is_over(request):
+                request.session.flush()
+                request.user = AnonymousUser()
+                request.META["samlepost.session_over"] = True
+            elif not request.path_info.startswith(BACKGROUND_PATHS):
+                _note_use(request)
+        return get_response(request)
+
+    return middleware
+
+
+def start(request: HttpRequest, citizen: Citizen, proof: Proof) -> None:
+    """Begin a session at the level of `proof`, under a new key and with nothing of the old one."""
+    request.session.flush()
+    login(request, citizen)
+    now = time.time()
+    request.session.update(
+        {
+            "level": int(proof.level),
+            "started_at": now,
+            "seen_at": now,
+            "issuer": settings.OIDC_ISSUER,
+            "sid": proof.sid,
+            # It holds the identity number, which lies nowhere in the clear.
+            "id_token": seal("id_token", proof.id_token),
+        }
+    )
+    request.session.save()
+    name = _index_name(settings.OIDC_ISSUER, proof.sid)
+    # One log-in at the provider may carry several sessions here (another host name, say).
+    keys = [*cache.get(name, []), request.session.session_key]
+    cache.set(name, keys[-SESSIONS_OF_ONE_SID:], settings.SESSION_ABSOLUTE_SECONDS)
+
+
+def id_token_of(request: HttpRequest) -> str:
+    """Return the id_token that the session began with, or "" outside a session."""
+    sealed = request.session.get("id_token")
+    return unseal("id_token", sealed) if sealed else ""
+
+
+def end_all(issuer: str, sid: str) -> None:
+    """End every session that came of the provider's session `sid`; no cookie is needed."""
+    name = _index_name(issuer, sid)
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    for key in cache.get(name, []):
+        store().delete(key)
+    cache.delete(name)
+
+
+def find_viewer(request: HttpRequest) -> Viewer | None:
+    """Return who is looking and at what level, or None when nobody is logged in."""
+    level = request.session.get("level")
+    if level not in SecurityLevel.values or not isinstance(request.user, Citizen):
+        return None
+    return Viewer(request.user.pk, SecurityLevel(level))
+
+
+def viewer_of(request: HttpRequest) -> Viewer:
+    """Return who is looking, behind `citizen_required`. Raises PermissionDenied for nobody."""
+    viewer = find_viewer(request)
+    if viewer is None:
+        raise PermissionDenied
+    return viewer
+
+
+def citizen_required(view: View[P]) -> View[P]:
+    """Let a logged-in citizen through and send others to the log-in page; nothing is cached."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        logged_in = find_viewer(request) is not None
+        response = view(request, *args, **kwargs) if logged_in else _ask_to_log_in(request)
+        patch_cache_control(response, private=True, no_store=True)
+        return response
+
+    return checked
+
+
+def staff_required(view: View[P]) -> View[P]:
+    """Let those who run Samlepost through; for everybody else the page does not exist."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if find_viewer(request) is None or not request.user.is_staff:
+            raise Http404
+        response = view(request, *args, **kwargs)
+        patch_cache_control(response, private=True, no_store=True)
+        return response
+
+    return checked
+
+
+def _is_over(request: HttpRequest) -> bool:
+    now = time.time()
+    started_at, seen_at = request.session.get("started_at"), request.session.get("seen_at")
+    if started_at is None or seen_at is None:
+        return True
+    idle, age = now - seen_at, now - started_at
+    return idle >= settings.SESSION_IDLE_SECONDS or age >= settings.SESSION_ABSOLUTE_SECONDS
+
+
+def _note_use(request: HttpRequest) -> None:
+    now = time.time()
+    if now - request.session["seen_at"] >= NOTED_EVERY_SECONDS:
+        request.session["seen_at"] = now
+
+
+def _ask_to_log_in(request: HttpRequest) -> HttpResponse:
+    """Come back to the page she looks at, not to the part of it that htmx asked for."""
+    if request.META.get("samlepost.session_over"):
+        messages.info(request, _("You were logged out because the session had lasted too long."))
+    htmx: Any = getattr(request, "htmx", None)
+    if htmx:
+        page = htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)
+    elif request.method in ("GET", "HEAD"):
+        page = request.get_full_path()
+    else:
+        page = resolve_url(settings.LOGIN_REDIRECT_URL)
+    answer = redirect_to_login(page)
+    return HttpResponseClientRedirect(answer.url) if htmx else answer
+
+
+def _index_name(issuer: str, sid: str) -> str:
+    return "sessions-of:" + sha256(f"{issuer}\n{sid}".encode()).hexdigest()
