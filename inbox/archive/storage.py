@@ -128,12 +128,15 @@ class Disk:
     @contextmanager
     def stage(self, label: str) -> Iterator[DiskStaged]:
         """Open a staging folder named for its label."""
-        folder = self._staging / f"{label}.{uuid4().hex}"
+        place = self._staging / f"{label}.{uuid4().hex}"
+        # The files lie one folder down: what is published leaves the label behind until the
+        # caller is done, so that a sweep knows where to look if the process dies before.
+        folder = place / "files"
         folder.mkdir(parents=True)
         try:
             yield DiskStaged(folder)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
 
     def publish(self, staged: Staged, folder: str) -> None:
         """Sync what is staged, then rename its folder into place."""
@@ -236,8 +239,8 @@ class Disk:
         except FileNotFoundError:
             return
         _sync(target.parent)
-        shutil.rmtree(grave)
         _prune(target.parent, self._root)
+        shutil.rmtree(grave)
 
     def stale(self, older_than: float) -> list[str]:
         """Read the labels from the folders' names."""
@@ -246,6 +249,8 @@ class Disk:
     def clear(self, label: str, older_than: float, folder: str) -> int:
         """Remove what `stale` found for one label."""
         count = 0
+        if folder:
+            _prune((self._root / folder).parent, self._root)
         for place in self._left_behind(older_than):
             if place.name.split(".")[0] == label:
                 count += 1
@@ -253,8 +258,6 @@ class Disk:
                     shutil.rmtree(place)
                 else:
                     place.unlink()
-        if folder:
-            _prune((self._root / folder).parent, self._root)
         return count
 
     def _left_behind(self, older_than: float) -> Iterator[Path]:

@@ -129,9 +129,9 @@ def add_version(object_id: UUID, files: Files, note: str = "") -> Stored:
             staged.write(INVENTORY, [raw])
             staged.write(SIDECAR, [ocfl.sidecar(raw)])
             storage.publish(staged, f"{folder}/v{version}")
-        # From here on the version counts; the sidecar that follows is mended if we die between.
-        storage.replace(folder, INVENTORY, raw)
-        storage.replace(folder, SIDECAR, ocfl.sidecar(raw))
+            # From here on the next writer or sweep finishes the version if this process dies.
+            storage.replace(folder, INVENTORY, raw)
+            storage.replace(folder, SIDECAR, ocfl.sidecar(raw))
     return _stored(storage, object_id, inventory, version)
 
 
