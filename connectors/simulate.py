@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         blocking_threads=THREADS,
         websockets=False,
         log_access=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
     ).serve()
 
 

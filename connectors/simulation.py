@@ -241,6 +241,7 @@ def apply_faults(app: Flask, state: State, channel_of: dict[str, str] | str) -> 
     @app.after_request
     def after(response: Response) -> Response:
         if request.environ.get("samlepost.truncate"):
+            response.direct_passthrough = False
             body = response.get_data()
             response.set_data(body[: len(body) // 2])
             response.headers["Content-Length"] = str(len(body))

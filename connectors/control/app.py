@@ -20,7 +20,7 @@ from connectors.addresses import (
     web_public_url,
 )
 from connectors.control.actions import Control
-from connectors.control.compose import CHANNEL_NAMES, OSLO, OWN_AGENCY, WrongInput
+from connectors.control.compose import CHANNEL_NAMES, OSLO, WrongInput
 from connectors.simulation import State, protect_pages
 from connectors.world.persons import AGENCIES, PERSONS
 
@@ -161,7 +161,6 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
             persons=PERSONS,
             agencies=AGENCIES,
             channels=_channel_rows(control),
-            own_agency=OWN_AGENCY,
             faults=FAULT_NAMES,
             clock=_clock_text(),
             clock_input=clock.now().astimezone(OSLO).strftime("%Y-%m-%dT%H:%M"),

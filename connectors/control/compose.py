@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors import clock
-from connectors.contract import LEVEL_HIGH, LEVEL_SUBSTANTIAL, Kind
-from connectors.world.model import Agency, Channel, Person, SimulatedDocument, SimulatedLetter
-from connectors.world.pdf import Page, letter_pdf
+from connectors.contract import LEVEL_HIGH, LEVEL_SUBSTANTIAL
+from connectors.world.letters import USUAL_SENDER, new_letter
+from connectors.world.model import Agency, Channel, Person, SimulatedLetter
 from connectors.world.persons import AGENCIES, PERSONS
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -20,7 +18,7 @@ TITLE_MAX = 200
 BODY_MAX = 10_000
 DUE_DAYS_MAX = 3650
 
-OWN_AGENCY = {Channel.NAV: "nav", Channel.OSLO: "oslo", Channel.LANEKASSEN: "lanekassen"}
+MIN_SIDE = (Channel.NAV, Channel.OSLO, Channel.LANEKASSEN)
 """An agency's min side carries its own letters alone."""
 
 DPI = (Channel.DIGIPOST, Channel.EBOKS)
@@ -113,45 +111,27 @@ def read_wishes(values: Mapping[str, Any]) -> Wishes:
 
 
 def compose(wishes: Wishes) -> SimulatedLetter:
-    """Return the letter, sent now by the shared clock, with a PDF if it is to have one."""
-    present = clock.now().replace(microsecond=0)
-    due = None if wishes.due_in_days is None else present + timedelta(days=wishes.due_in_days)
-    body = wishes.body or "Dette er et oppdiktet brev som er sendt fra kontrollsiden."
-    return SimulatedLetter(
-        key=f"control-{uuid.uuid4()}",
-        channel=wishes.channel,
-        person=wishes.person,
+    """Return the letter, sent now by the shared clock. Raises `typst.TypstError`."""
+    return new_letter(
+        wishes.person,
+        wishes.channel,
+        at=clock.now().replace(microsecond=0),
         agency=wishes.agency,
         title=wishes.title,
-        sent_at=present,
-        public_title=wishes.title if wishes.level < LEVEL_HIGH else "Du har fått et brev",
-        summary=body.split("\n", 1)[0][:200],
-        body=body,
-        security_level=wishes.level,
-        kind=Kind.TASK if wishes.needs_action else Kind.LETTER,
-        due_at=due,
-        documents=(_document(wishes, body, present),) if wishes.document else (),
+        body=wishes.body or "Dette er et oppdiktet brev som er sendt fra kontrollsiden.",
+        due_in_days=wishes.due_in_days,
+        level=wishes.level,
         needs_action=wishes.needs_action,
+        with_document=wishes.document,
     )
-
-
-def _document(wishes: Wishes, body: str, present: datetime) -> SimulatedDocument:
-    page = Page(
-        sender=wishes.agency,
-        title=wishes.title,
-        on=present.astimezone(OSLO).date(),
-        blocks=tuple(part.strip() for part in body.split("\n\n") if part.strip()),
-        recipient=wishes.person,
-    )
-    return SimulatedDocument("brev.pdf", wishes.title, "application/pdf", letter_pdf(page), True)
 
 
 def _agency(values: Mapping[str, Any], channel: Channel) -> Agency:
-    slug = str(values.get("agency") or OWN_AGENCY.get(channel, "skatteetaten"))
+    slug = str(values.get("agency") or USUAL_SENDER[channel])
     if slug not in _AGENCIES:
         raise WrongInput("Det finnes ingen slik avsender.")
-    if channel in OWN_AGENCY and slug != OWN_AGENCY[channel]:
-        owner = _AGENCIES[OWN_AGENCY[channel]].name
+    if channel in MIN_SIDE and slug != USUAL_SENDER[channel]:
+        owner = _AGENCIES[USUAL_SENDER[channel]].name
         raise WrongInput(f"{CHANNEL_NAMES[channel]} sender bare brev fra {owner}.")
     return _AGENCIES[slug]
 

@@ -51,7 +51,7 @@ class Seed:
 
         The mark that it is done is written last: a filling that was broken off starts over,
         from empty simulators. One process fills at a time; another waits and then has nothing
-        to do.
+        to do. Raises LookupError for a channel that no simulator delivers.
         """
         with self._locked():
             if self.is_done():
@@ -91,6 +91,9 @@ class Seed:
 
     def _send(self, letters: Sequence[SimulatedLetter]) -> None:
         by_channel = channel_table(self._simulators)
+        missing = {letter.channel for letter in letters} - set(by_channel)
+        if missing:
+            raise LookupError(f"no simulator delivers {', '.join(sorted(missing))}")
         for simulator in self._simulators.values():
             own = [each for each in letters if by_channel.get(each.channel) is simulator]
             if own:

@@ -33,9 +33,9 @@ PID = "17849212345"
 class Place:
     """A running simulator with its client's key."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keys: Path) -> None:
         self.folder = folder
-        self.keys = folder / "keys"
+        self.keys = keys
         self.restart()
 
     def restart(self) -> None:
@@ -66,9 +66,15 @@ class Place:
         return self.raw.post("token", data={"grant_type": grant_type, "assertion": assertion})
 
 
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One set of keys for all tests here: making them takes most of the time."""
+    return tmp_path_factory.mktemp("keys")
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path, keys: Path) -> Place:
+    return Place(tmp_path, keys)
 
 
 def test_a_token_holds_the_documented_claims(place: Place) -> None:
