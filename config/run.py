@@ -110,7 +110,7 @@ def _environment(web_port: int, simulators_port: int) -> dict[str, str]:
 def _children(web_port: int, simulators_port: int, logs: Path) -> dict[str, Child]:
     python = [sys.executable, "-m"]
     commands = {
-        "simulators": [*python, "connectors.simulate", "--seed", "--port", str(simulators_port)],
+        "simulators": [*python, "connectors.simulate", "--port", str(simulators_port)],
         "web": [
             *[*python, "granian", "--interface", "wsgi", "--host", "127.0.0.1"],
             *["--port", str(web_port), "--workers", "2", "--blocking-threads", "1"],
@@ -124,27 +124,30 @@ def _children(web_port: int, simulators_port: int, logs: Path) -> dict[str, Chil
 
 def _start(children: dict[str, Child], environment: dict[str, str]) -> None:
     print("Making the made-up world (the first time takes half a minute) …", flush=True)
+    _step(["-m", "connectors.simulate", "--seed"], environment)
     children["simulators"].start(environment)
     _wait(f"{environment['SIMULATORS_URL']}/control/api/persons", children["simulators"])
     print("Preparing the database …", flush=True)
-    for arguments in (["migrate", "--verbosity", "0"], ["seed_demo"], _COLLECT):
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise StartFailed(f"{arguments[0]} failed:\n{done.stdout}{done.stderr}")
+    _step(["manage.py", "migrate", "--verbosity", "0"], environment)
+    _step(["manage.py", "seed_demo"], environment)
+    _step(["manage.py", "collectstatic", "--noinput", "--verbosity", "0"], environment)
     print("Starting web, worker and beat …", flush=True)
     for name in ("web", "worker", "beat"):
         children[name].start(environment)
     _wait(f"{environment['WEB_PUBLIC_URL']}/healthz", children["web"])
 
 
-_COLLECT = ["collectstatic", "--noinput", "--verbosity", "0"]
+def _step(arguments: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StartFailed(f"{' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
 
 
 def _welcome(environment: dict[str, str]) -> None:

@@ -17,12 +17,14 @@ from inbox.sync.sources import forget_labels
 TIMEOUT_SECONDS = 30.0
 
 
-def configure(control_url: str) -> tuple[int, int]:
+def configure(control_url: str, transport: httpx.BaseTransport | None = None) -> tuple[int, int]:
     """Make what the control API at `control_url` names; returns (new citizens, new sources).
 
     What is there already is left as it is, but for a source's settings. Raises httpx.HTTPError.
     """
-    with httpx.Client(base_url=control_url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+    with httpx.Client(
+        base_url=control_url, transport=transport, timeout=TIMEOUT_SECONDS, trust_env=False
+    ) as client:
         persons = client.get("persons").raise_for_status().json()
         sources = client.get("sources").raise_for_status().json()
     with transaction.atomic():

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
+
 from connectors import discovery
-from connectors.contract import LEVEL_SUBSTANTIAL, Account, Connector
+from connectors.contract import LEVEL_SUBSTANTIAL, Account, Connector, Misconfigured
 from inbox.citizens.identity import national_id_of
 from inbox.sync.models import Source
 
@@ -18,12 +22,28 @@ _labels: tuple[float, dict[str, str]] = (0.0, {})
 
 @contextmanager
 def connected(source: Source) -> Iterator[Connector]:
-    """Make the source's connector and close it afterwards. Raises Misconfigured."""
+    """Make the source's connector and close it afterwards. Raises Misconfigured.
+
+    Outside the demo a source on this very machine is refused: it would be a simulator.
+    """
+    if not settings.DEMO:
+        _refuse_loopback(source)
     connector = discovery.make(source.connector, source.settings)
     try:
         yield connector
     finally:
         connector.close()
+
+
+def _refuse_loopback(source: Source) -> None:
+    for name, value in source.settings.items():
+        host = urlsplit(str(value)).hostname or ""
+        try:
+            loopback = host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if loopback:
+            raise Misconfigured(f"{name} of {source.slug} is a simulator: that needs DEMO=1")
 
 
 def account_of(citizen_id: UUID | str, level: int = LEVEL_SUBSTANTIAL) -> Account:

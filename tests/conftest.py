@@ -1,0 +1,52 @@
+"""What tests of more than one folder share: the simulated world, and the clock at its day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from connectors import clock, http
+from connectors.simulate import World, create_world
+from connectors.world.model import STUDY_DATE
+from inbox.sync import demo
+from inbox.sync.sources import forget_labels
+
+SIMULATORS = "http://127.0.0.1:8010"
+
+
+@pytest.fixture
+def frozen_clock() -> Iterator[None]:
+    """Stop the shared clock at the study date."""
+    clock.freeze(STUDY_DATE)
+    yield
+    clock.reset()
+
+
+@pytest.fixture(scope="session")
+def _keys(tmp_path_factory: pytest.TempPathFactory):
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture
+def world(tmp_path, _keys, monkeypatch) -> World:
+    """Every simulator, empty, reached in-process by whatever speaks HTTP to the demo's address."""
+    made = create_world(tmp_path / "simulators", _keys)
+
+    def transport(_base_url: str) -> httpx.BaseTransport:
+        return httpx.WSGITransport(app=made.wsgi, raise_app_exceptions=False)
+
+    monkeypatch.setattr(http, "transport_for", transport)
+    return made
+
+
+@pytest.fixture
+def demo_citizens(world, db, settings, tmp_path, frozen_clock) -> World:
+    """The world with its citizens, sources and mailboxes in our database; no letters yet."""
+    settings.ARCHIVE_DIR = tmp_path / "archive"
+    forget_labels()
+    demo.configure(
+        f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi, client=("127.0.0.1", 1))
+    )
+    return world
