@@ -69,7 +69,7 @@ class Proof:
     id_token: str = field(repr=False)
 
 
-class IdportenBackend(OIDCAuthenticationBackend):
+class IdportenBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # it has no types
     """Finds the citizen whom an authorization code stands for. It makes no accounts.
 
     An instance is made for each log-in; after `authenticate`, `proof` tells how it went.

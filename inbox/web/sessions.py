@@ -146,8 +146,8 @@ def _is_over(request: HttpRequest) -> bool:
     started_at, seen_at = request.session.get("started_at"), request.session.get("seen_at")
     if started_at is None or seen_at is None:
         return True
-    idle, age = now - seen_at, now - started_at
-    return idle >= settings.SESSION_IDLE_SECONDS or age >= settings.SESSION_ABSOLUTE_SECONDS
+    is_idle = now - seen_at >= settings.SESSION_IDLE_SECONDS
+    return is_idle or now - started_at >= settings.SESSION_ABSOLUTE_SECONDS
 
 
 def _note_use(request: HttpRequest) -> None:
