@@ -146,7 +146,7 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
         seconds = f"{result['seconds']:.1f}".replace(".", ",")
         text = f"Tilbakestilt på {seconds} sekunder, {result['letters']} brev."
         if result["inbox"] != "ok":
-            raise WrongInput(f"{text} Men Samlepost ble ikke med: {result['inbox']}.")
+            raise WrongInput(f"{text} Men Samlepost svarte ikke som ventet.")
         return text
 
     actions = [send, garbage, expire, faults, set_clock, reset]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,14 @@ def test_a_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
     assert ensure_rsa_key(path).private_numbers() == first
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in path.parent.iterdir()] == ["key.pem"]
+
+
+def test_many_who_ask_at_once_get_the_same_key(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    with ThreadPoolExecutor(6) as pool:
+        keys = list(pool.map(ensure_rsa_key, [path] * 6))
+    assert len({key.private_numbers().d for key in keys}) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["key.pem"]
 
 
 def test_metadata_name_the_issuer_that_grants_are_for(place: Place) -> None:

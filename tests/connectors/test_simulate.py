@@ -27,10 +27,17 @@ from connectors.control.actions import Control
 from connectors.control.app import make_app
 from connectors.control.seed import Seed
 from connectors.http import Http
-from connectors.simulate import create_world
+from connectors.simulate import World, create_world
+from connectors.simulate import seed as fill_world
 from connectors.simulation import Faults, Simulator, State, apply_faults, mounted
 from connectors.world.agencies import agency
-from connectors.world.model import Channel, Person, SimulatedDocument, SimulatedLetter
+from connectors.world.model import (
+    STUDY_DATE,
+    Channel,
+    Person,
+    SimulatedDocument,
+    SimulatedLetter,
+)
 from connectors.world.persons import PERSONS, by_slug
 
 ROOT = Path(__file__).parents[2]
@@ -206,6 +213,30 @@ def test_a_restored_person_has_her_seeded_letters_to_the_byte(seed: Seed, shelf:
     own = [each for each in shelf.letters if each.person == KARI]
     assert own == seeded[:2]
     assert len([each for each in shelf.letters if each.person == BJORG]) == 2
+
+
+class WideShelf(Shelf):
+    """Delivers in every channel."""
+
+    channels = tuple(Channel)
+
+
+def test_the_seeded_world_is_whole_and_its_clock_set_once(tmp_path: Path, clock_file: Path) -> None:
+    wide = WideShelf(State(tmp_path / "wide.sqlite3"))
+    simulators = {"wide": wide}
+    control = Control(simulators, {}, Seed(tmp_path, simulators), tmp_path / "keys")
+    world = World(mounted(simulators), {"wide": wide}, control)
+    assert fill_world(world) == len(wide.letters) >= 2300
+    assert {each.channel for each in wide.letters} == set(Channel)
+    assert abs(clock.now() - STUDY_DATE) < timedelta(minutes=2)
+    clock.freeze(STUDY_DATE + timedelta(days=9))
+    assert fill_world(world) == 0
+    assert clock.now() == STUDY_DATE + timedelta(days=9)
+    seeded = [each for each in wide.letters if each.person == KARI]
+    started = time.monotonic()
+    assert control.seed.restore(KARI) == len(seeded) > 10
+    assert time.monotonic() - started < 2
+    assert [each for each in wide.letters if each.person == KARI] == seeded
 
 
 def test_a_post_without_the_header_does_nothing(client: httpx.Client, shelf: Shelf) -> None:
