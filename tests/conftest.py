@@ -47,6 +47,6 @@ def demo_citizens(world, db, settings, tmp_path, frozen_clock) -> World:
     settings.ARCHIVE_DIR = tmp_path / "archive"
     forget_labels()
     demo.configure(
-        f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi, client=("127.0.0.1", 1))
+        f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi)
     )
     return world

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -210,8 +211,14 @@ def deposit(intake: Intake, arrival: Arrival, *, replaces: bool = False) -> None
             files[path] = content
             media_types[path] = document.media_type
         paths.append(path)
+    if not files:
+        said = {"external_id": incoming.external_id, "title": incoming.title}
+        files["original/said.json"] = json.dumps(said, ensure_ascii=False).encode()
     write = store.add_version if replaces else store.put
-    stored = write(arrival.delivery_id, files, note=f"{arrival.source} delivery")
+    try:
+        stored = write(arrival.delivery_id, files, note=f"{arrival.source} delivery")
+    except store.BadPath as error:
+        raise BadDocument("a part of it has a name that cannot be kept") from error
     package, blobs = package_rows(arrival.citizen_id, stored, media_types)
     by_path = {blob.path: blob for blob in blobs}
     arrival.package = package
