@@ -50,7 +50,7 @@ X_CONTROL = {"X-Control": "samlepost"}
 class Shelf(Simulator):
     """A simulator as small as can be: it lists a person's letters, in memory."""
 
-    channels = (Channel.ALTINN, Channel.DIGIPOST, Channel.NAV)
+    channels: Sequence[Channel] = (Channel.ALTINN, Channel.DIGIPOST, Channel.NAV)
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
