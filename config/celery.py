@@ -24,11 +24,12 @@ BEAT = {
     "receipts owed": ("inbox.sync.tasks.send_receipts", 5),
     "notifications due": ("inbox.notifications.tasks.send_due", 3),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
+    "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),
 }
 
 app.conf.update(
     beat_schedule={
-        name: {"task": task, "schedule": seconds, "options": {"expires": seconds * 5}}
+        name: {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 5) * 5}}
         for name, (task, seconds) in BEAT.items()
     },
     accept_content=["json"],
