@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -199,16 +199,20 @@ def protect_pages(app: Flask, frames: Sequence[str] = ()) -> None:
         return response
 
 
-def apply_faults(app: Flask, state: State, channel_of: dict[str, str] | str) -> None:
+def apply_faults(
+    app: Flask, state: State, channel_of: dict[str, str] | str | Callable[[], str]
+) -> None:
     """Make `app` misbehave as its dial says.
 
-    `channel_of` is the channel's slug, or a table from the first part of the path to one (for
-    a simulator that serves several channels).
+    `channel_of` is the channel's slug, or (for a simulator that serves several channels) a table
+    from the first part of the path to one, or a function that knows it from `flask.request`.
     """
 
     def channel() -> str:
         if isinstance(channel_of, str):
             return channel_of
+        if callable(channel_of):
+            return channel_of()
         first = request.path.strip("/").split("/", 1)[0]
         return channel_of.get(first, "")
 

@@ -1,0 +1,1 @@
+"""DPI: digital post to citizens, received as mailbox supplier (see README.md)."""

@@ -1,0 +1,117 @@
+"""The made-up certificate authority of the simulated DPI, and who has certificates from it.
+
+Everything follows from the keys in the folder: the same key gives the same certificate, so that
+processes that make one at the same time make the same.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+from connectors.dpi.envelope import Identity
+from connectors.keys import ensure_rsa_key
+from connectors.world.model import Agency, Channel
+
+VALID_FROM = datetime(2016, 1, 1, tzinfo=UTC)
+VALID_UNTIL = datetime(2056, 1, 1, tzinfo=UTC)
+AUTHORITY_NAME = "Samlepost simulated CA"
+SUPPLIERS = {Channel.DIGIPOST: "984661185", Channel.EBOKS: "922020175"}
+SUPPLIER_NAMES = {Channel.DIGIPOST: "Digipost", Channel.EBOKS: "e-Boks"}
+PURPOSES = ("decryption", "signing")
+
+
+class Authority:
+    """Issues certificates; its own, the agencies' and the suppliers' keys lie in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._key = ensure_rsa_key(folder / "authority.key.pem")
+        self._agencies_key = ensure_rsa_key(folder / "agencies.key.pem")
+        self.certificate = _certificate(
+            self._key.public_key(), self._key, _name(AUTHORITY_NAME, "Samlepost", "310091081"), True
+        )
+        self.certificate_file = folder / "authority.pem"
+        _write(self.certificate_file, self.certificate)
+        self._agencies: dict[str, Identity] = {}
+
+    def agency(self, agency: Agency) -> Identity:
+        """Return an agency's enterprise certificate; one key pair serves them all."""
+        if agency.slug not in self._agencies:
+            name = _name(f"{agency.name} simulated", agency.name, agency.org_number)
+            self._agencies[agency.slug] = Identity(
+                self._agencies_key, self._issue(self._agencies_key, name)
+            )
+        return self._agencies[agency.slug]
+
+    def supplier(self, channel: Channel, purpose: str) -> tuple[Path, Path]:
+        """Return the files of a mailbox supplier's key and certificate for one of PURPOSES."""
+        key_file = self.folder / f"{channel.value}-{purpose}.key.pem"
+        certificate_file = self.folder / f"{channel.value}-{purpose}.pem"
+        key = ensure_rsa_key(key_file)
+        supplier = SUPPLIER_NAMES[channel]
+        name = _name(f"{supplier} {purpose} simulated", supplier, SUPPLIERS[channel])
+        _write(certificate_file, self._issue(key, name))
+        return key_file, certificate_file
+
+    def _issue(self, key: rsa.RSAPrivateKey, subject: x509.Name) -> x509.Certificate:
+        return _certificate(
+            key.public_key(), self._key, subject, False, issuer=self.certificate.subject
+        )
+
+
+def _name(common_name: str, organisation: str, org_number: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "NO"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+            x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"NTRNO-{org_number}"),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64]),
+        ]
+    )
+
+
+def _certificate(
+    public_key: rsa.RSAPublicKey,
+    signing_key: rsa.RSAPrivateKey,
+    subject: x509.Name,
+    is_authority: bool,
+    issuer: x509.Name | None = None,
+) -> x509.Certificate:
+    serial = uuid.uuid5(uuid.NAMESPACE_X500, subject.rfc4514_string()).int >> 1
+    usage = x509.KeyUsage(
+        digital_signature=not is_authority,
+        content_commitment=False,
+        key_encipherment=not is_authority,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return (
+        x509.CertificateBuilder(issuer or subject, subject, public_key, serial)
+        .not_valid_before(VALID_FROM)
+        .not_valid_after(VALID_UNTIL)
+        .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+        .add_extension(usage, critical=True)
+        .sign(signing_key, hashes.SHA256())
+    )
+
+
+def _write(path: Path, certificate: x509.Certificate) -> None:
+    """Write the file unless it holds just this; whole or not at all, and readable meanwhile."""
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    if path.exists() and path.read_bytes() == pem:
+        return
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
+    fresh.write_bytes(pem)
+    fresh.replace(path)

@@ -1,0 +1,7 @@
+"""The one way for a message to be turned down."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A message that is not what it must be. The text is the reason; it names no person."""
