@@ -1,0 +1,172 @@
+"""The demo as processes, for tests of what no single process can show."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Demo:
+    """A demo in a folder of its own; `servers` adds DATABASE_URL and REDIS_URL."""
+
+    def __init__(self, folder: Path, servers: dict[str, str], **extra: str) -> None:
+        web, simulators = free_port(), free_port()
+        self.web = f"http://127.0.0.1:{web}"
+        self.simulators = f"http://127.0.0.1:{simulators}"
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in LEFT_TO_US},
+            "DEMO": "1",
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DATA_DIR": str(folder),
+            "KEYS_DIR": str(folder / "keys"),
+            "SIMULATORS_DIR": str(folder / "simulators"),
+            "CLOCK_FILE": str(folder / "clock.json"),
+            "WEB_PUBLIC_URL": self.web,
+            "INBOX_URL": self.web,
+            "SIMULATORS_URL": self.simulators,
+            "SIMULATORS_PUBLIC_URL": self.simulators,
+            "SYNC_LEASE_SECONDS": "5",
+            "LOG_LEVEL": "INFO",
+            **servers,
+            **extra,
+        }
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def run(self, *arguments: str) -> str:
+        """Run a Python command to its end; returns what it printed, raises if it failed."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start a Python process; its output goes to a file of its name."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start_simulators(self) -> None:
+        """Fill the world and serve it."""
+        self.run("-m", "connectors.simulate", "--seed")
+        self.start("simulators", "connectors.simulate", "--port", _port(self.simulators))
+        self.wait_for(lambda: _answers(f"{self.simulators}/control/api/persons"), 30)
+
+    def set_up(self) -> None:
+        """Make tables, citizens, sources and mailboxes."""
+        self.run("manage.py", "migrate", "--verbosity", "0")
+        self.run("manage.py", "seed_demo")
+
+    def start_web(self) -> None:
+        """Serve the pages."""
+        self.run("manage.py", "collectstatic", "--noinput", "--verbosity", "0")
+        self.start(
+            "web",
+            *["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", _port(self.web)],
+            *["--workers", "1", "--blocking-threads", "1", "config.wsgi:application"],
+        )
+        self.wait_for(lambda: _answers(f"{self.web}/healthz"), 30)
+
+    def start_worker(self) -> None:
+        """Start worker and beat."""
+        self.start("worker", "celery", "-A", "config", "worker", "--concurrency", "2")
+        if "beat" not in self.running:
+            self.start("beat", "celery", "-A", "config", "beat")
+
+    def control(self, verb: str, **values: Any) -> dict[str, Any]:
+        """Call the control API."""
+        answer = httpx.post(
+            f"{self.simulators}/control/api/{verb}",
+            json=values,
+            headers={"X-Control": "samlepost"},
+            timeout=60,
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def shell(self, code: str) -> str:
+        """Run code inside our Django; returns what it printed."""
+        return self.run("manage.py", "shell", "--no-imports", "--command", code).strip()
+
+    def kill(self, name: str) -> None:
+        """End a process and its children at once, as a power cut would."""
+        process = self.running.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """End everything."""
+        for name in list(self.running):
+            self.kill(name)
+
+    def log(self, name: str) -> str:
+        """Return what a process has printed."""
+        return (self.folder / f"{name}.log").read_text("utf-8", "replace")
+
+    def wait_for(self, ready: Callable[[], object], seconds: float) -> float:
+        """Wait until `ready` is true; returns how long it took, raises after `seconds`."""
+        started = time.monotonic()
+        while time.monotonic() - started < seconds:
+            if ready():
+                return time.monotonic() - started
+            time.sleep(0.2)
+        raise TimeoutError("; ".join(f"{n}: {self.log(n)[-1500:]}" for n in self.running))
+
+
+LEFT_TO_US = {"DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "EMAIL_BACKEND", "ARCHIVE_DIR"}
+
+
+@contextmanager
+def demo(folder: Path, servers: dict[str, str], **extra: str) -> Iterator[Demo]:
+    """A demo that is ended whatever happens."""
+    made = Demo(folder, servers, **extra)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def _port(address: str) -> str:
+    return str(urlsplit(address).port)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=2, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
