@@ -143,11 +143,12 @@ def staff_required(view: View[P]) -> View[P]:
 
 def _is_over(request: HttpRequest) -> bool:
     now = time.time()
-    started_at, seen_at = request.session.get("started_at"), request.session.get("seen_at")
+    started_at: float | None = request.session.get("started_at")
+    seen_at: float | None = request.session.get("seen_at")
     if started_at is None or seen_at is None:
         return True
-    is_idle = now - seen_at >= settings.SESSION_IDLE_SECONDS
-    return is_idle or now - started_at >= settings.SESSION_ABSOLUTE_SECONDS
+    idle, age = now - seen_at, now - started_at
+    return idle >= settings.SESSION_IDLE_SECONDS or age >= settings.SESSION_ABSOLUTE_SECONDS
 
 
 def _note_use(request: HttpRequest) -> None:
