@@ -1,0 +1,48 @@
+"""Every page of Samlepost, on one page."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.urls import path
+
+from inbox.web.views import demo, documents, hooks, inbox, language, letters, login, operator
+from inbox.web.views import sources as source_pages
+
+urlpatterns = [
+    path("", inbox.page, name="inbox"),
+    path("changes/", inbox.changes, name="changes"),
+    path("letters/<uuid:letter_id>/", letters.page, name="letter"),
+    path("letters/<uuid:letter_id>/open/", letters.agree, name="letter_agree"),
+    path("letters/<uuid:letter_id>/fetch/", letters.fetch, name="letter_fetch"),
+    path("letters/<uuid:letter_id>/content/", letters.content, name="letter_content"),
+    path("letters/<uuid:letter_id>/documents/<uuid:document_id>/", documents.show, name="document"),
+    path(
+        "letters/<uuid:letter_id>/documents/<uuid:document_id>/download/",
+        documents.download,
+        name="document_download",
+    ),
+    path("sources/", source_pages.page, name="sources"),
+    path("language/", language.choose, name="language"),
+    path("login/", login.choose, name="login"),
+    path("login/start/", login.authenticate, name="login_start"),
+    path("login/callback/", login.callback, name="login_callback"),
+    path("login/step-up/", login.step_up, name="step_up"),
+    path("logout/", login.logout, name="logout"),
+    path("logged-out/", login.logged_out, name="logged_out"),
+    path("logout/frontchannel/", login.frontchannel_logout, name="logout_frontchannel"),
+    path("hooks/<slug:source>/", hooks.ping, name="hook"),
+    path("operator/quarantine/", operator.quarantine, name="quarantine"),
+    path("operator/quarantine/<uuid:item_id>/replay/", operator.replay, name="quarantine_replay"),
+    path(
+        "operator/quarantine/<uuid:item_id>/file/<int:number>/",
+        operator.file,
+        name="quarantine_file",
+    ),
+]
+
+if settings.DEMO:
+    urlpatterns += [
+        path("demo/", demo.welcome, name="demo"),
+        path("demo/outbox/", demo.outbox, name="outbox"),
+        path("demo/reset/", demo.reset, name="demo_reset"),
+    ]

@@ -1,0 +1,83 @@
+"""Builders of rows for tests: plain functions that leave everything consistent."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.test import Client
+
+from connectors import clock
+from connectors.contract import IncomingDocument, SenderRef
+from inbox.citizens.models import Citizen, InboxState
+from inbox.letters.models import Letter
+from inbox.letters.receive import receive
+from inbox.sync.models import Mailbox, Source
+from tests.incoming import PDF, arrival, incoming
+
+
+def make_citizen(name: str = "Kari Nordmann", **fields: Any) -> Citizen:
+    """A citizen with an empty inbox."""
+    fields.setdefault("email", f"{uuid4().hex[:8]}@example.org")
+    citizen = Citizen.objects.create(name=name, **fields)
+    InboxState.objects.create(citizen=citizen)
+    return citizen
+
+
+def make_source(slug: str = "altinn", label: str = "Altinn", **fields: Any) -> Source:
+    """A configured source; its connector is the example's."""
+    fields.setdefault("connector", "example")
+    source, _ = Source.objects.get_or_create(slug=slug, defaults={"label": label, **fields})
+    return source
+
+
+def make_mailbox(citizen: Citizen, slug: str = "altinn", **fields: Any) -> Mailbox:
+    """The citizen's mailbox at a source that succeeded just now."""
+    fields.setdefault("connected_at", clock.now())
+    fields.setdefault("last_success_at", clock.now())
+    return Mailbox.objects.create(citizen=citizen, source=make_source(slug), **fields)
+
+
+def make_letter(
+    citizen: Citizen,
+    *,
+    source: str = "altinn",
+    sender: str = "NAV",
+    org_number: str = "889640782",
+    document: bytes | None = PDF,
+    history: bool = False,
+    **fields: Any,
+) -> Letter:
+    """A letter received as the engine would; with `document`, its bytes are in the archive.
+
+    `fields` are those of `IncomingLetter` (title, sent_at, security_level, due_at, …).
+    """
+    make_source(source, source)
+    fields.setdefault("sent_at", clock.now())
+    fields.setdefault("external_id", uuid4().hex)
+    documents = fields.pop("documents", None)
+    if documents is None:
+        documents = (
+            [
+                IncomingDocument(
+                    "brev.pdf", "application/pdf", "Brev", is_main=True, content=document
+                )
+            ]
+            if document is not None
+            else []
+        )
+    said = incoming(sender=SenderRef(sender, org_number, "source"), documents=documents, **fields)
+    now: datetime = clock.now()
+    (letter,) = receive([arrival(citizen.id, said, source, history=history)], now)
+    return Letter.objects.get(citizen=citizen, id=letter.id)
+
+
+def log_in(client: Client, citizen: Citizen, level: int = 3) -> None:
+    """Give the client a session of this level, as a log-in would."""
+    client.force_login(citizen, backend=settings.AUTHENTICATION_BACKENDS[0])
+    session = client.session
+    session.update(level=level, started_at=time.time(), seen_at=time.time())
+    session.save()
