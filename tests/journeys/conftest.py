@@ -1,0 +1,34 @@
+"""A demo of processes on each kind of database that this machine has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+
+@pytest.fixture
+def servers() -> Iterator[dict[str, str]]:
+    """The environment of a demo: of files alone, or of a fresh PostgreSQL database and Redis."""
+    database, redis = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
+    if not (database and redis):
+        yield {}
+        return
+    parts = urlsplit(database)
+    admin = parts._replace(scheme="postgresql", path="/postgres").geturl()
+    name = f"samlepost_journey_{uuid4().hex[:8]}"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield {
+            "DATABASE_URL": parts._replace(path=f"/{name}").geturl(),
+            # Another of Redis' databases than the tests in this process use.
+            "REDIS_URL": urlsplit(redis)._replace(path="/10").geturl(),
+        }
+    finally:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
