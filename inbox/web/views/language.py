@@ -1,0 +1,10 @@
+"""Being written."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+
+
+def choose(request: HttpRequest, **_kwargs: object) -> HttpResponseBase:
+    raise Http404
