@@ -213,6 +213,7 @@ def _next_page(request: HttpRequest) -> str:
     wanted = request.GET.get("next", "")
     is_ours = (
         wanted.startswith("/")
+        and not wanted.startswith("//")
         and len(wanted) <= NEXT_LENGTH_MAX
         and wanted.isprintable()
         and "\\" not in wanted

@@ -152,9 +152,9 @@ def test_a_code_without_its_verifier_is_worth_nothing(visitor: Browser) -> None:
 def test_a_log_in_that_takes_too_long_must_be_started_anew(visitor: Browser) -> None:
     with time_machine.travel(datetime.now(UTC), tick=True) as traveller:
         address = visitor.start()
-        traveller.shift(timedelta(minutes=14))
+        traveller.shift(timedelta(minutes=14, seconds=50))
         returned = visitor.identify(address)
-        traveller.shift(timedelta(minutes=2))
+        traveller.shift(timedelta(seconds=20))
         assert_refused(visitor.come_back(returned))
 
 

@@ -16,6 +16,7 @@ from tests.web.login.walk import (
 OFF_SITE = [
     "https://evil.example/",
     "http://evil.example",
+    "//",
     "//evil.example",
     "///evil.example",
     "/\\evil.example",

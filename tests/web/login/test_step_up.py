@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 from django.test import Client
 
 from connectors.idporten.simulator import IdportenSimulator
@@ -75,3 +78,19 @@ def test_a_level_4_letter_cannot_be_reached_by_a_forged_level(visitor: Browser) 
         session["level"] = level
         session.save()
         assert who(visitor) is None, level
+
+
+def test_a_step_up_cannot_lean_on_an_older_log_in_at_another_service(
+    visitor: Browser, kari: Citizen, simulator: IdportenSimulator
+) -> None:
+    other = Browser(simulator)
+    with time_machine.travel(datetime.now(UTC), tick=True) as traveller:
+        visitor.log_in()
+        other.provider.cookies = visitor.provider.cookies
+        other.log_in(level=4)
+        visitor.provider.cookies = other.provider.cookies
+        traveller.shift(timedelta(minutes=10))
+        address = visitor.start(4, "/probe/").replace("&prompt=login", "")
+        answer = visitor.come_back(visitor.identify(address))
+        assert_refused(answer, "/login/step-up/")
+        assert who(visitor) == (str(kari.pk), 3)
