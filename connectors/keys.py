@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -19,7 +20,7 @@ def ensure_rsa_key(path: Path) -> rsa.RSAPrivateKey:
     Several processes may ask at once: one of them makes the key, all of them get that one.
     """
     try:
-        return _load(path)
+        return load_rsa_key(path)
     except FileNotFoundError:
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +42,7 @@ def ensure_rsa_key(path: Path) -> rsa.RSAPrivateKey:
         pass  # another process was first: its key counts
     finally:
         fresh.unlink()
-    return _load(path)
+    return load_rsa_key(path)
 
 
 def signing_key(path: Path) -> RSAKey:
@@ -55,12 +56,33 @@ def signing_key(path: Path) -> RSAKey:
 
 def read_signing_key(path: Path) -> RSAKey:
     """Like `signing_key`, but raises FileNotFoundError when the file is not there."""
+    return _parsed_signing_key(path, _version(path))
+
+
+def load_rsa_key(path: Path) -> rsa.RSAPrivateKey:
+    """Return the private key in the PEM file at `path`.
+
+    Raises FileNotFoundError when it is not there, ValueError or TypeError when it is no RSA key.
+    """
+    return _parsed_rsa_key(path, _version(path))
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    """What changes when the file does, so that a key is parsed once and a new one is noticed."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size
+
+
+# Checking a key's numbers takes 40 ms and a connector is made for every run: parsed keys are kept.
+@lru_cache(maxsize=64)
+def _parsed_signing_key(path: Path, version: tuple[int, int, int]) -> RSAKey:
     pem = path.read_bytes()
     kid = RSAKey.import_key(pem).thumbprint()
     return RSAKey.import_key(pem, {"kid": kid, "alg": "RS256", "use": "sig"})
 
 
-def _load(path: Path) -> rsa.RSAPrivateKey:
+@lru_cache(maxsize=64)
+def _parsed_rsa_key(path: Path, version: tuple[int, int, int]) -> rsa.RSAPrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ValueError(f"{path.name} holds no RSA key")

@@ -7,6 +7,7 @@ AES-256-CBC (RFC 3565). Published packages are BER with indefinite lengths, not 
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any
 
 from asn1crypto import algos, cms
@@ -87,10 +88,12 @@ def _content_key(enveloped: Any, identity: Identity) -> bytes:
 def _is_for(rid: Any, certificate: x509.Certificate) -> bool:
     if rid.name != "issuer_and_serial_number":
         return False
-    issuer = asn1_x509.Name.load(certificate.issuer.public_bytes())
+    if rid.chosen["serial_number"].native != certificate.serial_number:
+        return False
+    ours = certificate.issuer.public_bytes()
+    # The same bytes, as a rule; otherwise the same name in another encoding.
     return bool(
-        rid.chosen["serial_number"].native == certificate.serial_number
-        and rid.chosen["issuer"] == issuer
+        rid.chosen["issuer"].dump() == ours or rid.chosen["issuer"] == asn1_x509.Name.load(ours)
     )
 
 
@@ -143,20 +146,31 @@ def _octets(value: Any) -> bytes:
 
 
 def _recipient(certificate: x509.Certificate, encrypted_key: bytes) -> Any:
-    holder = asn1_x509.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
-    mask = {"algorithm": "mgf1", "parameters": {"algorithm": "sha256"}}
-    parameters = algos.RSAESOAEPParams(
-        {"hash_algorithm": {"algorithm": "sha256"}, "mask_gen_algorithm": mask}
-    )
-    rid = {"issuer": holder.issuer, "serial_number": holder.serial_number}
+    rid, algorithm = _addressed(certificate)
     return cms.RecipientInfo(
         "ktri",
         {
             "version": "v0",
             "rid": cms.RecipientIdentifier(
-                "issuer_and_serial_number", cms.IssuerAndSerialNumber(rid)
+                "issuer_and_serial_number", cms.IssuerAndSerialNumber.load(rid)
             ),
-            "key_encryption_algorithm": {"algorithm": "rsaes_oaep", "parameters": parameters},
+            "key_encryption_algorithm": cms.KeyEncryptionAlgorithm.load(algorithm),
             "encrypted_key": encrypted_key,
         },
+    )
+
+
+@lru_cache(maxsize=16)
+def _addressed(certificate: x509.Certificate) -> tuple[bytes, bytes]:
+    """The DER of what is the same in every package for one recipient: most of the work."""
+    holder = asn1_x509.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
+    rid = {"issuer": holder.issuer, "serial_number": holder.serial_number}
+    mask = {"algorithm": "mgf1", "parameters": {"algorithm": "sha256"}}
+    parameters = algos.RSAESOAEPParams(
+        {"hash_algorithm": {"algorithm": "sha256"}, "mask_gen_algorithm": mask}
+    )
+    algorithm = {"algorithm": "rsaes_oaep", "parameters": parameters}
+    return (
+        cms.IssuerAndSerialNumber(rid).dump(),
+        cms.KeyEncryptionAlgorithm(algorithm).dump(),
     )

@@ -27,6 +27,7 @@ from joserfc.jwk import RSAKey
 
 from connectors.contract import Misconfigured
 from connectors.dpi.refusal import Refusal
+from connectors.keys import load_rsa_key
 
 KEY_BITS_MIN = 2048
 ENVELOPE_MAX_BYTES = 1_000_000
@@ -133,10 +134,10 @@ def load_identity(key_path: str, certificate_path: str, what: str) -> Identity:
     """Read a key and its certificate. Raises Misconfigured when they do not belong together."""
     certificate = load_certificates(certificate_path, f"{what}_certificate_file")[0]
     try:
-        key = serialization.load_pem_private_key(Path(key_path).read_bytes(), password=None)
+        key = load_rsa_key(Path(key_path))
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
         raise Misconfigured(f"{what}_key_file cannot be read as a private key in PEM") from None
-    if not isinstance(key, rsa.RSAPrivateKey) or key.public_key() != certificate.public_key():
+    if key.public_key() != certificate.public_key():
         raise Misconfigured(f"{what}_key_file is not the RSA key of {what}_certificate_file")
     return Identity(key, certificate)
 

@@ -1,9 +1,10 @@
 """The official JSON schemas of DPI's messages, as explicit checks.
 
 Sources: `sbdh.schema.json`, `commons.schema.json` and `innbyggerpost_dpi_*_1_0.schema.json` at
-docs.digdir.no/schemas (JSON Schema draft-07). Stricter than them in four things, since a message
+docs.digdir.no/schemas (JSON Schema draft-07). Stricter than them in five things, since a message
 that breaks these cannot be handled: formats are asserted (uuid, date, date-time with a zone), the
-version is 1.0, the key of the body is the type, and there is one ConversationId with an id.
+version is 1.0, the key of the body is the type, there is one ConversationId with an id, and the
+digest method is SHA-256 (the skeleton `innbyggerpost_dpi_digital_1_0.json` leaves it empty).
 """
 
 from __future__ import annotations
