@@ -68,10 +68,14 @@ class Demo:
         return done.stdout
 
     def start(self, name: str, *arguments: str) -> None:
-        """Start a Python process; its output goes to a file of its name."""
+        """Start a Python module as a process; its output goes to a file of its name."""
+        self.start_command(name, [sys.executable, "-m", *arguments])
+
+    def start_command(self, name: str, command: list[str]) -> None:
+        """Start a process; its output goes to a file of its name."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                command,
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
@@ -83,7 +87,7 @@ class Demo:
         """Fill the world and serve it."""
         self.run("-m", "connectors.simulate", "--seed")
         self.start("simulators", "connectors.simulate", "--port", _port(self.simulators))
-        self.wait_for(lambda: _answers(f"{self.simulators}/control/api/persons"), 30)
+        self.wait_for_address(f"{self.simulators}/control/api/persons")
 
     def set_up(self) -> None:
         """Make tables, citizens, sources and mailboxes."""
@@ -98,7 +102,7 @@ class Demo:
             *["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", _port(self.web)],
             *["--workers", "1", "--blocking-threads", "1", "config.wsgi:application"],
         )
-        self.wait_for(lambda: _answers(f"{self.web}/healthz"), 30)
+        self.wait_for_address(f"{self.web}/healthz")
 
     def start_worker(self) -> None:
         """Start worker and beat."""
@@ -137,6 +141,10 @@ class Demo:
     def log(self, name: str) -> str:
         """Return what a process has printed."""
         return (self.folder / f"{name}.log").read_text("utf-8", "replace")
+
+    def wait_for_address(self, address: str, seconds: float = 40) -> None:
+        """Wait until an address answers 200."""
+        self.wait_for(lambda: _answers(address), seconds)
 
     def wait_for(self, ready: Callable[[], object], seconds: float) -> float:
         """Wait until `ready` is true; returns how long it took, raises after `seconds`."""

@@ -1,0 +1,86 @@
+"""A whole demo of processes, and Chromium in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.journeys.processes import Demo, demo
+
+CHROMIUM = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
+FLAGS = [
+    *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+    *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Debian's Chromium instead of a download."""
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": FLAGS}
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Simulators, web, worker and beat, with every letter of the made-up world fetched."""
+    with demo(tmp_path_factory.mktemp("demo"), {}) as made:
+        made.start_simulators()
+        made.set_up()
+        made.run("manage.py", "sync")
+        made.start_web()
+        made.start_worker()
+        yield made
+
+
+OpenContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def open_context(browser: Browser, running: Demo) -> Iterator[OpenContext]:
+    """Make browser contexts at the demo's address, in Norwegian time, closed afterwards."""
+    made: list[BrowserContext] = []
+
+    def new(**options: Any) -> BrowserContext:
+        options.setdefault("viewport", {"width": 1280, "height": 900})
+        context = browser.new_context(
+            base_url=running.web, locale="nb-NO", timezone_id="Europe/Oslo", **options
+        )
+        context.set_default_timeout(15_000)
+        made.append(context)
+        return context
+
+    yield new
+    for context in made:
+        context.close()
+
+
+def log_in(page: Page, slug: str = "kari", *, high: bool = False) -> None:
+    """Log in as a citizen would, from our log-in page through the simulated ID-porten."""
+    page.goto(f"/login/start/?level={4 if high else 3}&next=/")
+    if high:
+        page.locator('input[value="idporten-loa-high"]').check()
+    page.locator(f'button[name="person"][value="{slug}"]').click()
+    page.wait_for_url(lambda address: "/idporten" not in address)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong, by rule and element."""
+    found = Axe().run(page, options={"runOnly": RULES})
+    return [
+        f"{violation['id']}: {node['target']}"
+        for violation in found.response["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def sideways(page: Page) -> int:
+    """How many pixels the page is wider than its window."""
+    width: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return width

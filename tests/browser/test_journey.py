@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenContext, log_in
+from tests.journeys.processes import Demo
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_new_letter_shows_by_itself_and_a_notice_lies_in_the_outbox(
+    open_context: OpenContext, running: Demo
+) -> None:
+    page = open_context().new_page()
+    log_in(page, "ingrid")
+    expect(page.locator("h1")).to_be_visible()
+    page.locator("#q").focus()
+    running.control("send", person="ingrid", channel="minside-nav", title="Brevet som nettopp kom")
+    row = page.get_by_role("link", name="Brevet som nettopp kom")
+    expect(row).to_be_visible(timeout=10_000)
+    assert page.evaluate("document.activeElement.id") == "q", "the focus was taken"
+    outbox = open_context().new_page()
+
+    def notice() -> bool:
+        outbox.goto("/demo/outbox/")
+        return "ingrid" in outbox.locator("main").inner_text().lower()
+
+    running.wait_for(notice, 15)
+    text = outbox.locator("main").inner_text()
+    assert "Brevet som nettopp kom" not in text
+    assert "NAV" in text
+
+
+def test_she_opens_a_letter_and_sees_its_document(open_context: OpenContext) -> None:
+    page = open_context().new_page()
+    log_in(page)
+    link = page.get_by_role("link", name=re.compile("dokumentasjon på inntekt"))
+    link.click()
+    expect(page.locator("h1")).to_contain_text("dokumentasjon på inntekt")
+    shown = page.locator('object[type="application/pdf"]')
+    expect(shown).to_be_visible()
+    address = shown.get_attribute("data")
+    answer = page.request.get(address or "")
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.body().startswith(b"%PDF")
+    page.goto("/?show=unread")
+    expect(page.get_by_role("link", name=re.compile("dokumentasjon på inntekt"))).to_have_count(0)
+
+
+def test_altinns_letter_is_fetched_when_she_opens_it(open_context: OpenContext) -> None:
+    page = open_context().new_page()
+    log_in(page)
+    page.goto("/?source=altinn")
+    page.locator(".row h3 a").first.click()
+    expect(page.locator('object[type="application/pdf"], .body-text').first).to_be_visible(
+        timeout=15_000
+    )
+
+
+def test_a_letter_of_the_high_level_asks_for_the_high_level_and_then_opens(
+    open_context: OpenContext,
+) -> None:
+    page = open_context().new_page()
+    log_in(page)
+    page.goto("/?q=Helse")
+    page.locator(".row h3 a").first.click()
+    assert "poliklinisk" not in page.content()
+    page.locator('main a[href*="level=4"]').first.click()
+    page.locator('button[name="person"][value="kari"]').click()
+    page.wait_for_url("**/letters/**")
+    expect(page.locator("h1")).to_contain_text("poliklinisk")
+
+
+def core_journey(page: Page) -> None:
+    """List, search, filter, letter, document, log-out."""
+    log_in(page, "ola")
+    page.locator("#q").fill("pensjon")
+    page.get_by_role("button", name="Søk").click()
+    expect(page.locator(".row").first).to_be_visible()
+    page.goto("/")
+    page.locator(".pager a").first.click()
+    expect(page.locator(".row").first).to_be_visible()
+    page.locator(".row h3 a").first.click()
+    page.wait_for_url("**/letters/**")
+    expect(page.locator("h1")).to_be_visible()
+    page.locator("a.back").first.click()
+    page.get_by_role("button", name="Logg ut").first.click()
+
+
+def test_the_core_journey_works_without_javascript(open_context: OpenContext) -> None:
+    core_journey(open_context(java_script_enabled=False).new_page())
+
+
+def test_the_core_journey_works_with_javascript(open_context: OpenContext) -> None:
+    core_journey(open_context().new_page())
+
+
+def test_after_log_out_the_session_is_over_at_both_ends(
+    open_context: OpenContext, running: Demo
+) -> None:
+    page = open_context().new_page()
+    log_in(page)
+    page.get_by_role("button", name="Logg ut").first.click()
+    page.wait_for_url(lambda address: "logged-out" in address)
+    page.goto("/")
+    assert "/login/" in page.url
+    page.goto("/login/start/?level=3&next=/")
+    assert page.url.startswith(running.simulators), "ID-porten still knew her"
+
+
+def test_a_source_that_is_down_is_said_on_the_page(
+    open_context: OpenContext, running: Demo
+) -> None:
+    page = open_context().new_page()
+    log_in(page, "jonas")
+    running.control("faults", channel="minside-oslo", mode="down")
+
+    def warned() -> bool:
+        page.goto("/")
+        return page.locator('.ds-alert[data-color="warning"]').count() > 0
+
+    try:
+        running.wait_for(warned, 60)
+        assert "Oslo" in page.locator(".ds-alert").first.inner_text()
+        assert page.locator(".row").count() > 0
+    finally:
+        running.control("faults", channel="minside-oslo", mode="ok")
+
+
+def test_a_reset_gives_the_next_participant_the_same_list(
+    open_context: OpenContext, running: Demo
+) -> None:
+    page = open_context().new_page()
+    log_in(page, "amina")
+    before = page.locator(".row").all_inner_texts()
+    page.locator(".row h3 a").first.click()
+    page.wait_for_url("**/letters/**")
+    answer = running.control("reset", person="amina")
+    assert answer["seconds"] < 5
+    page.goto("/")
+    assert page.locator(".row").all_inner_texts() == before
