@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from connectors.contract import (
+    Connector,
     ConnectorError,
     Misconfigured,
     OutgoingReceipt,
@@ -57,12 +58,27 @@ def owe_opened(letter: Letter, at: datetime) -> None:
 
 
 def send_due() -> int:
-    """Send what is due; returns how many were accepted."""
+    """Send what is due, source by source; returns how many were accepted."""
     due = OutboundReceipt.objects.filter(
         lease.free(timezone.now()), state="waiting", due_at__lte=timezone.now()
     ).order_by("due_at")
-    keys = list(due.values_list("citizen_id", "id")[:BATCH])
-    return sum(_send(citizen_id, receipt_id) for citizen_id, receipt_id in keys)
+    by_source: dict[str, list[tuple[UUID, UUID]]] = {}
+    for slug, *key in due.values_list("delivery__source", "citizen_id", "id")[:BATCH]:
+        by_source.setdefault(slug, []).append((key[0], key[1]))
+    return sum(_send_to(slug, keys) for slug, keys in by_source.items())
+
+
+def _send_to(slug: str, keys: list[tuple[UUID, UUID]]) -> int:
+    """Send receipts to one source over one connection."""
+    source = Source.objects.get(slug=slug)
+    accepted = 0
+    try:
+        with connected(source) as connector:
+            for citizen_id, receipt_id in keys:
+                accepted += _send(connector, citizen_id, receipt_id)
+    except Misconfigured as error:
+        log.warning("%s: receipts wait: %s", slug, error)
+    return accepted
 
 
 def _owed(citizen_id: UUID, delivery_id: UUID, kind: str, at: datetime) -> OutboundReceipt:
@@ -71,20 +87,18 @@ def _owed(citizen_id: UUID, delivery_id: UUID, kind: str, at: datetime) -> Outbo
     )
 
 
-def _send(citizen_id: UUID, receipt_id: UUID) -> bool:
+def _send(connector: Connector, citizen_id: UUID, receipt_id: UUID) -> bool:
     row = OutboundReceipt.objects.filter(citizen_id=citizen_id, id=receipt_id)
     if not lease.claim_work(row):
         return False
     receipt = row.select_related("delivery").get()
     delivery = receipt.delivery
-    source = Source.objects.get(slug=delivery.source)
+    if receipt.kind not in connector.receipts:
+        row.update(state="done", lease_until=None)
+        return False
+    account = account_of(citizen_id) if connector.scope is Scope.PER_CITIZEN else None
     try:
-        with connected(source) as connector:
-            if receipt.kind not in connector.receipts:
-                row.update(state="done", lease_until=None)
-                return False
-            account = account_of(citizen_id) if connector.scope is Scope.PER_CITIZEN else None
-            connector.send_receipt(account, _outgoing(receipt, delivery))
+        connector.send_receipt(account, _outgoing(receipt, delivery))
     except ConnectorError as error:
         _later(receipt, error)
         return False
