@@ -1,0 +1,304 @@
+"""Letters of one citizen from Altinn: listed by Dialogporten, opened in Correspondence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from connectors import clock, contract
+from connectors.altinn import mapping
+from connectors.altinn.tokens import SCOPE, AltinnTokens
+from connectors.contract import (
+    LEVEL_HIGH,
+    LEVEL_SUBSTANTIAL,
+    Account,
+    Batch,
+    CursorExpired,
+    Gone,
+    IncomingLetter,
+    Misconfigured,
+    NotPermitted,
+    RawPart,
+    Scope,
+    Temporary,
+    Unreadable,
+)
+from connectors.fields import WrongField, moment, optional_moment, rows, table, text
+from connectors.http import Http, NotFound, Refused
+from connectors.maskinporten.client import TokenSource
+
+DIALOGS = "dialogporten/api/v1/enduser/dialogs"
+CORRESPONDENCES = "correspondence/api/v1/correspondence"
+PAGE_SIZE = 100
+PAGES_MAX = 1000
+OVERLAP = timedelta(minutes=1)
+"""Asked for again each time: a dialog may be committed after one with a later time."""
+AHEAD_MAX = timedelta(days=1)
+"""A time further ahead than this is an error in the item; the cursor does not follow it."""
+ALREADY_READ = 1040
+GONE_CODES = (2018, 2019, 2020)
+"""Correspondence's codes for an attachment that has been purged or has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The cursor. At rest only `since` is set: the newest `contentUpdatedAt` taken in.
+
+    The list comes newest first, so `since` must not move before the last page is safe. While a
+    run is under way `token` is where it goes on, and `target` what `since` becomes at its end.
+    """
+
+    since: str = ""
+    target: str = ""
+    token: str = ""
+
+    def dump(self) -> str:
+        """Return the cursor as it is saved."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__})
+
+    @classmethod
+    def load(cls, cursor: str | None) -> Position:
+        """Read a saved cursor. Raises CursorExpired when it is not one of ours."""
+        if cursor is None:
+            return cls()
+        try:
+            said = table(json.loads(cursor), "the cursor")
+            for name in ("since", "target"):
+                optional_moment(said, name)
+            return cls(*(str(said[name]) for name in cls.__slots__))
+        except (ValueError, KeyError):
+            raise CursorExpired("the cursor cannot be read") from None
+
+
+class Connector(contract.Connector):
+    """One citizen's letters in Altinn. See README.md for settings and side effects."""
+
+    label = "Altinn"
+    scope = Scope.PER_CITIZEN
+    required_settings = ("base_url", "maskinporten_url", "client_id", "private_key_file")
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """Raise Misconfigured when a setting is missing or the key cannot be read."""
+        super().__init__(settings)
+        self.label = settings.get("label") or self.label
+        self._http = Http(settings["base_url"])
+        self._maskinporten = Http(settings["maskinporten_url"])
+        self._machine_tokens = TokenSource(
+            self._maskinporten,
+            settings["maskinporten_url"],
+            settings["client_id"],
+            settings["private_key_file"],
+        )
+        self._tokens = AltinnTokens(self._http, self._machine_tokens)
+
+    def check(self) -> None:
+        """Ask Maskinporten for a token of our own; raises what stands in the way."""
+        self._machine_tokens.token(SCOPE)
+
+    def fetch(self, account: Account | None, cursor: str | None) -> Iterator[Batch]:
+        """Yield one batch for each page of the list, newest page first; only list calls.
+
+        A run that was broken off goes on where it was. When Dialogporten no longer knows that
+        place, the run starts over from `since`: what is listed twice is received once.
+        """
+        account = _given(account)
+        position = Position.load(cursor)
+        for _ in range(PAGES_MAX):
+            page = self._page(account, position)
+            items = rows_of(page)
+            position = _after(position, page, items)
+            letters, unreadable = mapping.read_items(reversed(items), account.national_id)
+            if items:
+                yield Batch(letters, unreadable, position.dump())
+            if not position.token:
+                return
+        raise Temporary("the list does not come to an end")
+
+    def open_letter(self, account: Account, external_id: str) -> IncomingLetter:
+        """Open a letter at Altinn: seen, fetched and marked as read there.
+
+        Raises Gone, or NotPermitted when the letter needs a token of level high.
+        """
+        dialog = self._get(f"{DIALOGS}/{_identifier(external_id)}", account)
+        try:
+            if mapping.is_withheld(dialog):
+                raise NotPermitted("the letter needs a session of a higher level")
+            letter = self._as_listed(account, dialog)
+            identifier = mapping.correspondence_id(dialog)
+            if not identifier:
+                return mapping.opened_without_correspondence(letter, dialog)
+            path = f"{CORRESPONDENCES}/{identifier}"
+            overview = self._get(path, account)
+            letter = mapping.opened(letter, dialog, overview, self._text(path, account))
+        except WrongField as error:
+            raise Temporary(f"the opened letter cannot be read: {error}") from None
+        self._mark_as_read(path, account)
+        return letter
+
+    def download(self, account: Account | None, ref: str) -> Iterator[bytes]:
+        """Stream an attachment and compare it with the checksum that Altinn declared.
+
+        Raises Gone when Altinn has purged it, Temporary when the checksum differs.
+        """
+        path, _, checksum = ref.partition("#")
+        digest = hashlib.md5(usedforsecurity=False)
+        try:
+            for chunk in self._http.stream(path, headers=self._tokens.headers(_given(account))):
+                digest.update(chunk)
+                yield chunk
+        except NotFound:
+            raise Gone("the attachment is no longer at Altinn") from None
+        except Refused as refusal:
+            if _error_code(refusal) in GONE_CODES:
+                raise Gone("the attachment has expired at Altinn") from None
+            raise
+        if checksum and digest.hexdigest() != checksum:
+            raise Temporary("an attachment's checksum is not the one that was declared")
+
+    def reread(self, account: Account | None, external_id: str, raw: Sequence[RawPart]) -> Batch:
+        """Read a quarantined dialog once more."""
+        for part in raw:
+            if part.name == "dialog.json":
+                letters, unreadable = mapping.read_items(
+                    [json.loads(part.content)], _given(account).national_id
+                )
+                return Batch(letters, unreadable)
+        return Batch(unreadable=[Unreadable(external_id, "the dialog was not kept", raw)])
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._http.close()
+        self._maskinporten.close()
+
+    def _page(self, account: Account, position: Position) -> Mapping[str, Any]:
+        try:
+            return self._list(account, _parameters(position))
+        except Refused as refusal:
+            if not position.token or refusal.status not in (400, 422):
+                raise
+        # The continuation token is no longer known: the same list from its beginning.
+        return self._list(account, _parameters(Position(since=position.since)))
+
+    def _list(self, account: Account, parameters: dict[str, str]) -> Mapping[str, Any]:
+        answer = self._http.get_json(
+            DIALOGS, params=parameters, headers=self._tokens.headers(account)
+        )
+        return _promised(answer)
+
+    def _get(self, path: str, account: Account) -> Mapping[str, Any]:
+        try:
+            answer = self._http.get_json(path, headers=self._tokens.headers(account))
+        except NotFound:
+            raise Gone("the letter is no longer at Altinn") from None
+        return _promised(answer)
+
+    def _text(self, path: str, account: Account) -> str:
+        answer = self._http.request("GET", f"{path}/content", headers=self._tokens.headers(account))
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip()
+        if kind not in ("text/plain", "text/markdown"):
+            raise Temporary("the letter's text is not of a type that was promised")
+        try:
+            return answer.content.decode()
+        except UnicodeDecodeError:
+            raise Temporary("the letter's text is not UTF-8") from None
+
+    def _mark_as_read(self, path: str, account: Account) -> None:
+        try:
+            self._http.post(f"{path}/markasread", headers=self._tokens.headers(account))
+        except Refused as refusal:
+            if _error_code(refusal) != ALREADY_READ:
+                raise
+
+    def _as_listed(self, account: Account, dialog: Mapping[str, Any]) -> IncomingLetter:
+        """Map the dialog, with the level that shows only to a token of level 3.
+
+        A token of level high is given every real title, so what it may read tells nothing. The
+        list, which has no side effect, says what level 3 is given at the dialog's own time.
+        """
+        letter = mapping.listed(dialog, account.national_id)
+        if account.security_level < LEVEL_HIGH:
+            return letter
+        below = replace(account, security_level=LEVEL_SUBSTANTIAL)
+        instant = text(dialog, "contentUpdatedAt")
+        page = self._list(below, {"contentUpdatedAfter": instant, "contentUpdatedBefore": instant})
+        letters, _ = mapping.read_items(rows_of(page), account.national_id)
+        for each in letters:
+            if each.external_id == letter.external_id:
+                return replace(
+                    letter, security_level=each.security_level, public_title=each.public_title
+                )
+        return replace(letter, security_level=LEVEL_HIGH)
+
+
+def rows_of(page: Mapping[str, Any]) -> list[Any]:
+    """Return the items of a list answer. Raises Temporary when it is not one."""
+    if not isinstance(page.get("hasNextPage"), bool):
+        raise Temporary("the list lacks hasNextPage")
+    try:
+        return rows(page, "items")
+    except WrongField as error:
+        raise Temporary(f"the list cannot be read: {error}") from None
+
+
+def _promised(answer: Any) -> Mapping[str, Any]:
+    if not isinstance(answer, dict):
+        raise Temporary("the answer is not the object that was promised")
+    return answer
+
+
+def _given(account: Account | None) -> Account:
+    if account is None:
+        raise Misconfigured("Altinn is asked for one citizen at a time")
+    return account
+
+
+def _identifier(external_id: str) -> str:
+    try:
+        return str(UUID(external_id))
+    except ValueError:
+        raise Gone("no letter of Altinn's has this id") from None
+
+
+def _parameters(position: Position) -> dict[str, str]:
+    # What is meant for the computers of businesses alone has no text to show.
+    parameters = {"limit": str(PAGE_SIZE), "excludeApiOnly": "true"}
+    if position.since:
+        since = datetime.fromisoformat(position.since) - OVERLAP
+        parameters["contentUpdatedAfter"] = since.astimezone(UTC).isoformat()
+    if position.token:
+        parameters["continuationToken"] = position.token
+    return parameters
+
+
+def _after(position: Position, page: Mapping[str, Any], items: list[Any]) -> Position:
+    """The position after a page; a time that cannot be read moves nothing."""
+    newest = position.target or position.since
+    times = [datetime.fromisoformat(newest)] if newest else []
+    latest = clock.now() + AHEAD_MAX
+    for item in items:
+        try:
+            updated = moment(table(item, "the item"), "contentUpdatedAt")
+        except WrongField:
+            continue
+        if updated <= latest:
+            times.append(updated)
+    target = max(times).isoformat() if times else ""
+    if not page["hasNextPage"]:
+        return Position(since=target)
+    token = page.get("continuationToken")
+    if not isinstance(token, str) or not token or token == position.token:
+        raise Temporary("the list says that it goes on but not where")
+    return Position(position.since, target, token)
+
+
+def _error_code(refusal: Refused) -> int:
+    try:
+        code = json.loads(refusal.body)["errorCode"]
+        return int(code)
+    except (ValueError, KeyError, TypeError):
+        return 0

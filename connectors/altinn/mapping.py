@@ -1,0 +1,314 @@
+"""From Dialogporten's and Correspondence's JSON to our letters. Pure; README.md has the table.
+
+Sources: Altinn/dialogporten `openapi.v1.enduser.verified.json` (DialogListItem, Dialog) and
+Altinn/altinn-correspondence `CorrespondenceOverviewExt`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from connectors.contract import (
+    LEVEL_HIGH,
+    LEVEL_SUBSTANTIAL,
+    Action,
+    IncomingDocument,
+    IncomingLetter,
+    RawPart,
+    Recipient,
+    RecipientKind,
+    SenderRef,
+    Unreadable,
+)
+from connectors.fields import (
+    WrongField,
+    https_url,
+    moment,
+    optional_moment,
+    optional_text,
+    rows,
+    table,
+    text,
+    truth,
+)
+
+PERSON_URN = "urn:altinn:person:identifier-no:"
+LANGUAGES = ("nb", "nn", "en")
+"""The order in which a text is chosen when it comes in several languages."""
+CORRESPONDENCE = re.compile(r"/correspondence/api/v1/correspondence/([0-9a-fA-F-]{36})(?:/|$)")
+ORGANISATION = re.compile(r"(?:0192:|urn:altinn:organization:identifier-no:)([0-9]{9})")
+MD5_HEX = re.compile(r"[0-9a-fA-F]{32}")
+
+
+def read_items(
+    items: Iterable[Any], national_id: str
+) -> tuple[list[IncomingLetter], list[Unreadable]]:
+    """Read the items of a list answer one by one: the letters, and what could not be read."""
+    letters: list[IncomingLetter] = []
+    unreadable: list[Unreadable] = []
+    for item in items:
+        try:
+            letters.append(listed(item, national_id))
+        except WrongField as error:
+            unreadable.append(refused(item, str(error)))
+    return letters, unreadable
+
+
+def refused(item: Any, reason: str) -> Unreadable:
+    """Return an item kept whole with the reason; `external_id` is empty where it has none."""
+    try:
+        external_id = _uuid(table(item, "the item"), "id")
+    except WrongField:
+        external_id = ""
+    return Unreadable(external_id, f"dialog: {reason}", [raw_part("dialog.json", item)])
+
+
+def raw_part(name: str, value: Any) -> RawPart:
+    """Return JSON as it is kept: each value as it came, spaces left out.
+
+    A dialog token is a key to the content, good for ten minutes; keys are not kept.
+    """
+    if isinstance(value, dict):
+        value = {key: each for key, each in value.items() if key != "dialogToken"}
+    content = json.dumps(value, separators=(",", ":")).encode()
+    return RawPart(name, content, "application/json")
+
+
+def listed(item: Any, national_id: str) -> IncomingLetter:
+    """Map a DialogListItem (or a whole Dialog, which has the same fields and more).
+
+    Body and documents are had by opening alone. Raises WrongField, also for another's party.
+    """
+    dialog = table(item, "the item")
+    external_id = _uuid(dialog, "id")
+    if text(dialog, "party", longest=255) != PERSON_URN + national_id:
+        raise WrongField("party is not the citizen who was asked for")
+    content = table(dialog.get("content"), "content")
+    title, language = localised(content.get("title"), "title")
+    if not title.strip():
+        raise WrongField("title is missing")
+    level, readable = level_of(content["title"])
+    summary, _ = localised(content.get("summary"), "summary")
+    status = optional_text(dialog, "status")
+    org = text(dialog, "org", longest=255)
+    sender_name, _ = localised(content.get("senderName"), "senderName")
+    reference = optional_text(dialog, "externalReference")
+    return IncomingLetter(
+        external_id=external_id,
+        recipient=Recipient(RecipientKind.NATIONAL_ID, national_id),
+        sender=SenderRef(sender_name.strip() or org, verified="source"),
+        title=title,
+        sent_at=moment(dialog, "createdAt"),
+        public_title="" if readable else title,
+        summary=summary,
+        language=language,
+        due_at=optional_moment(dialog, "dueAt"),
+        security_level=level,
+        content_on_open=True,
+        same_as=(f"{org}:{reference}",) if reference else (),
+        needs_action=status == "RequiresAttention",
+        opened_at=_seen_at(dialog),
+        handled_at=optional_moment(dialog, "updatedAt") if status == "Completed" else None,
+        provenance={"transport": "dialogporten"},
+        raw=[raw_part("dialog.json", item)],
+    )
+
+
+def opened(letter: IncomingLetter, dialog: Any, correspondence: Any, body: str) -> IncomingLetter:
+    """Add to a listed letter what opening its correspondence gave. Raises WrongField."""
+    overview = table(correspondence, "the correspondence")
+    content = table(overview.get("content"), "content")
+    identifier = _uuid(overview, "correspondenceId")
+    organisation = ORGANISATION.fullmatch(optional_text(overview, "sender"))
+    confidential = truth(overview, "isConfidential")
+    return replace(
+        letter,
+        sender=replace(
+            letter.sender,
+            name=optional_text(overview, "messageSender").strip() or letter.sender.name,
+            org_number=organisation[1] if organisation else "",
+        ),
+        title=text(content, "messageTitle"),
+        summary=optional_text(content, "messageSummary"),
+        body=body,
+        body_media_type="text/markdown",
+        language=optional_text(content, "language") or letter.language,
+        due_at=optional_moment(overview, "dueDateTime") or letter.due_at,
+        expires_at=optional_moment(table(dialog, "the dialog"), "expiresAt"),
+        security_level=LEVEL_HIGH if confidential else letter.security_level,
+        documents=_documents(rows(content, "attachments"), identifier),
+        content_on_open=False,
+        case_reference=_case_reference(overview),
+        same_as=(*letter.same_as, f"altinn:{identifier}"),
+        actions=_actions(dialog, overview),
+        needs_confirmation=truth(overview, "isConfirmationNeeded"),
+        raw=[raw_part("dialog.json", dialog), raw_part("correspondence.json", correspondence)],
+    )
+
+
+def opened_without_correspondence(letter: IncomingLetter, dialog: Any) -> IncomingLetter:
+    """Add what a dialog holds itself; its attachments are links, for they lie with the agency.
+
+    Raises WrongField.
+    """
+    content = table(dialog["content"], "content")
+    body, _ = localised(content.get("additionalInfo"), "additionalInfo")
+    media_type = ""
+    if body:
+        media_type = optional_text(table(content["additionalInfo"], "additionalInfo"), "mediaType")
+    return replace(
+        letter,
+        body=body,
+        body_media_type="text/markdown" if media_type == "text/markdown" else "text/plain",
+        expires_at=optional_moment(dialog, "expiresAt"),
+        content_on_open=False,
+        actions=[*_actions(dialog, {}), *_attachment_links(dialog)],
+        raw=[raw_part("dialog.json", dialog)],
+    )
+
+
+def correspondence_id(dialog: Any) -> str:
+    """Return the id of the correspondence that a whole dialog shows, empty if it is none.
+
+    It stands in `mainContentReference`, else in the address of a GUI action.
+    """
+    content = table(table(dialog, "the dialog").get("content"), "content")
+    reference, _ = localised(content.get("mainContentReference"), "mainContentReference")
+    actions = [table(action, "a guiAction") for action in rows(dialog, "guiActions")]
+    for address in (reference, *(optional_text(action, "url") for action in actions)):
+        found = CORRESPONDENCE.search(address)
+        if found:
+            return found[1].lower()
+    return ""
+
+
+def is_withheld(dialog: Any) -> bool:
+    """Say whether the content is refused to a token of this level (`isAuthorized` is false)."""
+    content = table(table(dialog, "the dialog").get("content"), "content")
+    values = (content.get("mainContentReference"), content.get("title"))
+    return any(isinstance(value, dict) and value.get("isAuthorized") is False for value in values)
+
+
+def level_of(title: Any) -> tuple[int, bool]:
+    """Return a letter's level and whether a level-3 token was given its real title.
+
+    Below the level that a dialog needs, Dialogporten gives the non-sensitive title and says
+    `isAuthorized: false`. A title that does not say is taken to be of level 4.
+    """
+    authorised = table(title, "title").get("isAuthorized")
+    if authorised is True:
+        return LEVEL_SUBSTANTIAL, True
+    return LEVEL_HIGH, authorised is not False
+
+
+def localised(value: Any, name: str) -> tuple[str, str]:
+    """Return a ContentValue's text and its language, nb before nn before en before others.
+
+    Both are empty when the value is absent. Raises WrongField.
+    """
+    if value is None:
+        return "", ""
+    return _choose(rows(table(value, name), "value"), name)
+
+
+def _choose(values: list[Any], name: str) -> tuple[str, str]:
+    found: dict[str, str] = {}
+    for each in values:
+        one = table(each, name)
+        found[optional_text(one, "languageCode", longest=16).lower()] = optional_text(one, "value")
+    for language in (*LANGUAGES, *found):
+        if found.get(language):
+            return found[language], language
+    return "", ""
+
+
+def _uuid(item: Mapping[str, Any], name: str) -> str:
+    try:
+        return str(UUID(text(item, name, longest=64)))
+    except WrongField:
+        raise
+    except ValueError:
+        raise WrongField(f"{name} is not a UUID") from None
+
+
+def _seen_at(dialog: Mapping[str, Any]) -> datetime | None:
+    """When the citizen herself saw the present content; others who saw it do not count."""
+    entries = [table(each, "a seen entry") for each in rows(dialog, "seenSinceLastContentUpdate")]
+    own = [moment(each, "seenAt") for each in entries if truth(each, "isCurrentEndUser")]
+    return min(own, default=None)
+
+
+def _documents(attachments: list[Any], correspondence: str) -> list[IncomingDocument]:
+    """The first attachment is the main document where there is no other sign."""
+    documents = []
+    for position, each in enumerate(attachments):
+        attachment = table(each, "an attachment")
+        name = optional_text(attachment, "fileName") or f"vedlegg-{position + 1}"
+        documents.append(
+            IncomingDocument(
+                name=name,
+                media_type=optional_text(attachment, "dataType") or "application/octet-stream",
+                title=optional_text(attachment, "displayName") or name,
+                is_main=position == 0,
+                ref=_ref(correspondence, attachment),
+                expires_at=optional_moment(attachment, "expirationTime"),
+            )
+        )
+    return documents
+
+
+def _ref(correspondence: str, attachment: Mapping[str, Any]) -> str:
+    """The download path, with the checksum (MD5) that Altinn declares as its fragment."""
+    path = (
+        f"correspondence/api/v1/correspondence/{correspondence}"
+        f"/attachment/{_uuid(attachment, 'id')}/download"
+    )
+    checksum = optional_text(attachment, "checksum")
+    return f"{path}#{checksum.lower()}" if MD5_HEX.fullmatch(checksum) else path
+
+
+def _actions(dialog: Mapping[str, Any], overview: Mapping[str, Any]) -> list[Action]:
+    """Links alone: a GUI action of another method changes something at the agency."""
+    due_at = optional_moment(dialog, "dueAt")
+    found: dict[str, str] = {}
+    for each in rows(dialog, "guiActions"):
+        action = table(each, "a guiAction")
+        if action.get("httpMethod") == "GET" and action.get("isAuthorized") is True:
+            _add_link(found, action, "url", _choose(rows(action, "title"), "title")[0])
+    for each in rows(overview, "replyOptions"):
+        option = table(each, "a replyOption")
+        _add_link(found, option, "linkURL", optional_text(option, "linkText"))
+    return [Action(url, label or "Gå til avsenderen", due_at) for url, label in found.items()]
+
+
+def _attachment_links(dialog: Mapping[str, Any]) -> Iterator[Action]:
+    for each in rows(dialog, "attachments"):
+        attachment = table(each, "an attachment")
+        label, _ = _choose(rows(attachment, "displayName"), "displayName")
+        found: dict[str, str] = {}
+        for url in rows(attachment, "urls"):
+            if table(url, "an url").get("consumerType") == "Gui":
+                _add_link(found, url, "url", label)
+        yield from (Action(url, label or "Åpne vedlegget") for url, label in found.items())
+
+
+def _add_link(found: dict[str, str], item: Mapping[str, Any], name: str, label: str) -> None:
+    """A link that is not https is left out; the rest of the letter can be read without it."""
+    try:
+        found.setdefault(https_url(item, name), label)
+    except WrongField:
+        return
+
+
+def _case_reference(overview: Mapping[str, Any]) -> str:
+    for each in rows(overview, "externalReferences"):
+        reference = table(each, "an externalReference")
+        if reference.get("referenceType") == "Generic":
+            return optional_text(reference, "referenceValue")
+    return ""

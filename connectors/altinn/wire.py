@@ -1,0 +1,335 @@
+"""What the simulated Altinn answers: its own JSON from what is stored of a letter. Pure.
+
+Shapes: Altinn/dialogporten `openapi.v1.enduser.verified.json`, Altinn/altinn-correspondence
+`altinn-correspondence-v1.json` and `Errors.cs`; how a correspondence appears as a dialog:
+`CreateDialogRequestMapper.cs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from connectors.world.model import SimulatedLetter
+
+PERSON_URN = "urn:altinn:person:identifier-no:"
+CONTENT_MEDIA_TYPE = "application/vnd.dialogporten.frontchannelembed+json;type=markdown"
+UNAUTHORISED = "urn:dialogporten:unauthorized"
+SERVICE_OWNERS = {"skatteetaten": "skd", "lanekassen": "lk"}
+"""Service owners whose code is not the short name that we use."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A letter as it lies in the simulator, with the marks that have been set on it."""
+
+    dialog: str
+    correspondence: str
+    person: str
+    """National identity number."""
+    updated: str
+    said: Mapping[str, Any]
+    marks: Mapping[str, str]
+    """When it was first seen, fetched, read; absent: never."""
+    attachments: Sequence[Mapping[str, Any]] = ()
+
+
+def stamp(moment: datetime) -> str:
+    """Return a time as the simulator writes it; such texts sort as the times do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def version7(key: str, moment: datetime) -> str:
+    """Return the UUIDv7 of a letter: its time and bits that follow from its key (RFC 9562 §5.7)."""
+    milliseconds = int(moment.timestamp() * 1000) & (1 << 48) - 1
+    rest = uuid5(NAMESPACE_URL, f"samlepost:altinn:{key}").int & (1 << 74) - 1
+    bits = milliseconds << 80 | 7 << 76 | (rest >> 62) << 64 | 2 << 62 | rest & (1 << 62) - 1
+    return str(UUID(int=bits))
+
+
+def part_id(key: str, part: str) -> str:
+    """Return the UUID of something that belongs to a letter."""
+    return str(uuid5(NAMESPACE_URL, f"samlepost:altinn:{key}:{part}"))
+
+
+def said_by(letter: SimulatedLetter) -> Json:
+    """Return what the simulator keeps of a letter besides its documents, as plain JSON."""
+    owner = SERVICE_OWNERS.get(letter.agency.slug, letter.agency.slug)
+    shared = next((key for key in letter.same_as if ":" in key), "")
+    return {
+        "org": owner,
+        "sender": letter.agency.name,
+        "org_number": letter.agency.org_number,
+        "reference": shared.split(":", 1)[1] if shared.startswith(f"{owner}:") else "",
+        "title": letter.title,
+        "public_title": letter.public_title or f"Melding fra {letter.agency.name}",
+        "summary": letter.summary,
+        "body": letter.body or letter.summary or letter.title,
+        "language": letter.language,
+        "level": letter.security_level,
+        "sent_at": stamp(letter.sent_at),
+        "due_at": letter.due_at and stamp(letter.due_at),
+        "expires_at": letter.expires_at and stamp(letter.expires_at),
+        "handled_at": letter.handled_at and stamp(letter.handled_at),
+        "case_reference": letter.case_reference,
+        "action_url": letter.action_url,
+        "action_label": letter.action_label,
+        "needs_action": letter.needs_action,
+        "needs_confirmation": letter.needs_confirmation,
+        "documents": len(letter.documents),
+    }
+
+
+def list_item(stored: Stored, level: int) -> Json:
+    """Return a DialogListItem for a token of `level`."""
+    said = stored.said
+    if said.get("garbage"):
+        return _broken(stored)
+    content = {
+        "title": _value(said, _title(said, level), authorised=level >= said["level"]),
+        "summary": _value(said, said["summary"]) if level >= said["level"] else None,
+        "senderName": _value(said, said["sender"]),
+        "extendedStatus": None,
+    }
+    return {
+        **_common(stored),
+        "endUserContext": {
+            "revision": part_id(stored.dialog, "context"),
+            "systemLabels": ["Default"],
+        },
+        "guiAttachmentCount": said["documents"],
+        "latestActivity": None,
+        "content": content,
+    }
+
+
+def whole_dialog(stored: Stored, level: int, base_url: str, token: str) -> Json:
+    """Return a Dialog for a token of `level`; `base_url` is the simulator's own."""
+    said = stored.said
+    authorised = level >= said["level"]
+    item = list_item(stored, level)
+    del item["guiAttachmentCount"], item["latestActivity"]
+    address = f"{base_url}/correspondence/api/v1/correspondence/{stored.correspondence}"
+    item["content"]["additionalInfo"] = None
+    item["content"]["mainContentReference"] = _value(
+        said,
+        f"{address}/content" if authorised else UNAUTHORISED,
+        media_type=CONTENT_MEDIA_TYPE,
+        authorised=authorised,
+    )
+    return {
+        **item,
+        "revision": part_id(stored.dialog, "revision"),
+        "expiresAt": said["expires_at"],
+        "dialogToken": token,
+        "attachments": [_dialog_attachment(said, each, address) for each in stored.attachments],
+        "transmissions": [],
+        "guiActions": _gui_actions(stored, address, authorised),
+        "apiActions": [],
+        "activities": [],
+    }
+
+
+def overview(stored: Stored) -> Json:
+    """Return a CorrespondenceOverviewExt."""
+    said = stored.said
+    status = "Read" if "read" in stored.marks else "Fetched"
+    references = [{"referenceType": "DialogportenDialogId", "referenceValue": stored.dialog}]
+    if said["case_reference"]:
+        references.append({"referenceType": "Generic", "referenceValue": said["case_reference"]})
+    return {
+        "resourceId": f"{said['org']}-melding",
+        "sender": f"0192:{said['org_number']}",
+        "sendersReference": said["reference"] or stored.correspondence,
+        "messageSender": said["sender"],
+        "recipient": PERSON_URN + stored.person,
+        "correspondenceId": stored.correspondence,
+        "created": said["sent_at"],
+        "requestedPublishTime": said["sent_at"],
+        "published": said["sent_at"],
+        "dueDateTime": said["due_at"],
+        "status": status,
+        "statusText": status,
+        "statusChanged": stored.marks.get("read") or stored.marks.get("fetched"),
+        "content": {
+            "language": said["language"],
+            "messageTitle": said["title"],
+            "messageSummary": said["summary"],
+            "messageBody": said["body"],
+            "attachments": [_attachment(each) for each in stored.attachments],
+        },
+        "externalReferences": references,
+        "propertyList": {},
+        "replyOptions": _reply_options(said),
+        "ignoreReservation": False,
+        "isConfirmationNeeded": said["needs_confirmation"],
+        "isConfidential": False,
+        "notifications": [],
+    }
+
+
+def dialog_problem(status: int, title: str, detail: str) -> Json:
+    """Return Dialogporten's ProblemDetails."""
+    return {
+        "type": f"https://tools.ietf.org/html/rfc9110#section-15.5.{status - 399}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "traceId": "00-0-0-00",
+    }
+
+
+def correspondence_problem(status: int, code: int, detail: str) -> Json:
+    """Return Correspondence's ProblemDetails with its error code."""
+    return {
+        **dialog_problem(status, "Unauthorized" if status == 401 else "Error", detail),
+        "code": f"CORR-0{code}",
+        "errorCode": code,
+    }
+
+
+def _common(stored: Stored) -> Json:
+    """What DialogListItem and Dialog have in common."""
+    said = stored.said
+    seen = stored.marks.get("seen")
+    entry = {
+        "id": part_id(stored.dialog, "seen"),
+        "seenAt": seen,
+        "seenBy": {"actorType": "PartyRepresentative", "actorId": None, "actorName": None},
+        "isViaServiceOwner": False,
+        "isCurrentEndUser": True,
+    }
+    waiting = said["needs_action"] or said["needs_confirmation"]
+    return {
+        "id": stored.dialog,
+        "org": said["org"],
+        "serviceResource": f"urn:altinn:resource:{said['org']}-melding",
+        "serviceResourceType": "CorrespondenceService",
+        "party": PERSON_URN + stored.person,
+        "progress": None,
+        "process": None,
+        "precedingProcess": None,
+        "extendedStatus": None,
+        "externalReference": said["reference"] or None,
+        "status": _status(said, waiting),
+        "dueAt": said["due_at"],
+        "createdAt": said["sent_at"],
+        "updatedAt": max(filter(None, (stored.updated, said["handled_at"]))),
+        "contentUpdatedAt": stored.updated,
+        "systemLabel": "Default",
+        "isApiOnly": False,
+        "hasUnopenedContent": seen is None,
+        "isContentSeen": seen is not None,
+        "fromPartyTransmissionsCount": 0,
+        "fromServiceOwnerTransmissionsCount": 0,
+        "seenSinceLastUpdate": [entry] if seen else [],
+        "seenSinceLastContentUpdate": [entry] if seen else [],
+    }
+
+
+def _status(said: Mapping[str, Any], waiting: bool) -> str:
+    if said["handled_at"]:
+        return "Completed"
+    return "RequiresAttention" if waiting else "NotApplicable"
+
+
+def _title(said: Mapping[str, Any], level: int) -> str:
+    return str(said["title"] if level >= said["level"] else said["public_title"])
+
+
+def _value(
+    said: Mapping[str, Any],
+    text: str,
+    *,
+    media_type: str = "text/plain",
+    authorised: bool = True,
+) -> Json:
+    value = [{"languageCode": said["language"], "value": text}] if text else []
+    return {"mediaType": media_type, "value": value, "isAuthorized": authorised}
+
+
+def _gui_actions(stored: Stored, address: str, authorised: bool) -> list[Json]:
+    said = stored.said
+    actions = [
+        ("confirm", f"{address}/confirm", "Bekreft", "Primary", "POST")
+        for _ in range(said["needs_confirmation"])
+    ]
+    actions += [
+        ("reply", option["linkURL"], option["linkText"], "Tertiary", "GET")
+        for option in _reply_options(said)
+    ]
+    actions.append(("delete", f"{address}/purge", "Slett", "Tertiary", "DELETE"))
+    return [
+        {
+            "id": part_id(stored.dialog, f"action-{action}"),
+            "action": action,
+            "url": url if authorised else UNAUTHORISED,
+            "authorizationAttribute": None,
+            "isAuthorized": authorised,
+            "isDeleteDialogAction": method == "DELETE",
+            "priority": priority,
+            "httpMethod": method,
+            "title": [{"languageCode": "nb", "value": title}],
+            "prompt": [],
+        }
+        for action, url, title, priority, method in actions
+    ]
+
+
+def _reply_options(said: Mapping[str, Any]) -> list[Json]:
+    if not said["action_url"]:
+        return []
+    return [{"linkURL": said["action_url"], "linkText": said["action_label"] or "Svar"}]
+
+
+def _dialog_attachment(said: Mapping[str, Any], each: Mapping[str, Any], address: str) -> Json:
+    url = f"{address}/attachment/{each['id']}/download"
+    return {
+        "id": part_id(each["id"], "dialog"),
+        "displayName": [{"languageCode": said["language"], "value": each["title"]}],
+        "name": each["name"],
+        "expiresAt": each["expires_at"],
+        "urls": [
+            {
+                "id": part_id(each["id"], consumer),
+                "url": url,
+                "mediaType": each["media_type"],
+                "consumerType": consumer,
+            }
+            for consumer in ("Gui", "Api")
+        ],
+    }
+
+
+def _attachment(each: Mapping[str, Any]) -> Json:
+    return {
+        "id": each["id"],
+        "fileName": each["name"],
+        "displayName": each["title"],
+        "isEncrypted": False,
+        "checksum": each["md5"],
+        "sendersReference": each["id"],
+        "dataType": each["media_type"],
+        "dataLocationType": "AltinnCorrespondenceAttachment",
+        "status": "Published",
+        "statusText": "Published",
+        "statusChanged": each["created"],
+        "created": each["created"],
+        "expirationTime": each["expires_at"],
+    }
+
+
+def _broken(stored: Stored) -> Json:
+    """An item that no reader can make sense of: no sender, no dates, a title of another type."""
+    return {
+        "id": stored.dialog,
+        "party": PERSON_URN + stored.person,
+        "contentUpdatedAt": stored.updated,
+        "createdAt": "i går",
+        "content": {"title": "Hei", "summary": 7},
+    }
