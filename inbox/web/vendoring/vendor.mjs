@@ -32,18 +32,21 @@ for (const name of ICONS) {
 }
 
 rmSync(vendor, { recursive: true, force: true });
+rmSync(icons, { recursive: true, force: true });
 const versions = {};
 for (const [name, files] of Object.entries(FILES)) {
   const root = join(here, "node_modules", name);
   const { version, license } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   versions[name] = { version, license, files: {} };
-  for (const [from, to] of Object.entries(files)) {
-    mkdirSync(dirname(to), { recursive: true });
-    cpSync(join(root, from), to);
-    const digest = createHash("sha256").update(readFileSync(to)).digest("hex");
-    versions[name].files[to.slice(web.length + 1)] = digest;
-  }
+  for (const [from, to] of Object.entries(files)) copy(join(root, from), to, versions[name].files);
 }
-// The package says MIT but ships no licence text; this is the text of its repository.
-cpSync(join(here, "AKSEL-LICENSE"), join(icons, "LICENSE"));
+// The icons' package says MIT but ships no licence text; this is the text of its repository.
+const { files: iconFiles } = versions["@navikt/aksel-icons"];
+copy(join(here, "AKSEL-LICENSE"), join(icons, "LICENSE"), iconFiles);
 writeFileSync(join(vendor, "VERSIONS.json"), `${JSON.stringify(versions, null, 2)}\n`);
+
+function copy(from, to, noted) {
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(from, to);
+  noted[to.slice(web.length + 1)] = createHash("sha256").update(readFileSync(to)).digest("hex");
+}

@@ -1,0 +1,50 @@
+"""What every page knows, with no question to the database beyond the citizen herself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import get_language
+
+from connectors import clock
+from inbox.web.sessions import find_viewer
+
+COLOR_SCHEMES = ("light", "dark", "auto")
+CLOCK_TOLERANCE = timedelta(minutes=1)
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """Return what `base.html` and the navigation show.
+
+    Holds also for a request that an early middleware turned away: it has no session yet.
+    `here` is where the footer's forms lead back to: the page itself, if it can be read again.
+    """
+    viewer = find_viewer(request) if hasattr(request, "session") else None
+    citizen = request.user if viewer else None
+    scheme = request.COOKIES.get("color_scheme")
+    return {
+        "viewer": viewer,
+        "citizen": citizen,
+        "inbox_state": getattr(citizen, "inbox_state", None),
+        "demo": settings.DEMO,
+        "demo_clock": _moved_clock() if settings.DEMO else "",
+        "simulators_url": settings.SIMULATORS_PUBLIC_URL,
+        "language": get_language() or settings.LANGUAGE_CODE,
+        "languages": settings.LANGUAGES,
+        "color_scheme": scheme if scheme in COLOR_SCHEMES else "auto",
+        "here": request.get_full_path() if request.method == "GET" else reverse("inbox"),
+    }
+
+
+def _moved_clock() -> str:
+    """Return the shared clock's moment, as people read it, when it is not the real one."""
+    moment = clock.now()
+    if abs(moment - datetime.now(UTC)) < CLOCK_TOLERANCE:
+        return ""
+    return date_format(localtime(moment), "DATETIME_FORMAT")
