@@ -117,7 +117,7 @@ class Stand:
         """Send one letter for each number; returns their ids on the wire."""
         return [self.simulator.send(self.letter(number)) for number in numbers]
 
-    def simulator_persons(self) -> Sequence[Person]:
+    def persons(self) -> Sequence[Person]:
         """Everybody who could get a letter here."""
         return PERSONS
 
@@ -144,9 +144,9 @@ def contract_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_stand(
-    tmp_path: Path, contract_keys: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, contract_keys: Path, monkeypatch: pytest.MonkeyPatch, frozen_clock: None
 ) -> Iterator[Callable[..., Stand]]:
-    """Make a connector's stand, reached in-process."""
+    """Make a connector's stand, reached in-process, on the day on which the world stands."""
     made: list[Stand] = []
 
     def make(name: str, channel: Channel | None = None) -> Stand:

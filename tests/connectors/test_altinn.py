@@ -1,0 +1,427 @@
+"""Altinn: what is asked, what is marked, what is understood."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connectors import clock
+from connectors.altinn import mapping
+from connectors.altinn.simulator import AltinnSimulator
+from connectors.contract import (
+    LEVEL_HIGH,
+    LEVEL_SUBSTANTIAL,
+    Account,
+    CursorExpired,
+    Gone,
+    IncomingLetter,
+    NotPermitted,
+    Temporary,
+)
+from connectors.fields import WrongField
+from connectors.world.model import SimulatedDocument
+from tests.connectors.conftest import BASE, Stand, letters_in, unreadable_in
+
+LISTED: dict[str, Any] = {
+    "id": "019a0000-0000-7000-8000-000000000001",
+    "org": "skd",
+    "serviceResource": "urn:altinn:resource:skd-melding",
+    "party": "urn:altinn:person:identifier-no:12345678901",
+    "externalReference": "2026-77",
+    "status": "NotApplicable",
+    "dueAt": None,
+    "createdAt": "2026-09-01T10:00:00.0000000+02:00",
+    "updatedAt": "2026-09-02T08:00:00Z",
+    "contentUpdatedAt": "2026-09-01T08:00:00Z",
+    "isContentSeen": False,
+    "seenSinceLastContentUpdate": [],
+    "content": {
+        "title": {
+            "mediaType": "text/plain",
+            "isAuthorized": True,
+            "value": [
+                {"languageCode": "en", "value": "Your tax assessment"},
+                {"languageCode": "nb", "value": "Skatteoppgjøret ditt"},
+            ],
+        },
+        "summary": {
+            "mediaType": "text/plain",
+            "value": [{"languageCode": "nb", "value": "Du får igjen penger."}],
+        },
+        "senderName": None,
+    },
+}
+
+
+@pytest.fixture
+def altinn(make_stand: Callable[..., Stand]) -> Stand:
+    return make_stand("altinn")
+
+
+def simulator_of(stand: Stand) -> AltinnSimulator:
+    assert isinstance(stand.simulator, AltinnSimulator)
+    return stand.simulator
+
+
+def calls(stand: Stand) -> list[str]:
+    """The calls made to Altinn itself, the token left out."""
+    return [
+        f"{method} {url.path.removeprefix('/altinn')}"
+        for method, url in stand.recorder.requests
+        if url.path.startswith("/altinn") and "/exchange/" not in url.path
+    ]
+
+
+def opened(stand: Stand, external_id: str, level: int = LEVEL_SUBSTANTIAL) -> IncomingLetter:
+    account = Account(stand.person.national_id, level)
+    return stand.connector().open_letter(account, external_id)
+
+
+def listed(**changes: Any) -> IncomingLetter:
+    return mapping.listed({**copy.deepcopy(LISTED), **changes}, "12345678901")
+
+
+def test_fetching_marks_nothing_and_asks_for_lists_alone(altinn: Stand) -> None:
+    altinn.send(range(120))
+    batches = altinn.fetch()
+    altinn.fetch(batches[-1].cursor)
+    assert set(calls(altinn)) == {"GET /dialogporten/api/v1/enduser/dialogs"}
+    assert simulator_of(altinn).marks(altinn.person) == {
+        "seen": set(),
+        "fetched": set(),
+        "read": set(),
+    }
+    assert all(letter.content_on_open and not letter.documents for letter in letters_in(batches))
+
+
+def test_opening_marks_that_letter_and_no_other(altinn: Stand) -> None:
+    first, _ = altinn.send([1, 2])
+    letter = opened(altinn, first)
+    assert simulator_of(altinn).marks(altinn.person) == {
+        "seen": {first},
+        "fetched": {first},
+        "read": {first},
+    }
+    assert (letter.external_id, letter.content_on_open) == (first, False)
+    assert (letter.body, letter.body_media_type) == (
+        "Vi har behandlet saken din.",
+        "text/markdown",
+    )
+    assert letter.sender.org_number == altinn.letter().agency.org_number
+    assert letter.same_as[-1].startswith("altinn:")
+    assert not letter.documents[0].on_open
+
+
+def test_opening_twice_is_harmless(altinn: Stand) -> None:
+    [identifier] = altinn.send([1])
+    assert opened(altinn, identifier).documents == opened(altinn, identifier).documents
+
+
+def test_no_key_to_the_content_is_kept(altinn: Stand) -> None:
+    [identifier] = altinn.send([1])
+    kept = {part.name: json.loads(part.content) for part in opened(altinn, identifier).raw}
+    assert set(kept) == {"dialog.json", "correspondence.json"}
+    assert "dialogToken" not in kept["dialog.json"]
+    assert kept["dialog.json"]["guiActions"]
+
+
+def test_a_letter_seen_elsewhere_is_opened_here(altinn: Stand) -> None:
+    seen_at = altinn.letter(1).sent_at + timedelta(hours=3)
+    altinn.simulator.send(altinn.letter(1, opened_at=seen_at))
+    altinn.send([2])
+    assert {each.title: each.opened_at for each in letters_in(altinn.fetch())} == {
+        "Brev nummer 1": seen_at,
+        "Brev nummer 2": None,
+    }
+
+
+def test_a_level_four_letter_shows_its_real_title_to_level_four_alone(altinn: Stand) -> None:
+    identifier = altinn.simulator.send(
+        altinn.letter(1, security_level=4, public_title="Brev fra Skatteetaten", summary="Hemmelig")
+    )
+    [letter] = letters_in(altinn.fetch())
+    assert (letter.security_level, letter.public_title) == (LEVEL_HIGH, "Brev fra Skatteetaten")
+    assert "Brev nummer 1" not in repr(letter) and letter.summary == ""
+    with pytest.raises(NotPermitted):
+        opened(altinn, identifier)
+    assert simulator_of(altinn).marks(altinn.person)["fetched"] == set()
+    letter = opened(altinn, identifier, LEVEL_HIGH)
+    assert (letter.title, letter.summary) == ("Brev nummer 1", "Hemmelig")
+    assert (letter.security_level, letter.public_title) == (LEVEL_HIGH, "Brev fra Skatteetaten")
+
+
+def test_a_level_three_letter_stays_so_when_opened_at_level_four(altinn: Stand) -> None:
+    [identifier] = altinn.send([1])
+    letter = opened(altinn, identifier, LEVEL_HIGH)
+    assert (letter.security_level, letter.public_title) == (LEVEL_SUBSTANTIAL, "")
+
+
+def test_an_idle_fetch_costs_one_request_and_two_without_a_token(altinn: Stand) -> None:
+    altinn.send(range(3))
+    connector = altinn.connector()
+    [batch] = connector.fetch(altinn.account, None)
+    altinn.recorder.requests.clear()
+    list(connector.fetch(altinn.account, batch.cursor))
+    assert [url.path for _, url in altinn.recorder.requests] == [
+        "/altinn/dialogporten/api/v1/enduser/dialogs"
+    ]
+    altinn.recorder.requests.clear()
+    altinn.fetch(batch.cursor)
+    assert sum(url.path.startswith("/altinn") for _, url in altinn.recorder.requests) == 2
+
+
+def test_the_cursor_moves_with_the_last_page_alone(altinn: Stand) -> None:
+    altinn.send(range(250))
+    positions = [json.loads(batch.cursor or "") for batch in altinn.fetch()]
+    assert [each["since"] for each in positions[:2]] == ["", ""]
+    assert all(each["token"] for each in positions[:2])
+    assert positions[2]["token"] == ""
+    newest = altinn.letter(249).sent_at
+    assert datetime.fromisoformat(positions[2]["since"]) == newest
+
+
+def test_a_forgotten_continuation_token_starts_the_list_over(altinn: Stand) -> None:
+    sent = altinn.send(range(250))
+    connector = altinn.connector()
+    first = next(connector.fetch(altinn.account, None))
+    simulator_of(altinn).expire_continuation_tokens()
+    again = letters_in(altinn.fetch(first.cursor))
+    assert sorted(each.external_id for each in again) == sorted(sent)
+
+
+def test_a_letter_that_comes_during_a_run_is_found_by_the_next(altinn: Stand) -> None:
+    altinn.send(range(150))
+    running = altinn.connector().fetch(altinn.account, None)
+    next(running)
+    [added] = altinn.send([500])
+    *_, last = running
+    assert added not in {each.external_id for each in last.letters}
+    assert added in {each.external_id for each in letters_in(altinn.fetch(last.cursor))}
+
+
+def test_a_time_far_ahead_does_not_carry_the_cursor_away(altinn: Stand) -> None:
+    altinn.simulator.send(altinn.letter(1, sent_at=clock.now() + timedelta(days=400)))
+    [batch] = altinn.fetch()
+    [added] = altinn.send([2])
+    assert added in {each.external_id for each in letters_in(altinn.fetch(batch.cursor))}
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "[]", "{}", '{"since": 1, "target": "", "token": ""}'])
+def test_a_cursor_that_is_not_ours_has_expired(altinn: Stand, cursor: str) -> None:
+    with pytest.raises(CursorExpired):
+        altinn.fetch(cursor)
+
+
+def test_a_hidden_letter_comes_on_its_day(altinn: Stand, frozen_clock: None) -> None:
+    day = clock.now() + timedelta(days=3)
+    hidden = altinn.simulator.send(altinn.letter(1, sent_at=clock.now(), visible_from=day))
+    altinn.simulator.send(altinn.letter(2, sent_at=clock.now()))
+    [batch] = altinn.fetch()
+    assert hidden not in {each.external_id for each in batch.letters}
+    clock.freeze(day)
+    assert hidden in {each.external_id for each in letters_in(altinn.fetch(batch.cursor))}
+
+
+def test_an_expired_attachment_is_gone_and_the_text_is_not(altinn: Stand) -> None:
+    [identifier] = altinn.send([1])
+    assert altinn.simulator.expire_latest(altinn.person, altinn.channel)
+    assert not altinn.simulator.expire_latest(altinn.person, altinn.channel)
+    letter = opened(altinn, identifier)
+    assert letter.body and letter.documents[0].expires_at
+    assert letter.documents[0].expires_at < clock.now()
+    with pytest.raises(Gone):
+        list(altinn.connector().download(altinn.account, letter.documents[0].ref))
+
+
+def test_a_document_that_is_not_what_was_declared_is_refused(altinn: Stand) -> None:
+    [identifier] = altinn.send([1])
+    [document] = opened(altinn, identifier).documents
+    connector = altinn.connector()
+    assert b"".join(connector.download(altinn.account, document.ref)).startswith(b"%PDF")
+    altinn.fail("html")
+    with pytest.raises(Temporary):
+        list(connector.download(altinn.account, document.ref))
+
+
+@pytest.mark.parametrize("mode", ["html", "garbage", "truncated", "down"])
+def test_an_opening_that_fails_is_named_and_can_be_repeated(altinn: Stand, mode: str) -> None:
+    [identifier] = altinn.send([1])
+    altinn.fail(mode)
+    with pytest.raises(Temporary):
+        opened(altinn, identifier)
+    altinn.fail("ok")
+    assert opened(altinn, identifier).body
+
+
+def test_a_text_that_is_no_text_is_refused(altinn: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    [identifier] = altinn.send([1])
+    opened(altinn, identifier)
+    view = altinn.simulator.app.view_functions["content"]
+    monkeypatch.setitem(
+        altinn.simulator.app.view_functions, "content", lambda **_: "<!doctype html>"
+    )
+    with pytest.raises(Temporary):
+        opened(altinn, identifier)
+    monkeypatch.setitem(altinn.simulator.app.view_functions, "content", view)
+    assert opened(altinn, identifier).body
+
+
+def test_a_letter_that_is_not_there_is_gone(altinn: Stand) -> None:
+    for identifier in ("019a0000-0000-7000-8000-000000000001", "../dialogs", ""):
+        with pytest.raises(Gone):
+            opened(altinn, identifier)
+
+
+def test_what_is_to_be_done_and_what_is_done(altinn: Stand) -> None:
+    done = altinn.letter(3).sent_at + timedelta(days=2)
+    altinn.simulator.send(altinn.letter(1, needs_action=True))
+    confirm = altinn.simulator.send(altinn.letter(2, needs_confirmation=True))
+    altinn.simulator.send(altinn.letter(3, needs_action=True, handled_at=done))
+    assert {
+        each.title[-1]: (each.needs_action, each.handled_at) for each in letters_in(altinn.fetch())
+    } == {"1": (True, None), "2": (True, None), "3": (False, done)}
+    assert opened(altinn, confirm).needs_confirmation
+
+
+def test_a_link_becomes_an_action_and_a_change_does_not(altinn: Stand) -> None:
+    identifier = altinn.simulator.send(
+        altinn.letter(
+            1,
+            action_url="https://www.skatteetaten.no/klage",
+            action_label="Klag",
+            needs_confirmation=True,
+            case_reference="2026/17",
+        )
+    )
+    letter = opened(altinn, identifier)
+    assert [(each.url, each.label) for each in letter.actions] == [
+        ("https://www.skatteetaten.no/klage", "Klag")
+    ]
+    assert letter.case_reference == "2026/17"
+
+
+def test_the_main_document_comes_first(altinn: Stand) -> None:
+    attachment = SimulatedDocument("vedlegg.pdf", "Vedlegg", "application/pdf", b"%PDF-1.7 v")
+    main = altinn.letter(1).documents[0]
+    identifier = altinn.simulator.send(altinn.letter(1, documents=(attachment, main)))
+    assert [(each.name, each.is_main) for each in opened(altinn, identifier).documents] == [
+        ("brev.pdf", True),
+        ("vedlegg.pdf", False),
+    ]
+
+
+def test_the_same_letter_in_another_channel_is_named(altinn: Stand) -> None:
+    nav = replace(altinn.letter().agency, slug="nav")
+    altinn.simulator.send(altinn.letter(1, agency=nav, same_as=("nav:kari-1",)))
+    [letter] = letters_in(altinn.fetch())
+    assert letter.same_as == ("nav:kari-1",)
+
+
+def test_forgetting_a_person_leaves_nothing(altinn: Stand) -> None:
+    [identifier] = altinn.send([1])
+    opened(altinn, identifier)
+    altinn.simulator.forget(altinn.person)
+    assert altinn.fetch() == []
+    assert not any(simulator_of(altinn).marks(altinn.person).values())
+
+
+def test_a_token_of_nobody_lists_nothing(altinn: Stand) -> None:
+    client = altinn.connector()
+    with pytest.raises(NotPermitted):
+        list(client.fetch(Account(""), None))
+
+
+def test_a_listed_dialog_is_mapped_field_by_field() -> None:
+    letter = listed()
+    assert (letter.title, letter.language) == ("Skatteoppgjøret ditt", "nb")
+    assert letter.summary == "Du får igjen penger."
+    assert (letter.sender.name, letter.sender.org_number) == ("skd", "")
+    assert letter.sent_at == datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
+    assert letter.same_as == ("skd:2026-77",)
+    assert (letter.security_level, letter.needs_action) == (LEVEL_SUBSTANTIAL, False)
+
+
+def test_a_title_that_does_not_say_its_level_is_level_four() -> None:
+    content = copy.deepcopy(LISTED["content"])
+    del content["title"]["isAuthorized"]
+    letter = listed(content=content)
+    assert (letter.security_level, letter.public_title) == (LEVEL_HIGH, "")
+
+
+def test_unknown_values_break_nothing() -> None:
+    letter = listed(status="Forvitret", systemLabel="Rosa", serviceResourceType="Ny", fremtid=[1])
+    assert letter.title == "Skatteoppgjøret ditt"
+    assert not letter.needs_action and letter.handled_at is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "not-a-uuid"},
+        {"id": None},
+        {"party": "urn:altinn:person:identifier-no:10987654321"},
+        {"createdAt": "2026-09-01T10:00:00"},
+        {"createdAt": "i går"},
+        {"dueAt": "9999-99-99"},
+        {"content": None},
+        {"content": {"title": {"value": []}}},
+        {"content": {"title": {"value": [{"languageCode": "nb", "value": "\ud800"}]}}},
+        {"seenSinceLastContentUpdate": [{"isCurrentEndUser": True}]},
+        {"status": 7},
+    ],
+)
+def test_a_dialog_that_is_wrong_is_kept_with_a_reason_that_names_nobody(
+    changes: dict[str, Any],
+) -> None:
+    item = {**LISTED, **changes}
+    with pytest.raises(WrongField):
+        mapping.listed(item, "12345678901")
+    letters, [refused] = mapping.read_items([item], "12345678901")
+    assert letters == []
+    assert json.loads(refused.raw[0].content) == item
+    assert "12345678901" not in refused.reason and "10987654321" not in refused.reason
+
+
+def test_a_dialog_that_is_no_correspondence_opens_with_what_it_has() -> None:
+    dialog = copy.deepcopy(LISTED)
+    dialog["content"]["additionalInfo"] = {
+        "mediaType": "text/markdown",
+        "value": [{"languageCode": "nb", "value": "**Hei**"}],
+    }
+    dialog["attachments"] = [
+        {
+            "displayName": [{"languageCode": "nb", "value": "Skjema"}],
+            "urls": [
+                {"consumerType": "Gui", "url": "https://app.example.no/1"},
+                {"consumerType": "Gui", "url": "javascript:alert(1)"},
+            ],
+        }
+    ]
+    assert mapping.correspondence_id(dialog) == ""
+    letter = mapping.opened_without_correspondence(mapping.listed(dialog, "12345678901"), dialog)
+    assert (letter.body, letter.body_media_type) == ("**Hei**", "text/markdown")
+    assert [(each.url, each.label) for each in letter.actions] == [
+        ("https://app.example.no/1", "Skjema")
+    ]
+
+
+def test_two_thousand_letters_are_sent_and_a_thousand_fetched_in_seconds(
+    altinn: Stand, real_server: Callable[[Any], str]
+) -> None:
+    started = time.monotonic()
+    altinn.simulator.send_many([altinn.letter(number) for number in range(2000)])
+    assert time.monotonic() - started < 5
+    base_url = real_server(altinn.app)
+    assert base_url != BASE
+    started = time.monotonic()
+    running = altinn.connector(base_url).fetch(altinn.account, None)
+    batches = [next(running) for _ in range(10)]
+    assert len(letters_in(batches)) == 1000 and not unreadable_in(batches)
+    assert time.monotonic() - started < 5
