@@ -19,7 +19,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils.crypto import get_random_string
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -35,6 +34,7 @@ from connectors.contract import ConnectorError
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.oidc import Attempt, IdportenBackend, LoginRefused
 from inbox.web import sessions
+from inbox.web.paths import own_path
 
 ACR_VALUES = {
     SecurityLevel.SUBSTANTIAL: "idporten-loa-substantial",
@@ -42,7 +42,6 @@ ACR_VALUES = {
 }
 ATTEMPT_SECONDS = 15 * 60
 """A log-in that takes longer must be started anew."""
-NEXT_LENGTH_MAX = 2000
 
 log = logging.getLogger("samlepost.login")
 
@@ -206,20 +205,9 @@ def _sorry(request: HttpRequest, text: str, next_page: str = "") -> HttpResponse
 
 
 def _next_page(request: HttpRequest) -> str:
-    """Return the page of ours that `next` names, else the inbox. Never another site's.
-
-    Browsers drop tabs and line breaks from an address, and read a backslash as a slash.
-    """
-    wanted = request.GET.get("next", "")
-    is_ours = (
-        wanted.startswith("/")
-        and not wanted.startswith("//")
-        and len(wanted) <= NEXT_LENGTH_MAX
-        and wanted.isprintable()
-        and "\\" not in wanted
-        and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
-    )
-    return wanted if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
+    """Return the page of ours that `next` names, else the inbox."""
+    wanted = own_path(request.GET.get("next", ""))
+    return wanted or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def _origin(url: str) -> str:

@@ -1,18 +1,127 @@
-"""Being written."""
+"""For those who run Samlepost: what could not be read, and which sources do not answer."""
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest
+import re
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.http import content_disposition_header
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from connectors import clock
+from inbox.sync import health
+from inbox.sync import quarantine as kept
+from inbox.sync import replay as replaying
+from inbox.sync.models import Quarantined
+from inbox.web.cursors import row_of
+from inbox.web.dates import Calendar
+from inbox.web.sessions import staff_required
+
+ITEMS_A_PAGE = 100
+NATIONAL_ID = re.compile(r"(?<!\d)\d{6} ?\d{5}(?!\d)")
 
 
-def quarantine(request: HttpRequest, **_kwargs: object) -> HttpResponseBase:
-    raise Http404
+@staff_required
+@require_safe
+def quarantine(request: HttpRequest) -> HttpResponseBase:
+    """List what waits in quarantine, newest first, under what fails at the sources."""
+    waiting = kept.waiting()
+    last = row_of(kept.waiting(), request.GET.get("after", ""))
+    if last:
+        waiting = waiting.filter(
+            Q(arrived_at__lt=last.arrived_at) | Q(arrived_at=last.arrived_at, id__lt=last.id)
+        )
+    found = list(waiting[: ITEMS_A_PAGE + 1])
+    calendar = Calendar(clock.now(), get_language())
+    page: dict[str, Any] = {
+        "items": [_item(item, calendar) for item in found[:ITEMS_A_PAGE]],
+        "more": found[ITEMS_A_PAGE - 1].id if len(found) > ITEMS_A_PAGE else None,
+        "first": not last,
+        "failing": [_failing(each, calendar) for each in health.failing()],
+    }
+    return render(request, "web/quarantine.html", page)
 
 
-def replay(request: HttpRequest, **_kwargs: object) -> HttpResponseBase:
-    raise Http404
+@staff_required
+@require_POST
+def replay(request: HttpRequest, item_id: UUID) -> HttpResponseBase:
+    """Try once more to make a letter of it."""
+    try:
+        became_letter = replaying.replay(item_id)
+    except Quarantined.DoesNotExist:
+        raise Http404 from None
+    if became_letter:
+        messages.success(request, _("It could be read now: the letter is with the citizen."))
+    else:
+        messages.warning(request, _("It still cannot be read. The new reason stands below."))
+    return redirect("quarantine")
 
 
-def file(request: HttpRequest, **_kwargs: object) -> HttpResponseBase:
-    raise Http404
+@staff_required
+@require_safe
+def file(request: HttpRequest, item_id: UUID, number: int) -> HttpResponseBase:
+    """Send one of an item's files as it arrived; never to be shown by the browser."""
+    try:
+        item = kept.waiting().get(id=item_id)
+        said = item.files[number]
+        chunks = kept.read_file(item, said["path"])
+    except (Quarantined.DoesNotExist, LookupError):
+        raise Http404 from None
+    answer = StreamingHttpResponse(chunks, content_type="application/octet-stream")
+    answer["Content-Length"] = str(said["size"])
+    answer["Content-Disposition"] = content_disposition_header(True, _file_name(said["path"]))
+    answer["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
+def masked(text: str) -> str:
+    """Hide what looks like a national identity number: the operator needs none to mend this."""
+    return NATIONAL_ID.sub("•" * 11, text)
+
+
+def _item(item: Quarantined, calendar: Calendar) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "source": item.source.label,
+        "external_id": masked(item.external_id),
+        "reason": masked(item.reason),
+        "arrived_at": item.arrived_at,
+        "arrived": calendar.moment(item.arrived_at),
+        "replays": item.replays,
+        "files": [(_file_name(file["path"]), file["size"]) for file in item.files],
+    }
+
+
+def _failing(found: health.Failing, calendar: Calendar) -> dict[str, Any]:
+    success = found.last_success_at
+    return {
+        "source": found.source,
+        "kind": _kind(found.failure),
+        "mailboxes": found.mailboxes,
+        "runs": found.runs,
+        "last_success": calendar.short(success) if success else "",
+        "detail": masked(found.detail),
+    }
+
+
+def _kind(failure: str) -> str:
+    words = {
+        "temporary": _("Does not answer as it should"),
+        "notfound": _("Does not answer as it should"),
+        "ratelimited": _("Asks us to wait"),
+        "notpermitted": _("Does not let us fetch"),
+        "misconfigured": _("Our set-up is wrong"),
+    }
+    return words.get(failure, _("Fault in Samlepost"))
+
+
+def _file_name(path: str) -> str:
+    return masked(path.rsplit("/", 1)[-1])
