@@ -15,6 +15,7 @@ from inbox.archive.models import Blob, Package
 from inbox.letters import counters
 from inbox.letters.models import Delivery, Document, Event, Letter
 from inbox.letters.receive import (
+    TITLE_MAX,
     Arrival,
     action_rows,
     clean,
@@ -22,6 +23,7 @@ from inbox.letters.receive import (
     describe,
     document_rows,
     fingerprint,
+    snippet,
 )
 
 
@@ -65,10 +67,15 @@ def change(delivery: Delivery, arrival: Arrival) -> None:
 def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
     """Add the body and documents that the source gave only on opening. In a transaction.
 
-    The letter is as it is: its own title and dates stay, its level may be raised, never lowered.
+    Its dates stay, its level may be raised, never lowered. Title and summary become what the
+    source says now that it has vouched for her level: the list may have held the public ones.
     """
     incoming = arrival.incoming
     _replace_documents(letter, arrival)
+    letter.title = clean(incoming.title, TITLE_MAX) or letter.title
+    letter.snippet = snippet(incoming.summary) or letter.snippet
+    letter.case_reference = clean(incoming.case_reference, TITLE_MAX) or letter.case_reference
+    letter.search_full = f"{letter.search_open} {letter.title}".casefold()
     letter.body = clean(incoming.body)
     letter.body_media_type = incoming.body_media_type
     letter.actions = action_rows(incoming) or letter.actions

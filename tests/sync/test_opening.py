@@ -153,3 +153,22 @@ def test_a_letter_of_tomorrow_does_not_exist_yet(kari, frozen_clock):
     letter = make_letter(kari, visible_from=STUDY_DATE + timedelta(days=1))
     with pytest.raises(Letter.DoesNotExist):
         open_letter(viewer(kari, 4), letter.id)
+
+
+def test_an_altinn_letter_of_the_high_level_shows_its_title_once_opened(demo_citizens, kari):
+    simulator = demo_citizens.control.by_channel[Channel.ALTINN]
+    said = new_letter(
+        by_slug("kari"), Channel.ALTINN, title="Svar på blodprøve", level=4, at=clock.now()
+    )
+    simulator.send(said)
+    mailbox = Mailbox.objects.get(citizen=kari, source_id="altinn")
+    engine.sync_mailbox(kari.id, mailbox.id)
+    letter = Letter.objects.get(citizen=kari)
+    assert letter.security_level == 4
+    assert "blodprøve" not in letter.title
+    assert open_letter(viewer(kari, 3), letter.id).row.locked
+    assert not Retrieval.objects.exists()
+    open_letter(viewer(kari, 4), letter.id)
+    assert retrieve.run_due() == 1
+    assert open_letter(viewer(kari, 4), letter.id).row.title == "Svar på blodprøve"
+    assert "blodprøve" not in open_letter(viewer(kari, 3), letter.id).row.title
