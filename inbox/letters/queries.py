@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inbox.letters.models import Letter  # noqa: F401
 
 MAX_SEARCH_WORDS = 8
+DUE_SOON_MAX = 50
 
 
 class LetterQuerySet(models.QuerySet["Letter"]):
@@ -61,6 +62,22 @@ class LetterQuerySet(models.QuerySet["Letter"]):
     def due_between(self, start: datetime, end: datetime) -> Self:
         """Unhandled letters whose deadline lies in [start, end], nearest first."""
         return self.filter(due_at__range=(start, end), handled_at=None).order_by("due_at", "id")
+
+    def whole_page(
+        self, limit: int, due: tuple[datetime, datetime], position: tuple[datetime, UUID] | None
+    ) -> models.QuerySet[Letter]:
+        """One page of the whole list in one query: the letters due soon, then `limit` others.
+
+        Letters due soon stand on the first page alone (`position` is None) and nowhere else.
+        Both parts are found by index and limited before their rows are read, so that the cost
+        does not grow with the number of letters. Their order is for the caller to make.
+        """
+        soon = self.due_between(*due).values("id")[:DUE_SOON_MAX]
+        others = self.newest_first().exclude(id__in=soon)
+        if position:
+            return others.after(*position)[:limit]
+        first = self.filter(id__in=others.values("id")[:limit])
+        return first.union(self.filter(id__in=soon), all=True)
 
     def from_sender(self, sender_id: UUID) -> Self:
         """Letters of one sender."""

@@ -1,0 +1,136 @@
+"""What of the inbox is asked for: read from the address, and written back into addresses.
+
+Nonsense in an address is passed over, never an error.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, urlsafe_b64encode
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import QueryDict
+from django.urls import reverse
+
+from inbox.citizens.viewer import Viewer
+from inbox.letters.queries import LetterQuerySet
+
+SHOW = ("unread", "action", "deadline")
+SEARCH_LENGTH_MAX = 100
+SLUG_LENGTH_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the list: below this letter, as the list stood at `seen_at`.
+
+    `seen_at` keeps what counts as due soon the same from page to page.
+    """
+
+    received_at: datetime
+    letter_id: UUID
+    seen_at: datetime
+
+    def cursor(self) -> str:
+        """Return the place as opaque text for an address."""
+        said = f"{_micros(self.received_at)}.{self.letter_id.hex}.{_micros(self.seen_at)}"
+        return urlsafe_b64encode(said.encode()).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The list's filters; the empty one is the whole inbox."""
+
+    show: str = ""
+    sender: str = ""
+    source: str = ""
+    q: str = ""
+    view: str = ""
+    """ "separate" shows each source as an inbox of its own."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing is filtered away: letters due soon stand on top."""
+        return not (self.show or self.sender or self.source or self.q or self.view)
+
+    @property
+    def is_separate(self) -> bool:
+        """Each source is shown as an inbox of its own."""
+        return self.view == "separate"
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Something is filtered away that "Clear filters" brings back."""
+        return bool(self.show or self.sender or self.q or (self.source and not self.is_separate))
+
+    def cleared(self) -> Filter:
+        """Return what "Clear filters" leads to: the whole inbox, or the whole of a separate one."""
+        return Filter(source=self.source, view=self.view) if self.is_separate else Filter()
+
+    def query(self) -> str:
+        """Return the filter as the query of an address, in one order, without what is empty."""
+        said = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        return urlencode([(name, value) for name, value in said if value])
+
+    def address(self, **changes: Any) -> str:
+        """Return the inbox's address with this filter, changed."""
+        query = replace(self, **changes).query() if changes else self.query()
+        return f"{reverse('inbox')}?{query}" if query else reverse("inbox")
+
+    def apply(self, letters: LetterQuerySet, viewer: Viewer) -> LetterQuerySet:
+        """Narrow `letters` to what is asked for."""
+        if self.show == "unread":
+            letters = letters.unread()
+        elif self.show == "action":
+            letters = letters.needing_action()
+        elif self.show == "deadline":
+            letters = letters.with_deadline()
+        if self.sender:
+            letters = letters.from_sender(UUID(self.sender))
+        if self.source:
+            letters = letters.by_source([self.source])
+        if self.q:
+            letters = letters.matching(self.q, viewer)
+        return letters
+
+
+def read_filter(query: QueryDict) -> Filter:
+    """Return what the address asks for."""
+    show = query.get("show", "")
+    return Filter(
+        show=show if show in SHOW else "",
+        sender=_uuid(query.get("sender", "")),
+        source=query.get("source", "")[:SLUG_LENGTH_MAX].replace("\x00", ""),
+        q=" ".join(query.get("q", "").replace("\x00", " ")[:SEARCH_LENGTH_MAX].split()),
+        view="separate" if query.get("view") == "separate" else "",
+    )
+
+
+def read_position(cursor: str) -> Position | None:
+    """Return the place that a cursor names, or None for what is no cursor: the first page."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        said = b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+        received, letter, seen = said.split(".")
+        return Position(_moment(received), UUID(hex=letter), _moment(seen))
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
+
+
+def _moment(micros: str) -> datetime:
+    seconds, rest = divmod(int(micros), 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
