@@ -1,0 +1,66 @@
+"""A letter's own text as safe HTML.
+
+Markdown is CommonMark without raw HTML; what comes of it passes an allow-list all the same.
+Headings are moved below the page's own, whatever levels the sender chose.
+"""
+
+from __future__ import annotations
+
+import nh3
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+TOP_HEADING = 3
+"""The page's title is h1 and "The letter" h2."""
+TAGS = {
+    *("p", "br", "hr", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code"),
+    *("strong", "em", "a"),
+}
+ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
+SCHEMES = {"https", "http", "mailto", "tel"}
+
+_markdown = MarkdownIt("commonmark", {"html": False}).disable("image")
+
+
+def render_body(text: str, media_type: str) -> SafeString:
+    """Return `text` (text/markdown, else plain text) as HTML that may stand in a page."""
+    if not text.strip():
+        return SafeString("")
+    if media_type != "text/markdown":
+        return mark_safe(_plain(text))
+    tokens = _markdown.parse(text)
+    _lower_headings(tokens)
+    made = _markdown.renderer.render(tokens, _markdown.options, {})
+    return mark_safe(
+        nh3.clean(
+            made,
+            tags=TAGS,
+            attributes=ATTRIBUTES,
+            url_schemes=SCHEMES,
+            link_rel="noopener noreferrer nofollow",
+        )
+    )
+
+
+def _plain(text: str) -> str:
+    paragraphs = text.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n\n")
+    return "".join(
+        f"<p>{escape(paragraph.strip()).replace(chr(10), '<br>')}</p>"
+        for paragraph in paragraphs
+        if paragraph.strip()
+    )
+
+
+def _lower_headings(tokens: list[Token]) -> None:
+    """Number the headings' levels anew, so that none is skipped on the way down."""
+    open_levels: list[int] = []
+    for token in tokens:
+        if token.type == "heading_open":
+            level = int(token.tag[1])
+            while open_levels and open_levels[-1] >= level:
+                open_levels.pop()
+            open_levels.append(level)
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, TOP_HEADING - 1 + len(open_levels))}"

@@ -1,0 +1,67 @@
+"""How a source stands, in the words that a citizen is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import get_language, gettext
+
+from connectors import clock
+from inbox.sync.freshness import SourceState
+from inbox.web.dates import Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One source of hers."""
+
+    slug: str
+    label: str
+    problem: str
+    """What is wrong, in one sentence; empty when all is well."""
+    fetched: str
+    """When we last fetched from it."""
+    advice: str
+    """What happens now; empty when all is well."""
+    tag: str
+    """The problem in a word."""
+
+
+def standings(states: Sequence[SourceState]) -> list[Standing]:
+    """Return each source in words."""
+    calendar = Calendar(clock.now(), get_language())
+    return [_standing(state, calendar) for state in states]
+
+
+def _standing(state: SourceState, calendar: Calendar) -> Standing:
+    problem, advice, tag = _trouble(state)
+    if state.last_success_at:
+        when = calendar.short(state.last_success_at)
+        fetched = gettext("Last fetched %(when)s.") % {"when": when}
+    else:
+        fetched = gettext("Nothing has been fetched yet.")
+    return Standing(state.slug, state.label, problem, fetched, advice, tag)
+
+
+def _trouble(state: SourceState) -> tuple[str, str, str]:
+    """Return what is wrong, what happens now, and a word for it; all empty when well."""
+    source = {"source": state.label}
+    if not state.active:
+        return (
+            gettext("We no longer fetch mail from %(source)s.") % source,
+            gettext("Letters you have got stay here."),
+            gettext("Off"),
+        )
+    if state.ok:
+        return "", "", ""
+    if state.failure == "notpermitted":
+        return (
+            gettext("%(source)s does not let us fetch your mail.") % source,
+            gettext("You may not be a user there, or you have not agreed to it."),
+            gettext("No access"),
+        )
+    problem = gettext("We cannot fetch new mail from %(source)s right now.") % source
+    if state.failure == "misconfigured":
+        return problem, gettext("The fault is ours, and we have to mend it."), gettext("Down")
+    return problem, gettext("We try again by ourselves."), gettext("Down")
