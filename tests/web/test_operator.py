@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import pytest
+
+from connectors import clock
+from connectors.contract import RawPart, Unreadable
+from connectors.world.letters import new_letter
+from connectors.world.model import Channel
+from connectors.world.persons import by_slug
+from inbox.archive import store
+from inbox.citizens.identity import find_citizen, identify
+from inbox.letters.models import Letter
+from inbox.sync import engine, quarantine
+from inbox.sync.models import Quarantined
+from inbox.web.views import operator
+from tests.make import log_in, make_citizen, make_mailbox, make_source
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
+
+PAGE = "/operator/quarantine/"
+BROKEN = b'{"title": 12, "script": "<script>alert(1)</script>"}'
+NATIONAL_ID = by_slug("kari").national_id
+
+
+@pytest.fixture
+def staff(client):
+    client.cookies["django_language"] = "en"
+    citizen = make_citizen("Odd Operatør", is_staff=True)
+    log_in(client, citizen)
+    return client
+
+
+def broken(external_id: str = "17", reason: str = "title is no text", **fields) -> Quarantined:
+    parts = [RawPart("item.json", BROKEN + external_id.encode(), "application/json")]
+    source = make_source()
+    item = quarantine.keep(source, Unreadable(external_id, reason, parts), None)
+    assert item is not None
+    for name, value in fields.items():
+        setattr(item, name, value)
+    quarantine.record([item])
+    return item
+
+
+def page(client) -> str:
+    return client.get(PAGE).content.decode()
+
+
+def test_what_could_not_be_read_is_listed_with_its_reason_and_files(staff):
+    item = broken()
+    shown = page(staff)
+    assert "title is no text" in shown
+    assert "Altinn" in shown
+    assert "item.json" in shown
+    assert f'href="/operator/quarantine/{item.id}/file/0/"' in shown
+
+
+def test_an_empty_quarantine_says_so(staff):
+    shown = page(staff)
+    assert "Everything that arrived could be read." in shown
+    assert "Every source answered the last time we asked." in shown
+
+
+def test_only_those_who_run_samlepost_see_the_page(client):
+    item = broken()
+    addresses = [PAGE, f"{PAGE}{item.id}/file/0/"]
+    assert [client.get(address).status_code for address in addresses] == [404, 404]
+    log_in(client, make_citizen(), level=4)
+    assert [client.get(address).status_code for address in addresses] == [404, 404]
+    assert client.post(f"{PAGE}{item.id}/replay/").status_code == 404
+    item.refresh_from_db()
+    assert item.replays == 0
+
+
+def test_a_file_is_handed_out_as_it_arrived_and_never_shown(staff):
+    item = broken()
+    answer = staff.get(f"{PAGE}{item.id}/file/0/")
+    assert b"".join(answer) == BROKEN + b"17"
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert answer["Content-Disposition"] == 'attachment; filename="item.json"'
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert int(answer["Content-Length"]) == len(BROKEN) + 2
+    assert "no-store" in answer["Cache-Control"]
+
+
+def test_a_file_that_the_item_lacks_is_not_there(staff):
+    item = broken()
+    assert staff.get(f"{PAGE}{item.id}/file/1/").status_code == 404
+    store.remove(item.id)
+    assert staff.get(f"{PAGE}{item.id}/file/0/").status_code == 404
+
+
+def test_no_identity_number_is_shown(staff):
+    item = broken(f"letter-{NATIONAL_ID}", f"recipient {NATIONAL_ID} is odd")
+    item.files[0]["path"] = f"original/{NATIONAL_ID}.json"
+    item.save()
+    shown = page(staff)
+    assert NATIONAL_ID not in shown
+    assert "recipient ••••••••••• is odd" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a 01829012345 b", "a ••••••••••• b"),
+        ("018290 12345", "•••••••••••"),
+        ("018290123456", "018290123456"),
+        ("id-1234567890", "id-1234567890"),
+    ],
+)
+def test_eleven_digits_are_masked_and_other_numbers_are_not(text, shown):
+    assert operator.masked(text) == shown
+
+
+def test_what_a_source_says_is_shown_as_text(staff):
+    broken("<b>1</b>", "<script>alert(1)</script>")
+    shown = page(staff)
+    assert "<script>alert" not in shown
+    assert "&lt;b&gt;1&lt;/b&gt;" in shown
+
+
+def test_a_replay_that_succeeds_makes_a_letter(staff, demo_citizens):
+    citizen = find_citizen("national_id", NATIONAL_ID)
+    citizen.identifiers.filter(kind="mailbox_address").delete()
+    letter = new_letter(by_slug("kari"), Channel.DIGIPOST, title="Vedtak", at=clock.now())
+    demo_citizens.control.by_channel[Channel.DIGIPOST].send(letter)
+    engine.sync_source(Channel.DIGIPOST.value)
+    item = quarantine.waiting().get()
+
+    shown = staff.post(f"{PAGE}{item.id}/replay/", follow=True).content.decode()
+    assert "It still cannot be read." in shown
+    assert not Letter.objects.exists()
+
+    identify(citizen, "mailbox_address", by_slug("kari").mailbox_address)
+    shown = staff.post(f"{PAGE}{item.id}/replay/", follow=True).content.decode()
+    assert "It could be read now" in shown
+    assert "Everything that arrived could be read." in shown
+    assert Letter.objects.get(citizen=citizen).title == "Vedtak"
+    assert staff.post(f"{PAGE}{item.id}/replay/").status_code == 404
+
+
+def test_a_link_does_not_replay(staff):
+    item = broken()
+    assert staff.get(f"{PAGE}{item.id}/replay/").status_code == 405
+    item.refresh_from_db()
+    assert item.replays == 0
+
+
+def test_page_after_page_shows_every_item_once(staff, monkeypatch):
+    monkeypatch.setattr(operator, "ITEMS_A_PAGE", 4)
+    made = {broken(str(number)).id for number in range(10)}
+    seen, address = [], PAGE
+    while address:
+        answer = staff.get(address)
+        seen += [item["id"] for item in answer.context["items"]]
+        address = answer.context["more"] and f"{PAGE}?after={answer.context['more']}"
+    assert len(seen) == 10
+    assert set(seen) == made
+
+
+def test_failures_are_counted_by_source_and_kind(staff, django_assert_num_queries):
+    for number in range(3):
+        make_mailbox(make_citizen(f"P{number}"), failure="temporary", failures=number + 1)
+    make_mailbox(make_citizen("P3"), failure="notpermitted", failures=1)
+    make_mailbox(make_citizen("P4"))
+    make_source(
+        "dpi-digipost",
+        "Digipost",
+        shared_queue=True,
+        failure="misconfigured",
+        failures=7,
+        failure_detail=f"no key for {NATIONAL_ID}",
+    )
+    shown = staff.get(PAGE)
+    found = [
+        (each["source"], each["kind"], each["mailboxes"], each["runs"])
+        for each in shown.context["failing"]
+    ]
+    assert found == [
+        ("Altinn", "Does not let us fetch", 1, 1),
+        ("Altinn", "Does not answer as it should", 3, 3),
+        ("Digipost", "Our set-up is wrong", 0, 7),
+    ]
+    assert NATIONAL_ID not in shown.content.decode()
+    with django_assert_num_queries(3):  # the citizen, what waits, what fails
+        staff.get(PAGE)
