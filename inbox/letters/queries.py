@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from inbox.letters.models import Letter  # noqa: F401
 
 MAX_SEARCH_WORDS = 8
-DUE_SOON_MAX = 50
+DUE_SOON_MAX = 25
+"""No more letters than this stand under "Deadline soon"."""
 
 
 class LetterQuerySet(models.QuerySet["Letter"]):

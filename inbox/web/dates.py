@@ -28,11 +28,13 @@ class Words:
     """Day and month."""
 
 
+NB_MONTHS = "januar februar mars april mai juni juli august september oktober november desember"
+NB_SHORT = "jan. feb. mars april mai juni juli aug. sep. okt. nov. des."
+EN_MONTHS = "January February March April May June July August September October November December"
+EN_SHORT = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
 NB = Words(
-    months=tuple(
-        "januar februar mars april mai juni juli august september oktober november desember".split()
-    ),
-    short_months=tuple("jan. feb. mars april mai juni juli aug. sep. okt. nov. des.".split()),
+    months=tuple(NB_MONTHS.split()),
+    short_months=tuple(NB_SHORT.split()),
     today="i dag",
     yesterday="i går",
     at=" kl. ",
@@ -40,11 +42,8 @@ NB = Words(
     day="{day}. {month}",
 )
 EN = Words(
-    months=tuple(
-        "January February March April May June July August September October November "
-        "December".split()
-    ),
-    short_months=tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()),
+    months=tuple(EN_MONTHS.split()),
+    short_months=tuple(EN_SHORT.split()),
     today="today",
     yesterday="yesterday",
     at=" at ",

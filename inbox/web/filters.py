@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode, urlsafe_b64encode
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -21,6 +21,7 @@ from inbox.letters.queries import LetterQuerySet
 SHOW = ("unread", "action", "deadline")
 SEARCH_LENGTH_MAX = 100
 SLUG_LENGTH_MAX = 64
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def read_position(cursor: str) -> Position | None:
         said = b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
         received, letter, seen = said.split(".")
         return Position(_moment(received), UUID(hex=letter), _moment(seen))
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError):
         return None
 
 
@@ -128,9 +129,8 @@ def _uuid(text: str) -> str:
 
 
 def _micros(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _moment(micros: str) -> datetime:
-    seconds, rest = divmod(int(micros), 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    return EPOCH + timedelta(microseconds=int(micros))

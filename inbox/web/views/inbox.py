@@ -1,25 +1,174 @@
-"""The inbox: the list of letters, and what has changed in it."""
+"""The inbox: the list of letters, and what is new in it."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import get_language, gettext, ngettext
+from django.views.decorators.http import require_safe
+from django_htmx.http import push_url
 
-from inbox.letters import presentation
-from inbox.letters.models import Letter
+from inbox.citizens.models import InboxState
+from inbox.sync.freshness import freshness, labels
+from inbox.web.filters import Filter, Position, read_filter, read_position
+from inbox.web.listing import Listing, read_list, say_count
 from inbox.web.sessions import citizen_required, viewer_of
+from inbox.web.standing import standings
 
 
+@require_safe
 @citizen_required
-def page(request: HttpRequest) -> HttpResponse:
-    """Show the newest letters."""
-    viewer = viewer_of(request)
-    letters = Letter.objects.visible_to(viewer).newest_first()
-    rows = presentation.rows(letters, viewer, limit=25)
-    return render(request, "web/inbox.html", {"rows": rows})
+def page(request: HttpRequest) -> HttpResponseBase:
+    """Show the list; to htmx the list alone, or what follows the rows that it has."""
+    asked = read_filter(request.GET)
+    position = read_position(request.GET.get("after", ""))
+    htmx: Any = request.htmx  # type: ignore[attr-defined]
+    if htmx and htmx.target == "pager" and position:
+        response = render(request, "web/_more.html", _more(request, asked, position))
+    elif htmx and htmx.target == "results":
+        context = _list(request, asked, position) | {"announced": True}
+        response = push_url(render(request, "web/_list.html", context), asked.address())
+    else:
+        response = render(request, "web/inbox.html", _whole(request, asked, position))
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
 
 
+@require_safe
 @citizen_required
-def changes(request: HttpRequest) -> HttpResponse:
-    """Answer that nothing has changed."""
-    return HttpResponse(status=204)
+def changes(request: HttpRequest) -> HttpResponseBase:
+    """Tell a page that stands open what is new; one query while there is nothing.
+
+    `v` and `n` are the version and the number of letters that the page shows. With `keep` it
+    shows more than the first letters: it is told, but its list is left as it is.
+    """
+    state = _state_of(request)
+    etag = f'"{state.version}-{get_language()}"'
+    response: HttpResponse
+    if request.headers.get("If-None-Match") == etag:
+        response = HttpResponseNotModified()
+    elif request.GET.get("v") == str(state.version):
+        response = HttpResponse(status=204)
+    else:
+        response = render(request, "web/_changes.html", _news(request, state))
+    response["ETag"] = etag
+    return response
+
+
+def _whole(request: HttpRequest, asked: Filter, position: Position | None) -> dict[str, Any]:
+    sources = standings(freshness(viewer_of(request).citizen_id))
+    chosen = next((source for source in sources if source.slug == asked.source), None)
+    if asked.is_separate and not chosen:
+        title = gettext("Your inboxes")
+        return {"asked": Filter(view=asked.view), "sources": sources, "title": title}
+    shown = [chosen] if asked.is_separate and chosen else sources
+    return _list(request, asked, position) | {
+        "sources": sources,
+        "failing": [source for source in shown if source.problem],
+        "title": chosen.label if chosen and asked.is_separate else gettext("Inbox"),
+        "senders": _senders(request, asked),
+    }
+
+
+def _list(request: HttpRequest, asked: Filter, position: Position | None) -> dict[str, Any]:
+    state = _state_of(request)
+    listing = read_list(viewer_of(request), asked, position, labels())
+    return {
+        "asked": asked,
+        "list": listing,
+        "polls": asked.is_whole and not position,
+        "seen_version": state.version,
+        "seen_letters": state.letters,
+        "counted": "" if asked.is_separate else _counted(state),
+        "found": _found(asked, listing, position, state),
+        "empty": "" if listing.shown else _why_empty(asked, position),
+    }
+
+
+def _more(request: HttpRequest, asked: Filter, position: Position) -> dict[str, Any]:
+    """What follows; the page goes on from the version that it shows, not from the present one."""
+    return {
+        "asked": asked,
+        "list": read_list(viewer_of(request), asked, position, labels()),
+        "polls": asked.is_whole,
+        "keep": True,
+        "seen_version": _number(request.GET.get("v", "")),
+        "seen_letters": _number(request.GET.get("n", "")),
+    }
+
+
+def _news(request: HttpRequest, state: InboxState) -> dict[str, Any]:
+    seen = request.GET.get("n", "")
+    new = state.letters - _number(seen) if seen else 0
+    said = ngettext("You have {n} new letter", "You have {n} new letters", new).format(n=new)
+    context: dict[str, Any] = {"said": said if new > 0 else ""}
+    if "keep" in request.GET:
+        return context | {
+            "keep": True,
+            "seen_version": state.version,
+            "seen_letters": _number(seen),
+            "counted": _counted(state),
+        }
+    return context | _list(request, Filter(), None)
+
+
+def _state_of(request: HttpRequest) -> InboxState:
+    state = getattr(request.user, "inbox_state", None)
+    return state if isinstance(state, InboxState) else InboxState(citizen_id=request.user.pk)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def _senders(request: HttpRequest, asked: Filter) -> list[tuple[str, str]]:
+    """Return (id, name) of her senders by name; none in a separate inbox, as all count here."""
+    if asked.is_separate:
+        return []
+    found = [(key, name) for key, (name, _) in _state_of(request).senders.items()]
+    return sorted(found, key=lambda sender: sender[1].casefold())
+
+
+def _counted(state: InboxState) -> str:
+    """Return "4 unread of 27 letters from 9 senders"."""
+    number = len(state.senders)
+    senders = ngettext("{n} sender", "{n} senders", number).format(n=number)
+    return gettext("{unread} unread of {letters} from {senders}").format(
+        unread=state.unread, letters=say_count(state.letters), senders=senders
+    )
+
+
+def _found(asked: Filter, listing: Listing, position: Position | None, state: InboxState) -> str:
+    """Return what is shown and by which filters, with a number where that is known."""
+    if not asked.is_narrowed:
+        return ""
+    whole = not position and not listing.more
+    said = [say_count(listing.shown) if whole else gettext("The newest letters first")]
+    shown = {
+        "unread": gettext("Unread"),
+        "action": gettext("Needs action"),
+        "deadline": gettext("Has deadline"),
+    }
+    if asked.show:
+        said.append(shown[asked.show])
+    if asked.sender:
+        name = state.senders.get(asked.sender, [gettext("another sender")])[0]
+        said.append(gettext("from {sender}").format(sender=name))
+    if asked.source and not asked.is_separate:
+        label = labels().get(asked.source, asked.source)
+        said.append(gettext("fetched from {source}").format(source=label))
+    if asked.q:
+        said.append(gettext("hits for “{text}”").format(text=asked.q))
+    return " · ".join(said)
+
+
+def _why_empty(asked: Filter, position: Position | None) -> str:
+    if position:
+        return gettext("There are no more letters.")
+    if asked.is_narrowed:
+        return gettext("No hits. Try fewer filters.")
+    return gettext("No letters yet. When someone writes to you, you will see it here.")

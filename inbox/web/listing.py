@@ -1,0 +1,146 @@
+"""One page of the list of letters: rows with every text ready, in groups under headings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import get_language, gettext, ngettext
+
+from connectors import clock
+from inbox.citizens.viewer import Viewer
+from inbox.letters import presentation
+from inbox.letters.models import Letter
+from inbox.letters.presentation import Row
+from inbox.letters.queries import DUE_SOON_MAX
+from inbox.web.dates import OSLO, Calendar
+from inbox.web.filters import Filter, Position
+from inbox.web.rows import Printer
+
+PAGE_ROWS = 25
+DUE_SOON_DAYS = 14
+"""Due soon: from so many days ago, as what is late is still to be done, to so many ahead."""
+RECENT_DAYS = 14
+CURSOR_LASTS = timedelta(hours=12)
+
+
+@dataclass(slots=True)
+class Group:
+    """Letters under one heading."""
+
+    key: str
+    title: str
+    rows: list[dict[str, Any]]
+    counted: str = ""
+    """How many letters there are under the heading, where that is known without counting."""
+    continued: bool = False
+    """The page before ended in the same group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of the list."""
+
+    groups: Sequence[Group]
+    shown: int
+    more: str
+    """The address of the next page, empty on the last."""
+
+
+def read_list(
+    viewer: Viewer, asked: Filter, position: Position | None, labels: Mapping[str, str]
+) -> Listing:
+    """Return one page of the list, in one query."""
+    now = _seen_at(position)
+    calendar = Calendar(now, get_language())
+    due = (calendar.midnight(-DUE_SOON_DAYS), calendar.midnight(DUE_SOON_DAYS + 1))
+    rows = _read(viewer, asked, position, due)
+    soon: list[Row] = []
+    if asked.is_whole and not position:
+        soon, rows = _split(rows, due)
+    is_last, rows = len(rows) <= PAGE_ROWS, rows[:PAGE_ROWS]
+    back = asked.address() if asked != Filter() else ""
+    groups = _groups(rows, Printer(calendar, labels, back), calendar, position, is_last)
+    if soon:
+        printer = Printer(calendar, labels, back)
+        count = say_count(len(soon)) if len(soon) < DUE_SOON_MAX else ""
+        printed = [printer.row(row) for row in soon]
+        groups.insert(0, Group("soon", gettext("Deadline soon"), printed, count))
+    more = "" if is_last else _next_page(asked, rows[-1], now)
+    return Listing(groups, len(soon) + len(rows), more)
+
+
+def say_count(number: int) -> str:
+    """Return "1 letter" or "7 letters"."""
+    return ngettext("{n} letter", "{n} letters", number).format(n=number)
+
+
+def _seen_at(position: Position | None) -> datetime:
+    """When the first page was seen, unless that is long ago or not to be believed."""
+    now: datetime = clock.now()
+    if position and now - CURSOR_LASTS <= position.seen_at <= now:
+        return position.seen_at
+    return now
+
+
+def _read(
+    viewer: Viewer, asked: Filter, position: Position | None, due: tuple[datetime, datetime]
+) -> list[Row]:
+    letters = Letter.objects.visible_to(viewer)
+    place = (position.received_at, position.letter_id) if position else None
+    limit = PAGE_ROWS + 1
+    if asked.is_whole:
+        page = letters.whole_page(limit, due, place)
+        return presentation.rows(page, viewer, limit + DUE_SOON_MAX)
+    page = asked.apply(letters, viewer).newest_first()
+    return presentation.rows(page.after(*place) if place else page, viewer, limit)
+
+
+def _next_page(asked: Filter, last: Row, now: datetime) -> str:
+    cursor = Position(last.received_at, last.id, now).cursor()
+    address = asked.address()
+    return f"{address}{'&' if '?' in address else '?'}after={cursor}"
+
+
+def _split(rows: Iterable[Row], due: tuple[datetime, datetime]) -> tuple[list[Row], list[Row]]:
+    """Tell the letters due soon, nearest first, from the others, newest first.
+
+    The rows hold the nearest DUE_SOON_MAX of those due soon; further ones stand with the others.
+    """
+    rows = sorted(rows, key=lambda row: (row.received_at, row.id), reverse=True)
+    near = [(row.due_at, row.id, row) for row in rows if row.due_at and not row.handled]
+    near = sorted(item for item in near if due[0] <= item[0] <= due[1])[:DUE_SOON_MAX]
+    taken = {letter_id for _, letter_id, _ in near}
+    return [row for _, _, row in near], [row for row in rows if row.id not in taken]
+
+
+def _groups(
+    rows: Iterable[Row],
+    printer: Printer,
+    calendar: Calendar,
+    position: Position | None,
+    is_last: bool,
+) -> list[Group]:
+    """Group rows, newest first, by age; a group that goes on beyond the page has no count."""
+    recent = calendar.midnight(-RECENT_DAYS)
+    titles = {"recent": gettext("Last two weeks"), "earlier": gettext("Earlier")}
+    before = _key(position.received_at, recent, calendar) if position else ""
+    groups: list[Group] = []
+    for row in rows:
+        key = _key(row.received_at, recent, calendar)
+        if not groups or groups[-1].key != key:
+            groups.append(Group(key, titles.get(key, key), [], continued=key == before))
+        groups[-1].rows.append(printer.row(row))
+    for group in groups if is_last else groups[:-1]:
+        group.counted = "" if group.continued else say_count(len(group.rows))
+    return groups
+
+
+def _key(moment: datetime, recent: datetime, calendar: Calendar) -> str:
+    """Return "recent", "earlier" (this year) or the year."""
+    if moment >= recent:
+        return "recent"
+    year = moment.astimezone(OSLO).year
+    return "earlier" if year == calendar.today.year else str(year)
