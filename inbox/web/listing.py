@@ -17,7 +17,9 @@ from inbox.letters.presentation import Row
 from inbox.letters.queries import DUE_SOON_MAX
 from inbox.web.dates import OSLO, Calendar
 from inbox.web.filters import Filter, Position
-from inbox.web.rows import Printer
+from inbox.web.rows import Printer, avatar_color, initials
+
+__all__ = ["Group", "Listing", "avatar_color", "initials", "read_list", "say_count"]
 
 PAGE_ROWS = 25
 DUE_SOON_DAYS = 14
