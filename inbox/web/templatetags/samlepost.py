@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
 
 from django import template
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
+
+from inbox.web.filters import Filter
 
 register = template.Library()
 
@@ -27,11 +27,9 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def inbox_url(context: dict[str, Any], **filters: str) -> str:
-    """Return the address of the list with these filters.
+    """Return the address of the list with these filters of `filters.Filter` and no others.
 
-    Who looks at one channel at a time stays in it: `asked` (`filters.Filters`) says so.
+    Who looks at one separate inbox stays in it: the view's `asked` says so.
     """
-    asked = context.get("asked")
-    kept = {"view": "separate", "source": asked.source} if asked and asked.separate else {}
-    said = {name: value for name, value in (kept | filters).items() if value}
-    return f"{reverse('inbox')}?{urlencode(said)}" if said else reverse("inbox")
+    asked = context.get("asked") or Filter()
+    return asked.cleared().address(**filters)
