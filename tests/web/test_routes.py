@@ -1,0 +1,222 @@
+"""Every address there is, walked from the URLconf: what a stranger and a passer-by get there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+
+import inbox.web
+from connectors.contract import RawPart, Unreadable
+from inbox.citizens.models import Citizen
+from inbox.letters.models import Document
+from inbox.sync import quarantine
+from tests.make import log_in, make_citizen, make_letter, make_source
+
+pytestmark = pytest.mark.django_db
+
+PUBLIC = {
+    "healthz",
+    "login",
+    "login_start",
+    "login_callback",
+    "logout",
+    "logged_out",
+    "logout_frontchannel",
+    "language",
+    "hook",
+    "demo",
+    "outbox",
+    "demo_reset",
+}
+"""Whoever asks gets an answer. A route that is missing here must ask for a log-in."""
+STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
+"""They do not exist for anybody but those who run Samlepost."""
+OWNED = {"letter_id", "document_id", "item_id"}
+OTHER_PARAMETERS = {"number": 0, "source": "altinn"}
+METHODS = ["get", "post", "head"]
+HTMX = [{}, {"HX-Request": "true"}]
+
+
+def walk(patterns: list[Any]) -> Iterator[URLPattern]:
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern
+        else:
+            yield from walk(pattern.url_patterns)
+
+
+ROUTES = {str(route.name): route for route in walk(get_resolver().url_patterns)}
+PARAMETERS = {name: set(route.pattern.converters) for name, route in ROUTES.items()}
+PRIVATE = sorted(set(ROUTES) - PUBLIC - STAFF)
+OWNED_ROUTES = sorted(name for name, parameters in PARAMETERS.items() if parameters & OWNED)
+
+
+@pytest.fixture
+def kari() -> Citizen:
+    return make_citizen()
+
+
+@pytest.fixture
+def real(kari) -> dict[str, Any]:
+    """The ids of a letter of Kari's, its document, and a letter of hers in quarantine."""
+    letter = make_letter(kari, title="Kun for Kari")
+    document = Document.objects.get(citizen=kari, letter_id=letter.id, is_main=True)
+    broken = Unreadable("1", "no title", [RawPart("x.json", b"{}", "application/json")])
+    item = quarantine.keep(make_source(), broken, kari.id)
+    assert item is not None
+    quarantine.record([item])
+    return {"letter_id": letter.id, "document_id": document.id, "item_id": item.id}
+
+
+def browser(citizen: Citizen | None = None, level: int = 4) -> Client:
+    client = Client()
+    if citizen:
+        log_in(client, citizen, level)
+    return client
+
+
+def address(name: str, ids: dict[str, Any] | None = None) -> str:
+    values = {key: uuid4() for key in OWNED} | OTHER_PARAMETERS | (ids or {})
+    return reverse(name, kwargs={key: values[key] for key in PARAMETERS[name]})
+
+
+def ask(client: Client, method: str, url: str, headers: dict[str, str]) -> tuple[int, int]:
+    """Return status and length of the body."""
+    answer = getattr(client, method)(url, headers=headers)
+    return answer.status_code, len(b"".join(answer) if answer.streaming else answer.content)
+
+
+def test_the_routes_named_public_or_for_staff_are_there():
+    assert set(ROUTES) >= PUBLIC | STAFF
+    assert len(ROUTES) == len(list(walk(get_resolver().url_patterns)))
+    assert {"letter", "document", "document_download", "letter_content"} <= set(OWNED_ROUTES)
+
+
+def test_only_ids_numbers_and_source_names_stand_in_addresses():
+    assert set().union(*PARAMETERS.values()) == OWNED | set(OTHER_PARAMETERS)
+
+
+@pytest.mark.parametrize("name", OWNED_ROUTES)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("headers", HTMX, ids=["page", "htmx"])
+def test_a_stranger_cannot_tell_anothers_from_what_is_not_there(name, method, headers, kari, real):
+    stranger = browser(make_citizen("Ola"))
+    others = ask(stranger, method, address(name, real), headers)
+    nobodys = ask(stranger, method, address(name), headers)
+    assert others == nobodys
+    if others[0] == 405:  # nor may she herself, or staff, ask so
+        kari.is_staff = True
+        kari.save()
+        assert ask(browser(kari), method, address(name, real), headers)[0] == 405
+    else:
+        assert others[0] == 404
+
+
+@pytest.mark.parametrize("name", OWNED_ROUTES)
+def test_whose_it_is_gets_an_answer_where_a_stranger_gets_none(name, kari, real):
+    if name in STAFF:
+        kari.is_staff = True
+        kari.save()
+    owner = browser(kari)
+    owner.get(address("letter", real))
+    answers = {ask(owner, method, address(name, real), {})[0] for method in METHODS}
+    assert answers & {200, 302}
+    assert 404 not in answers
+
+
+@pytest.mark.parametrize("name", ["document", "document_download"])
+def test_a_strangers_own_letter_does_not_lead_to_anothers_document(name, real):
+    ola = make_citizen("Ola")
+    own = make_letter(ola)
+    client = browser(ola)
+    mixed = real | {"letter_id": own.id}
+    assert ask(client, "get", address(name, mixed), {})[0] == 404
+    document = Document.objects.get(citizen=ola, letter_id=own.id, is_main=True)
+    mine = {"letter_id": own.id, "document_id": document.id}
+    client.get(address("letter", mine))
+    assert ask(client, "get", address(name, mine), {})[0] == 200
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+@pytest.mark.parametrize("headers", HTMX, ids=["page", "htmx"])
+def test_who_is_not_logged_in_is_sent_to_the_log_in_page(name, headers, real):
+    sent = 0
+    for method in METHODS:
+        answer = getattr(browser(), method)(address(name, real), headers=headers)
+        if answer.status_code == 405:
+            continue
+        sent += 1
+        to = answer["HX-Redirect"] if headers else answer["Location"]
+        assert answer.status_code == (200 if headers else 302)
+        assert to.startswith(reverse("login"))
+        assert not answer.content
+        assert "no-store" in answer["Cache-Control"]
+    assert sent
+
+
+@pytest.mark.parametrize("name", sorted(STAFF))
+@pytest.mark.parametrize("method", METHODS)
+def test_the_operators_pages_do_not_exist_for_others(name, method, kari, real):
+    for client in (browser(), browser(kari)):
+        assert ask(client, method, address(name, real), {})[0] == 404
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+@pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
+def test_a_public_address_never_fails(name, method):
+    assert ask(browser(), method, address(name), {})[0] < 500
+
+
+PROTECTED = {"Letter", "Document", "Delivery", "Event", "Package", "Blob", "Mailbox", "Retrieval"}
+
+
+def reads_past_visible_to(source: str) -> list[str]:
+    """Name each use of a manager of a citizen's rows but `Letter.objects.visible_to`."""
+    tree = ast.parse(source)
+    permitted = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "visible_to"
+    }
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("objects", "_default_manager", "_base_manager")
+        and ast.unparse(node.value).rpartition(".")[2] in PROTECTED
+        and not (ast.unparse(node) == "Letter.objects" and id(node) in permitted)
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(Path(inbox.web.__file__).parent.rglob("*.py")),
+    ids=lambda path: path.relative_to(Path(inbox.web.__file__).parent).as_posix(),
+)
+def test_pages_come_to_letters_by_visible_to_alone(path):
+    assert reads_past_visible_to(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Letter.objects.filter(id=1)",
+        "Letter.objects.all().visible_to(viewer)",
+        "models.Letter.objects.get(id=1)",
+        "Document.objects.visible_to(viewer)",
+        "Delivery._default_manager.get(id=1)",
+    ],
+)
+def test_a_way_past_visible_to_is_noticed(source):
+    assert reads_past_visible_to(source)
+
+
+def test_the_way_by_visible_to_is_not_complained_of():
+    assert not reads_past_visible_to("Letter.objects.visible_to(viewer).unread()")
