@@ -1,7 +1,7 @@
 """A letter's own text as safe HTML.
 
-Markdown is CommonMark without raw HTML; what comes of it passes an allow-list all the same.
-Headings are moved below the page's own, whatever levels the sender chose.
+Markdown is CommonMark with tables and without raw HTML; what comes of it passes an allow-list all
+the same. Headings are moved below the page's own, whatever levels the sender chose.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ TOP_HEADING = 3
 """The page's title is h1 and "The letter" h2."""
 TAGS = {
     *("p", "br", "hr", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code"),
-    *("strong", "em", "a"),
+    *("strong", "em", "a", "table", "thead", "tbody", "tr", "th", "td"),
 }
-ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
-SCHEMES = {"https", "http", "mailto", "tel"}
+ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+SCHEMES = {"https", "mailto"}
 
-_markdown = MarkdownIt("commonmark", {"html": False}).disable("image")
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
 def render_body(text: str, media_type: str) -> SafeString:
     """Return `text` (text/markdown, else plain text) as HTML that may stand in a page."""
-    if not text.strip():
-        return SafeString("")
     if media_type != "text/markdown":
         return mark_safe(_plain(text))
     tokens = _markdown.parse(text)
@@ -38,14 +36,22 @@ def render_body(text: str, media_type: str) -> SafeString:
             made,
             tags=TAGS,
             attributes=ATTRIBUTES,
+            attribute_filter=_absolute_links,
             url_schemes=SCHEMES,
-            link_rel="noopener noreferrer nofollow",
+            link_rel="noopener noreferrer nofollow external",
         )
     )
 
 
+def _absolute_links(_tag: str, attribute: str, value: str) -> str | None:
+    """A relative address would lead into our own pages: it becomes plain text."""
+    if attribute == "href" and not value.lower().startswith(("https://", "mailto:")):
+        return None
+    return value
+
+
 def _plain(text: str) -> str:
-    paragraphs = text.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n\n")
+    paragraphs = text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n")
     return "".join(
         f"<p>{escape(paragraph.strip()).replace(chr(10), '<br>')}</p>"
         for paragraph in paragraphs

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
+import mimetypes
+import re
+import unicodedata
+from collections.abc import Iterator
 from itertools import chain
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
-from django.http.response import HttpResponseBase, StreamingHttpResponse
+from csp.constants import NONE, SELF
+from csp.decorators import csp
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
-from inbox.archive.storage import Missing
-from inbox.archive.store import Damaged
+from inbox.archive.store import Damaged, Missing
 from inbox.letters.documents import LevelTooLow, NotOpened, find_document, stream
 from inbox.letters.models import Document, Letter
 from inbox.web.sessions import citizen_required, viewer_of
-
-log = logging.getLogger(__name__)
 
 INLINE_TYPES = {
     "application/pdf": "application/pdf",
@@ -30,64 +34,103 @@ INLINE_TYPES = {
     "text/plain": "text/plain; charset=utf-8",
 }
 """What a browser shows without running anything of it; all else is only downloaded."""
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    # Chromium shows a PDF in <object> as a frame, which DENY would leave empty.
-    "X-Frame-Options": "SAMEORIGIN",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'",
+OTHER_TYPE = "application/octet-stream"
+EXTENSIONS = {"application/pdf": ".pdf", "text/plain": ".txt", "image/jpeg": ".jpg"}
+NAME_LENGTH_MAX = 150
+# `sandbox` is left out: Chromium's PDF viewer does not run in it.
+POLICY = {
+    "default-src": [NONE],
+    "base-uri": [NONE],
+    "form-action": [NONE],
+    "frame-ancestors": [SELF],
 }
 
+log = logging.getLogger("samlepost.documents")
+
 
 @require_safe
+@xframe_options_sameorigin
+@csp(POLICY)
 @citizen_required
 def show(request: HttpRequest, letter_id: UUID, document_id: UUID) -> HttpResponseBase:
-    """Show the document in the browser, where its type is safe to show."""
-    return _send(request, letter_id, document_id, as_attachment=False)
+    """Show a document in the browser, or inside the letter's page."""
+    return _answer(request, letter_id, document_id, as_attachment=False)
 
 
 @require_safe
+@csp(POLICY)
 @citizen_required
 def download(request: HttpRequest, letter_id: UUID, document_id: UUID) -> HttpResponseBase:
-    """Send the document as a file."""
-    return _send(request, letter_id, document_id, as_attachment=True)
+    """Give a document to keep as a file."""
+    return _answer(request, letter_id, document_id, as_attachment=True)
 
 
-def _send(
+def _answer(
     request: HttpRequest, letter_id: UUID, document_id: UUID, *, as_attachment: bool
 ) -> HttpResponseBase:
+    letter_page = reverse("letter", args=[letter_id])
     try:
         document = find_document(viewer_of(request), letter_id, document_id)
+    except LevelTooLow:
+        return redirect(f"{reverse('step_up')}?{urlencode({'next': letter_page})}")
+    except NotOpened:
+        return redirect(letter_page)
     except (Letter.DoesNotExist, Document.DoesNotExist):
         raise Http404 from None
-    except LevelTooLow:
-        letter = reverse("letter", args=[letter_id])
-        return redirect(f"{reverse('step_up')}?{urlencode({'next': letter})}")
-    except NotOpened:
-        return redirect("letter", letter_id)
-    etag = f'"{document.blob.sha256}"'
-    if request.headers.get("If-None-Match") == etag:
-        return HttpResponseNotModified()
-    kind = document.media_type.partition(";")[0].strip().lower()
-    shown_as = INLINE_TYPES.get(kind)
-    attached = as_attachment or shown_as is None
-    headers = {
-        "Content-Type": shown_as or "application/octet-stream",
-        "Content-Length": str(document.blob.size),
-        "Content-Disposition": content_disposition_header(attached, document.name) or "inline",
-        "ETag": etag,
-        **HEADERS,
-    }
-    if request.method == "HEAD":
-        return HttpResponse(headers=headers)
-    return _stream(request, document, headers)
-
-
-def _stream(request: HttpRequest, document: Document, headers: dict[str, str]) -> HttpResponseBase:
-    """Stream the bytes. The first chunk is read at once: what is not there gets a page instead."""
     try:
-        chunks = stream(document)
-        first = next(chunks, b"")
-    except (Missing, Damaged) as error:
+        chunks = _begun(document)
+    except (Missing, Damaged, OSError) as error:
         log.error("document %s cannot be read: %s", document.id, type(error).__name__)
-        return render(request, "web/error_document.html", status=500)
-    return StreamingHttpResponse(chain([first], chunks), headers=headers)
+        return render(request, "web/document_error.html", {"letter_id": letter_id}, status=503)
+    return _with_headers(_body(request, chunks), document, as_attachment)
+
+
+def _begun(document: Document) -> Iterator[bytes]:
+    """Read the first chunk here, where a failure can still be told on a page."""
+    chunks = stream(document)
+    return chain([next(chunks, b"")], _rest(document, chunks))
+
+
+def _rest(document: Document, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except (Damaged, OSError) as error:
+        log.error("document %s broke off: %s", document.id, type(error).__name__)
+        raise  # The server drops the connection: half a document must not look whole.
+
+
+def _body(request: HttpRequest, chunks: Iterator[bytes]) -> HttpResponseBase:
+    return HttpResponse() if request.method == "HEAD" else StreamingHttpResponse(chunks)
+
+
+def _with_headers(
+    response: HttpResponseBase, document: Document, as_attachment: bool
+) -> HttpResponseBase:
+    media_type = document.media_type.partition(";")[0].strip().lower()
+    inline = INLINE_TYPES.get(media_type)
+    disposition = content_disposition_header(
+        as_attachment or inline is None, file_name(document.title or document.name, media_type)
+    )
+    response["Content-Type"] = inline or OTHER_TYPE
+    response["Content-Length"] = str(document.blob.size)
+    response["Content-Disposition"] = disposition or "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["ETag"] = f'"{document.blob.sha256}"'
+    return response
+
+
+def file_name(name: str, media_type: str) -> str:
+    """Return `name` as a file name: no folders, no invisible characters, an extension that fits.
+
+    Characters that change the direction of writing could hide an extension from the eye.
+    """
+    shown = "".join(c for c in name if unicodedata.category(c)[0] != "C")
+    last = re.split(r"[/\\]", shown)[-1]
+    cleaned = re.sub(r'[<>:"|?*]', "_", last).strip(" .") or "document"
+    extension = EXTENSIONS.get(media_type) or mimetypes.guess_extension(media_type) or ""
+    if cleaned.lower().endswith(extension):
+        stem = cleaned[: len(cleaned) - len(extension)]
+        extension = cleaned[len(stem) :]
+    else:
+        stem = cleaned
+    return (stem[:NAME_LENGTH_MAX].rstrip(" .") or "document") + extension

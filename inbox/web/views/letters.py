@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 
-from inbox.letters.models import Letter
+from inbox.letters.models import Event, Letter
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of
 from inbox.sync.freshness import labels
 from inbox.sync.opening import ask_for_content, open_letter
-from inbox.web.paths import own_path
-from inbox.web.reading import content_context, letter_context, title_of
+from inbox.web.filters import read_filter
+from inbox.web.letter_words import title_of
+from inbox.web.reading import about_context, content_context, is_waiting, letter_context
 from inbox.web.sessions import citizen_required, viewer_of
+
+BACK_LENGTH_MAX = 1000
 
 
 @require_safe
@@ -64,39 +67,58 @@ def fetch(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 @require_safe
 @citizen_required
 def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
-    """Show body and documents alone, as an open page asks while they are being fetched."""
+    """Show body and documents alone, as an open page asks while they are being fetched.
+
+    Never opens a letter: of one that she has not opened here, only a link is shown.
+    """
     viewer = viewer_of(request)
     try:
         letter = page_of(get_letter(viewer, letter_id), viewer)
     except Letter.DoesNotExist:
         raise Http404 from None
     htmx: Any = request.htmx  # type: ignore[attr-defined]
-    if not htmx or letter.row.locked or letter.awaiting_consent:
-        return redirect("letter", letter_id)
-    context = content_context(letter, labels())
-    context["back"] = _back(request.GET.get("back", ""))
-    response = render(request, "web/_content.html", context | {"refreshed": True})
+    if not htmx:
+        return redirect(_address(letter_id, request.GET.get("back", "")))
+    context: dict[str, Any] = {"closed": True, "letter": letter.row}
+    if _has_opened(letter):
+        asked = request.GET.get("asked", "")
+        polls = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
+        context = content_context(letter, labels(), back_address(request.GET), polls)
+        if not is_waiting(letter):
+            context |= about_context(letter, labels()) | {"arrived": True}
+    response = render(request, "web/_content.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
+def back_address(said: QueryDict | dict[str, str]) -> str:
+    """Return the address of the list that `back` names; whatever else it holds is left out."""
+    query = urlsplit(said.get("back", "")[:BACK_LENGTH_MAX].replace("[", "")).query
+    return read_filter(QueryDict(query)).address()
+
+
+def _has_opened(letter: LetterPage) -> bool:
+    if letter.row.locked or letter.awaiting_consent:
+        return False
+    return any(event.kind == Event.Kind.OPENED and event.by_viewer for event in letter.events)
+
+
 def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
-    back = _back(request.GET.get("back", ""))
-    if letter.row.locked:
-        here = request.get_full_path()
-        context = {"letter": letter.row, "next": here, "back": back, "title": title_of(letter)}
-        return render(request, "web/step_up.html", context)
-    context = letter_context(letter, labels(), back)
-    template = "web/consent.html" if letter.awaiting_consent else "web/letter.html"
-    return render(request, template, context)
+    back = back_address(request.GET)
+    if letter.row.locked or letter.awaiting_consent:
+        context = {
+            "letter": letter.row,
+            "title": title_of(letter.row),
+            "next": request.get_full_path(),
+            "back": back,
+        }
+        locked = letter.row.locked
+        template = "web/letter_locked.html" if locked else "web/letter_consent.html"
+        return render(request, template, context)
+    return render(request, "web/letter.html", letter_context(letter, labels(), back))
 
 
 def _address(letter_id: UUID, back: str) -> str:
     address = reverse("letter", args=[letter_id])
-    kept = _back(back)
+    kept = back_address({"back": back})
     return f"{address}?{urlencode({'back': kept})}" if kept != reverse("inbox") else address
-
-
-def _back(wanted: str) -> str:
-    """Return the list that she came from, so that its filter is kept."""
-    return own_path(wanted) or reverse("inbox")

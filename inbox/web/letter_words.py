@@ -1,0 +1,151 @@
+"""What is known of a letter, in plain words: events, checks, how long it exists, deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils.translation import get_language, gettext, ngettext
+
+from inbox.letters.models import Event, Letter
+from inbox.letters.presentation import DeliveryLine, EventLine, LetterPage, Row
+from inbox.web.dates import Calendar
+
+DUE_SOON_DAYS = 14
+
+
+def title_of(row: Row) -> str:
+    """Return what may stand as the letter's title at the level of the session."""
+    return row.title or gettext("Letter from %(sender)s") % {"sender": row.sender_name}
+
+
+def group_digits(org_number: str) -> str:
+    """Return an organisation number as it is written: "889 640 782"."""
+    return " ".join(org_number[start : start + 3] for start in range(0, len(org_number), 3))
+
+
+def size_of(count: int | None) -> str:
+    """Return a number of bytes for people: "148 kB", "2,1 MB" (non-breaking space)."""
+    if count is None:
+        return ""
+    if count < 999_500:
+        return f"{max(1, round(count / 1000))}\xa0kB"
+    point = "." if (get_language() or "").startswith("en") else ","
+    return f"{count / 1_000_000:.1f}".replace(".", point) + "\xa0MB"
+
+
+def deadline(row: Row, calendar: Calendar) -> dict[str, str] | None:
+    """Return the alert over the letter: what she must do, by when, and how many days are left."""
+    if row.handled:
+        said = gettext("This is done. You need not do anything more.")
+        return {"color": "success", "said": said, "left": ""}
+    if row.due_at is None:
+        if not row.needs_action:
+            return None
+        said = gettext("The sender asks you to do something.")
+        return {"color": "warning", "said": said, "left": ""}
+    days, day = calendar.days_until(row.due_at), {"day": calendar.full_day(row.due_at)}
+    if days < 0:
+        said = gettext("The deadline passed on %(day)s.") % day
+        return {"color": "danger", "said": said, "left": ""}
+    color = "danger" if days < DUE_SOON_DAYS else "warning"
+    return {"color": color, "said": _must(row) % day, "left": _left(days)}
+
+
+def _must(row: Row) -> str:
+    if row.kind == Letter.Kind.INVOICE:
+        return gettext("You must pay by %(day)s.")
+    if row.needs_action:
+        return gettext("You must do this by %(day)s.")
+    return gettext("The deadline is %(day)s.")
+
+
+def _left(days: int) -> str:
+    if days == 0:
+        return gettext("That is today.")
+    text = ngettext("There is %(n)d day left.", "There are %(n)d days left.", days)
+    return text % {"n": days}
+
+
+def checks(line: DeliveryLine, source: str) -> list[str]:
+    """Return what was checked on the way in; a code that we do not know says nothing."""
+    said = {
+        "certificate": gettext("The sender signed with a business certificate"),
+        "token": gettext("The sender proved who it is"),
+        "source": gettext("%(source)s vouches for the sender") % {"source": source},
+    }.get(line.sender_verified)
+    passed = [said] if said else []
+    for code, words in (
+        ("message_signature", gettext("The signature is genuine")),
+        ("package_fingerprint", gettext("Unchanged on the way to us")),
+    ):
+        if line.provenance.get(code) == "verified":
+            passed.append(words)
+    return passed
+
+
+def signer_of(provenance: Mapping[str, str]) -> str:
+    """Return who signed the message: "NAV (889 640 782)"."""
+    name, number = provenance.get("signer", ""), provenance.get("signer_org_number", "")
+    return f"{name} ({group_digits(number)})" if name and number else name
+
+
+def keeping(page: LetterPage, source: str, calendar: Calendar) -> list[str]:
+    """Return how long the letter exists, at the source and here."""
+    row = page.row
+    said = [gettext("The sender has withdrawn the letter.")] if row.withdrawn else []
+    if row.expires_at and not row.withdrawn:
+        shown = {"source": source, "day": calendar.full_day(row.expires_at)}
+        if calendar.days_until(row.expires_at) >= 0:
+            said.append(gettext("%(source)s shows the letter until %(day)s.") % shown)
+        else:
+            said.append(gettext("%(source)s stopped showing the letter on %(day)s.") % shown)
+    said.append(_copy(page))
+    if page.documentary_value is True:
+        said.append(gettext("The sender says that the letter has lasting value as proof."))
+    elif page.documentary_value is False:
+        said.append(gettext("The sender says that the letter has no lasting value as proof."))
+    return said
+
+
+def _copy(page: LetterPage) -> str:
+    if page.row.content == Letter.Content.GONE:
+        return gettext("The letter was removed before we could keep a copy.")
+    if page.row.content != Letter.Content.KEPT:
+        return gettext("We have not kept a copy yet.")
+    if not all(document.kept for document in page.documents):
+        return gettext("We have not kept a copy of every document yet.")
+    return gettext("Your copy is kept here.")
+
+
+def event_words(line: EventLine, source: str) -> str:
+    """Return one line of the timeline, empty for an event that she need not be told of."""
+    if line.kind == Event.Kind.OPENED and line.by_viewer:
+        return gettext("You opened the letter")
+    if line.kind == Event.Kind.RECEIPT_SENT:
+        return _receipt_words(str(line.detail.get("receipt", ""))) % {"source": source}
+    words: dict[str, str] = {
+        Event.Kind.RECEIVED: gettext("Fetched from %(source)s to Samlepost"),
+        Event.Kind.OPENED: gettext("The letter was opened"),
+        Event.Kind.OPENED_ELSEWHERE: gettext("The letter was opened at %(source)s"),
+        Event.Kind.DOCUMENT_OPENED: gettext("A document was opened"),
+        Event.Kind.CONTENT_REQUESTED: gettext("You asked for a copy"),
+        Event.Kind.CONTENT_KEPT: gettext("Content fetched from %(source)s, copy kept"),
+        Event.Kind.REPLACED: gettext("The sender sent new content; the old is kept as well"),
+        Event.Kind.WITHDRAWN: gettext("The sender withdrew the letter"),
+        Event.Kind.HANDLED: gettext("Noted as done by %(source)s"),
+        Event.Kind.NOTIFIED: gettext("Notice sent to you by e-mail"),
+        Event.Kind.REMINDED: gettext("Reminder sent to you by e-mail"),
+    }
+    said = words.get(line.kind, "")
+    if line.kind == Event.Kind.RECEIVED and line.detail.get("documents"):
+        said = gettext("Fetched from %(source)s to Samlepost, copy kept")
+    return said % {"source": source} if said else ""
+
+
+def _receipt_words(receipt: str) -> str:
+    words = {
+        "delivered": gettext("%(source)s was told that the letter has arrived"),
+        "opened": gettext("%(source)s was told that you opened the letter"),
+        "notification_failed": gettext("%(source)s was told that no notice could be sent"),
+    }
+    return words.get(receipt) or gettext("%(source)s was sent a receipt")
