@@ -17,6 +17,7 @@ const FILES = {
   },
   "@digdir/designsystemet-theme": {
     "brand/digdir.css": join(vendor, "designsystemet", "theme-digdir.css"),
+    LICENSE: join(vendor, "designsystemet", "LICENSE-theme"),
   },
   "@fontsource-variable/inter": {
     "files/inter-latin-wght-normal.woff2": join(vendor, "inter", "inter-latin.woff2"),
