@@ -44,16 +44,6 @@ def test_the_step_up_page_leads_to_the_higher_level_and_back_to_the_letter(clien
     assert "level=3" not in shown
 
 
-def test_a_letter_above_her_level_shows_no_title_and_asks_for_the_higher_one(client):
-    kari = make_citizen()
-    letter = make_letter(kari, security_level=4, title="Prøvesvar", public_title="Brev")
-    log_in(client, kari, level=3)
-    shown = client.get(f"/letters/{letter.id}/").content.decode()
-    assert "This letter requires a higher security level" in shown
-    assert f'href="{WAYS[1]}/letters/{letter.id}/"' in shown
-    assert "Prøvesvar" not in shown
-
-
 def test_who_has_logged_out_can_log_in_again(client):
     shown = client.get("/logged-out/").content.decode()
     assert "You are logged out" in shown
