@@ -8,11 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import get_language
 
 from connectors import clock
+from inbox.web.dates import Calendar
 from inbox.web.sessions import find_viewer
 
 COLOR_SCHEMES = ("light", "dark", "auto")
@@ -47,4 +46,4 @@ def _moved_clock() -> str:
     moment = clock.now()
     if abs(moment - datetime.now(UTC)) < CLOCK_TOLERANCE:
         return ""
-    return date_format(localtime(moment), "DATETIME_FORMAT")
+    return Calendar(moment, get_language()).moment(moment)

@@ -1,21 +1,22 @@
 // What the pages do better with JavaScript. Every one of them works without.
 "use strict";
 
-const status = () => document.getElementById("status");
+const region = document.getElementById("status");
+let shownBefore = 0;
 
 function isPolling(element) {
   return (element.getAttribute("hx-trigger") ?? "").startsWith("every");
 }
 
 function say(failed) {
-  const region = status();
   region.toggleAttribute("data-failed", failed);
   region.textContent = failed ? region.dataset.error : "";
 }
 
-// A page that nobody looks at does not ask for news; it asks at once when it is seen again.
+// A page that nobody looks at does not ask for news.
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && isPolling(event.detail.elt)) event.preventDefault();
+  shownBefore = document.querySelectorAll(".row h3 a").length;
 });
 
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
@@ -25,22 +26,20 @@ for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) 
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.shouldSwap && status().hasAttribute("data-failed")) say(false);
+  if (event.detail.shouldSwap && region.hasAttribute("data-failed")) say(false);
 });
 
-// A swap that removed the focused element would send the keyboard back to the top of the page.
+// "Show more letters" goes away with its own answer: go on at the first letter that came.
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (document.activeElement !== document.body || isPolling(event.detail.requestConfig.elt)) return;
-  const swapped = event.detail.elt;
-  const next = swapped.matches("a, [tabindex]") ? swapped : swapped.querySelector("a, [tabindex]");
-  (next ?? document.getElementById("content")).focus();
+  if (document.activeElement !== document.body) return;
+  if (!event.detail.requestConfig.elt.closest("#pager")) return;
+  document.querySelectorAll(".row h3 a")[shownBefore]?.focus();
 });
 
 document.addEventListener("htmx:pushedIntoHistory", () => {
   const shown = new URLSearchParams(location.search).get("show") ?? "";
   for (const link of document.querySelectorAll("[data-show]")) {
-    if (link.dataset.show === shown) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    link.ariaCurrent = link.dataset.show === shown ? "page" : null;
   }
 });
 
