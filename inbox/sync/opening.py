@@ -42,6 +42,8 @@ def ask_for_content(viewer: Viewer, letter_id: UUID) -> None:
     letter = get_letter(viewer, letter_id)
     if letter.content == Letter.Content.KEPT or not viewer.may_read(letter.security_level):
         return
+    if letter.asks_receipt and letter.opened_at is None:
+        return  # She must agree to the receipt first.
     with transaction.atomic():
         _request_content(letter, viewer)
 
