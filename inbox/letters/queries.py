@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
 from connectors import clock
 from inbox.citizens.models import SecurityLevel
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
 MAX_SEARCH_WORDS = 8
 DUE_SOON_MAX = 25
 """No more letters than this stand under "Deadline soon"."""
+
+FRONT_IDS = """
+    SELECT id FROM (
+        SELECT id FROM letters_letter
+        WHERE citizen_id = %s AND due_at BETWEEN %s AND %s AND handled_at IS NULL
+            AND (visible_from IS NULL OR visible_from <= %s)
+        ORDER BY due_at, id LIMIT %s
+    ) AS due
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM letters_letter
+        WHERE citizen_id = %s AND (visible_from IS NULL OR visible_from <= %s)
+        ORDER BY received_at DESC, id DESC LIMIT %s
+    ) AS newest
+"""
+"""Written out: Django takes longer to compile such a union than the rest of the page takes."""
 
 
 class LetterQuerySet(models.QuerySet["Letter"]):
@@ -64,21 +81,22 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         """Unhandled letters whose deadline lies in [start, end], nearest first."""
         return self.filter(due_at__range=(start, end), handled_at=None).order_by("due_at", "id")
 
-    def whole_page(
-        self, limit: int, due: tuple[datetime, datetime], position: tuple[datetime, UUID] | None
-    ) -> models.QuerySet[Letter]:
-        """One page of the whole list in one query: the letters due soon, then `limit` others.
+    def front(self, viewer: Viewer, limit: int, due: tuple[datetime, datetime]) -> Self:
+        """The viewer's `limit` newest letters and those due in the span `due`, in one query.
 
-        Letters due soon stand on the first page alone (`position` is None) and nowhere else.
-        Both parts are found by index and limited before their rows are read, so that the cost
-        does not grow with the number of letters. Their order is for the caller to make.
+        Both parts are found by index and limited before any row is read, so that the cost does
+        not grow with the number of letters. Their order is for the caller to make.
         """
-        soon = self.due_between(*due).values("id")[:DUE_SOON_MAX]
-        others = self.newest_first().exclude(id__in=soon)
-        if position:
-            return others.after(*position)[:limit]
-        first = self.filter(id__in=others.values("id")[:limit])
-        return first.union(self.filter(id__in=soon), all=True)
+        owner, moment = (self.model._meta.get_field(name) for name in ("citizen_id", "due_at"))
+        ready = connections[self.db]
+        citizen = owner.get_db_prep_value(viewer.citizen_id, ready)
+        start, end, now = (moment.get_db_prep_value(at, ready) for at in (*due, clock.now()))
+        params = (citizen, start, end, now, DUE_SOON_MAX, citizen, now, limit)
+        return self.filter(id__in=RawSQL(FRONT_IDS, params))
+
+    def without_due(self, due: tuple[datetime, datetime]) -> Self:
+        """All but those that `front` adds for being due."""
+        return self.exclude(id__in=self.due_between(*due).values("id")[:DUE_SOON_MAX])
 
     def from_sender(self, sender_id: UUID) -> Self:
         """Letters of one sender."""

@@ -34,10 +34,14 @@ class Position:
     received_at: datetime
     letter_id: UUID
     seen_at: datetime
+    group: str = ""
+    """The group that the page before ended in."""
 
     def cursor(self) -> str:
         """Return the place as opaque text for an address."""
-        said = f"{_micros(self.received_at)}.{self.letter_id.hex}.{_micros(self.seen_at)}"
+        said = (
+            f"{_micros(self.received_at)}.{self.letter_id.hex}.{_micros(self.seen_at)}.{self.group}"
+        )
         return urlsafe_b64encode(said.encode()).decode().rstrip("=")
 
 
@@ -115,8 +119,8 @@ def read_position(cursor: str) -> Position | None:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         said = b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-        received, letter, seen = said.split(".")
-        return Position(_moment(received), UUID(hex=letter), _moment(seen))
+        received, letter, seen, group = said.split(".")
+        return Position(_moment(received), UUID(hex=letter), _moment(seen), group)
     except (ValueError, OverflowError):
         return None
 

@@ -59,19 +59,23 @@ def read_list(
     calendar = Calendar(now, get_language())
     due = (calendar.midnight(-DUE_SOON_DAYS), calendar.midnight(DUE_SOON_DAYS + 1))
     rows = _read(viewer, asked, position, due)
-    soon: list[Row] = []
-    if asked.is_whole and not position:
-        soon, rows = _split(rows, due)
+    soon = _due_soon(rows, due) if asked.is_whole and not position else []
+    taken = {row.id for row in soon}
+    rows.sort(key=lambda row: (row.received_at, row.id), reverse=True)
     is_last, rows = len(rows) <= PAGE_ROWS, rows[:PAGE_ROWS]
-    back = asked.address() if asked != Filter() else ""
-    groups = _groups(rows, Printer(calendar, labels, back), calendar, position, is_last)
+    printer = Printer(calendar, labels, asked.address() if asked != Filter() else "")
+    groups = _groups((row for row in rows if row.id not in taken), calendar, printer)
+    shown = len(soon) + sum(len(group.rows) for group in groups)
+    more = ""
+    if not is_last:
+        ended_in = groups[-1].key if groups else ""
+        more = _next_page(asked, Position(rows[-1].received_at, rows[-1].id, now, ended_in))
+    _count(groups, position, is_last)
     if soon:
-        printer = Printer(calendar, labels, back)
-        count = say_count(len(soon)) if len(soon) < DUE_SOON_MAX else ""
+        counted = say_count(len(soon)) if len(soon) < DUE_SOON_MAX else ""
         printed = [printer.row(row) for row in soon]
-        groups.insert(0, Group("soon", gettext("Deadline soon"), printed, count))
-    more = "" if is_last else _next_page(asked, rows[-1], now)
-    return Listing(groups, len(soon) + len(rows), more)
+        groups.insert(0, Group("soon", gettext("Deadline soon"), printed, counted))
+    return Listing(groups, shown, more)
 
 
 def say_count(number: int) -> str:
@@ -91,53 +95,46 @@ def _read(
     viewer: Viewer, asked: Filter, position: Position | None, due: tuple[datetime, datetime]
 ) -> list[Row]:
     letters = Letter.objects.visible_to(viewer)
-    place = (position.received_at, position.letter_id) if position else None
     limit = PAGE_ROWS + 1
-    if asked.is_whole:
-        page = letters.whole_page(limit, due, place)
-        return presentation.rows(page, viewer, limit + DUE_SOON_MAX)
-    page = asked.apply(letters, viewer).newest_first()
-    return presentation.rows(page.after(*place) if place else page, viewer, limit)
+    if asked.is_whole and not position:
+        front = letters.front(viewer, limit, due)
+        return presentation.rows(front, viewer, limit + DUE_SOON_MAX)
+    page = letters.without_due(due) if asked.is_whole else asked.apply(letters, viewer)
+    if position:
+        page = page.after(position.received_at, position.letter_id)
+    return presentation.rows(page.newest_first(), viewer, limit)
 
 
-def _next_page(asked: Filter, last: Row, now: datetime) -> str:
-    cursor = Position(last.received_at, last.id, now).cursor()
+def _next_page(asked: Filter, position: Position) -> str:
     address = asked.address()
-    return f"{address}{'&' if '?' in address else '?'}after={cursor}"
+    return f"{address}{'&' if '?' in address else '?'}after={position.cursor()}"
 
 
-def _split(rows: Iterable[Row], due: tuple[datetime, datetime]) -> tuple[list[Row], list[Row]]:
-    """Tell the letters due soon, nearest first, from the others, newest first.
-
-    The rows hold the nearest DUE_SOON_MAX of those due soon; further ones stand with the others.
-    """
-    rows = sorted(rows, key=lambda row: (row.received_at, row.id), reverse=True)
+def _due_soon(rows: Iterable[Row], due: tuple[datetime, datetime]) -> list[Row]:
+    """Return those due soon, nearest first: the very ones that `front` added for it."""
     near = [(row.due_at, row.id, row) for row in rows if row.due_at and not row.handled]
-    near = sorted(item for item in near if due[0] <= item[0] <= due[1])[:DUE_SOON_MAX]
-    taken = {letter_id for _, letter_id, _ in near}
-    return [row for _, _, row in near], [row for row in rows if row.id not in taken]
+    return [row for _, _, row in sorted(n for n in near if due[0] <= n[0] <= due[1])][:DUE_SOON_MAX]
 
 
-def _groups(
-    rows: Iterable[Row],
-    printer: Printer,
-    calendar: Calendar,
-    position: Position | None,
-    is_last: bool,
-) -> list[Group]:
-    """Group rows, newest first, by age; a group that goes on beyond the page has no count."""
+def _groups(rows: Iterable[Row], calendar: Calendar, printer: Printer) -> list[Group]:
+    """Group rows, newest first, by age."""
     recent = calendar.midnight(-RECENT_DAYS)
     titles = {"recent": gettext("Last two weeks"), "earlier": gettext("Earlier")}
-    before = _key(position.received_at, recent, calendar) if position else ""
     groups: list[Group] = []
     for row in rows:
         key = _key(row.received_at, recent, calendar)
         if not groups or groups[-1].key != key:
-            groups.append(Group(key, titles.get(key, key), [], continued=key == before))
+            groups.append(Group(key, titles.get(key, key), []))
         groups[-1].rows.append(printer.row(row))
+    return groups
+
+
+def _count(groups: Sequence[Group], position: Position | None, is_last: bool) -> None:
+    """Count what is whole on this page: not what began before it, nor what goes on after it."""
+    if groups and position:
+        groups[0].continued = groups[0].key == position.group
     for group in groups if is_last else groups[:-1]:
         group.counted = "" if group.continued else say_count(len(group.rows))
-    return groups
 
 
 def _key(moment: datetime, recent: datetime, calendar: Calendar) -> str:
