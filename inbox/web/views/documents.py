@@ -35,8 +35,15 @@ INLINE_TYPES = {
 }
 """What a browser shows without running anything of it; all else is only downloaded."""
 OTHER_TYPE = "application/octet-stream"
-EXTENSIONS = {"application/pdf": ".pdf", "text/plain": ".txt", "image/jpeg": ".jpg"}
+EXTENSIONS = {
+    "application/pdf": ".pdf",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/gif": ".gif",
+    "text/plain": ".txt",
+}
 NAME_LENGTH_MAX = 150
+SUFFIX_LENGTH_MAX = 10
 # `sandbox` is left out: Chromium's PDF viewer does not run in it.
 POLICY = {
     "default-src": [NONE],
@@ -127,10 +134,9 @@ def file_name(name: str, media_type: str) -> str:
     shown = "".join(c for c in name if unicodedata.category(c)[0] != "C")
     last = re.split(r"[/\\]", shown)[-1]
     cleaned = re.sub(r'[<>:"|?*]', "_", last).strip(" .") or "document"
-    extension = EXTENSIONS.get(media_type) or mimetypes.guess_extension(media_type) or ""
-    if cleaned.lower().endswith(extension):
-        stem = cleaned[: len(cleaned) - len(extension)]
-        extension = cleaned[len(stem) :]
-    else:
-        stem = cleaned
-    return (stem[:NAME_LENGTH_MAX].rstrip(" .") or "document") + extension
+    stem, dot, suffix = cleaned.rpartition(".")
+    own = dot + suffix if stem and len(suffix) <= SUFFIX_LENGTH_MAX else ""
+    wanted = EXTENSIONS.get(media_type, own)
+    fits = own and (wanted == own or mimetypes.guess_type(cleaned)[0] == media_type)
+    kept = (stem if fits else cleaned)[:NAME_LENGTH_MAX].rstrip(" .")
+    return kept + (own if fits else wanted)
