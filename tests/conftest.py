@@ -46,7 +46,5 @@ def demo_citizens(world, db, settings, tmp_path, frozen_clock) -> World:
     """The world with its citizens, sources and mailboxes in our database; no letters yet."""
     settings.ARCHIVE_DIR = tmp_path / "archive"
     forget_labels()
-    demo.configure(
-        f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi)
-    )
+    demo.configure(f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi))
     return world

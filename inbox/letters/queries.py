@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import UUID
 
 from django.db import connections, models
@@ -87,7 +87,8 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         Both parts are found by index and limited before any row is read, so that the cost does
         not grow with the number of letters. Their order is for the caller to make.
         """
-        owner, moment = (self.model._meta.get_field(name) for name in ("citizen_id", "due_at"))
+        fields = (self.model._meta.get_field(name) for name in ("citizen_id", "due_at"))
+        owner, moment = cast("tuple[models.Field[Any, Any], models.Field[Any, Any]]", fields)
         ready = connections[self.db]
         citizen = owner.get_db_prep_value(viewer.citizen_id, ready)
         start, end, now = (moment.get_db_prep_value(at, ready) for at in (*due, clock.now()))

@@ -55,7 +55,7 @@ def test_altinns_letter_is_fetched_when_she_opens_it(open_context: OpenContext) 
     log_in(page)
     page.goto("/?source=altinn")
     page.locator(".row h3 a").first.click()
-    expect(page.locator('object[type="application/pdf"], .body-text').first).to_be_visible(
+    expect(page.locator('object[type="application/pdf"], .paper').first).to_be_visible(
         timeout=15_000
     )
 

@@ -57,7 +57,7 @@ log = logging.getLogger("samlepost.documents")
 
 @require_safe
 @xframe_options_sameorigin
-@csp(POLICY)
+@csp(POLICY)  # type: ignore[arg-type]  # its types know of views without arguments only
 @citizen_required
 def show(request: HttpRequest, letter_id: UUID, document_id: UUID) -> HttpResponseBase:
     """Show a document in the browser, or inside the letter's page."""
@@ -65,7 +65,7 @@ def show(request: HttpRequest, letter_id: UUID, document_id: UUID) -> HttpRespon
 
 
 @require_safe
-@csp(POLICY)
+@csp(POLICY)  # type: ignore[arg-type]  # its types know of views without arguments only
 @citizen_required
 def download(request: HttpRequest, letter_id: UUID, document_id: UUID) -> HttpResponseBase:
     """Give a document to keep as a file."""

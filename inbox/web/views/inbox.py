@@ -118,7 +118,7 @@ def _news(request: HttpRequest, state: InboxState) -> dict[str, Any]:
 
 def _state_of(request: HttpRequest) -> InboxState:
     state = getattr(request.user, "inbox_state", None)
-    return state if isinstance(state, InboxState) else InboxState(citizen_id=request.user.pk)
+    return state if isinstance(state, InboxState) else InboxState()
 
 
 def _number(text: str) -> int:
