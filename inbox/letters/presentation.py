@@ -209,6 +209,14 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
     ]
 
 
+def lacks_documents(letter: Letter) -> bool:
+    """Say whether a document of the letter can still be fetched from its source (1 query)."""
+    missing = Document.objects.filter(
+        citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None, blob_id=None
+    )
+    return missing.exclude(ref="").exists()
+
+
 def _delivery_line(delivery: Delivery) -> DeliveryLine:
     return DeliveryLine(
         source=delivery.source,

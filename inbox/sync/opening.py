@@ -11,7 +11,7 @@ from connectors import clock
 from inbox.citizens.viewer import Viewer
 from inbox.letters.models import Event, Letter
 from inbox.letters.open import get_letter, mark_opened
-from inbox.letters.presentation import EventLine, LetterPage, page_of
+from inbox.letters.presentation import EventLine, LetterPage, lacks_documents, page_of
 from inbox.notifications.rules import stop
 from inbox.sync import receipts, retrieve, tasks
 from inbox.sync.wake import wake
@@ -37,10 +37,12 @@ def open_letter(viewer: Viewer, letter_id: UUID, *, agreed: bool = False) -> Let
 def ask_for_content(viewer: Viewer, letter_id: UUID) -> None:
     """Ask for a copy of a letter that the source withholds until she opens it: counts as opening.
 
-    Raises Letter.DoesNotExist.
+    Asks also for documents that could not be had when the letter came. Raises Letter.DoesNotExist.
     """
     letter = get_letter(viewer, letter_id)
-    if letter.content == Letter.Content.KEPT or not viewer.may_read(letter.security_level):
+    if not viewer.may_read(letter.security_level):
+        return
+    if letter.content == Letter.Content.KEPT and not lacks_documents(letter):
         return
     if letter.asks_receipt and letter.opened_at is None:
         return  # She must agree to the receipt first.

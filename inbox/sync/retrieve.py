@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -89,8 +90,11 @@ def _retrieve(retrieval: Retrieval) -> None:
     source = Source.objects.get(slug=delivery.source)
     account = account_of(letter.citizen_id, retrieval.security_level)
     with connected(source) as connector:
-        incoming = _missing_documents(letter, delivery)
-        if incoming is None:
+        documents = _known_documents(delivery)
+        if any(document.ref for document in documents):
+            incoming = _with_missing(letter, delivery, documents)
+        else:
+            documents = []
             incoming = connector.open_letter(account, delivery.external_id)
         arrival = Arrival(
             letter.citizen_id,
@@ -102,6 +106,8 @@ def _retrieve(retrieval: Retrieval) -> None:
         )
         intake = Intake(source, connector, account, None, still_ours=lambda: None)
         deposit(intake, arrival, replaces=True)
+        for position, document in enumerate(documents):
+            arrival.blobs[position] = arrival.blobs[position] or document.blob
     with transaction.atomic():
         fresh = Letter.objects.select_for_update().get(citizen_id=letter.citizen_id, id=letter.id)
         add_content(fresh, delivery, arrival)
@@ -110,15 +116,18 @@ def _retrieve(retrieval: Retrieval) -> None:
         )
 
 
-def _missing_documents(letter: Letter, delivery: Delivery) -> IncomingLetter | None:
-    """Return the letter as known, its documents to be downloaded; None if it must be opened."""
-    documents = list(
-        Document.objects.filter(
-            citizen_id=letter.citizen_id, delivery_id=delivery.id, replaced_at=None
-        ).order_by("position")
+def _known_documents(delivery: Delivery) -> list[Document]:
+    return list(
+        Document.objects.select_related("blob")
+        .filter(citizen_id=delivery.citizen_id, delivery_id=delivery.id, replaced_at=None)
+        .order_by("position")
     )
-    if not any(document.ref for document in documents):
-        return None
+
+
+def _with_missing(
+    letter: Letter, delivery: Delivery, documents: Sequence[Document]
+) -> IncomingLetter:
+    """Return the letter as known; those of its documents that have no bytes are downloaded."""
     return IncomingLetter(
         external_id=delivery.external_id,
         recipient=Recipient(RecipientKind.NATIONAL_ID, ""),

@@ -27,7 +27,7 @@ from inbox.notifications.rules import queue_for
 from inbox.sync import engine, receipts, retrieve
 from inbox.sync.freshness import labels
 from inbox.sync.models import Mailbox, OutboundReceipt, Retrieval, Source
-from inbox.sync.sources import forget_labels
+from inbox.sync.sources import account_of, connected, forget_labels
 from tests.incoming import PDF, incoming
 from tests.make import log_in, make_citizen, make_letter
 
@@ -575,6 +575,35 @@ def test_a_document_without_bytes_is_shown_as_not_kept(screen, kari):
     assert "Not kept yet" in page
     assert "We have not kept a copy of every document yet." in page
     assert reverse("document_download", args=[letter.id, withheld.id]) not in page
+
+
+def test_a_document_that_could_not_be_had_is_fetched_when_she_asks(demo_citizens):
+    citizen = find_citizen("national_id", by_slug("kari").national_id)
+    draft = new_letter(by_slug("kari"), Channel.NAV, title="Vedtak", at=clock.now())
+    demo_citizens.control.by_channel[Channel.NAV].send(draft)
+    mailbox = Mailbox.objects.get(citizen=citizen, source_id=Channel.NAV.value)
+    engine.sync_mailbox(mailbox.citizen_id, mailbox.id)
+    letter = Letter.objects.get(citizen=citizen)
+    kept = letter.documents.get()
+    with connected(mailbox.source) as connector:
+        (batch,) = connector.fetch(account_of(citizen.id), None)
+    ref = batch.letters[0].documents[0].ref
+    extra = {"name": "b.pdf", "media_type": "application/pdf", "position": 1, "ref": ref}
+    Document.objects.create(
+        citizen=citizen, letter_id=letter.id, delivery_id=kept.delivery_id, **extra
+    )
+    client = Client()
+    log_in(client, citizen, level=4)
+    client.cookies["django_language"] = "en"
+    assert "Fetch the documents that are missing" in page_of(client, letter)
+    client.post(reverse("letter_fetch", args=[letter.id]))
+    assert retrieve.run_due() == 1
+    page = page_of(client, letter)
+    assert "Fetch the documents" not in page
+    assert "Not kept yet" not in page
+    for document in letter.documents.filter(replaced_at=None):
+        got = client.get(reverse("document_download", args=[letter.id, document.id]))
+        assert b"".join(got.streaming_content) == draft.documents[0].content
 
 
 def altinn_letter(world) -> tuple[Letter, Client]:
