@@ -20,7 +20,7 @@ from tests.browser.conftest import (
     sideways,
     violations,
 )
-from tests.make import log_in, make_citizen, make_letter
+from tests.make import log_in, make_letter
 
 pytestmark = [
     pytest.mark.browser,
@@ -34,13 +34,7 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def kari(settings, tmp_path, transactional_db):
-    settings.ARCHIVE_DIR = tmp_path / "archive"
-    return make_citizen()
-
-
-@pytest.fixture
-def visit(live_server, browser: Browser, kari, settings) -> Iterator[Visit]:
+def visit(transactional_db, live_server, browser: Browser, kari, settings) -> Iterator[Visit]:
     """Open a letter's page in a browser of Kari's own; what it complains of is in `complaints`."""
     made = []
 

@@ -4,7 +4,6 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from connectors.contract import IncomingDocument
@@ -16,23 +15,6 @@ from tests.make import log_in, make_citizen, make_letter
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 
 LARGE = b"%PDF-1.7\n" + bytes(range(256)) * 2000
-
-
-@pytest.fixture(autouse=True)
-def _archive(settings, tmp_path):
-    settings.ARCHIVE_DIR = tmp_path / "archive"
-
-
-@pytest.fixture
-def kari(db):
-    return make_citizen()
-
-
-@pytest.fixture
-def screen(client: Client, kari) -> Client:
-    """Kari's browser at level 3."""
-    log_in(client, kari)
-    return client
 
 
 def letter_with(kari, media_type="application/pdf", name="brev.pdf", content=PDF, **fields):

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from connectors.contract import Action, Kind
+from connectors.world.model import STUDY_DATE
+from tests.make import make_letter
+from tests.web.letter.pages import page_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
+
+
+@pytest.mark.parametrize(
+    ("days", "color", "said"),
+    [
+        (-1, "danger", "The deadline passed on 22 November 2026."),
+        (0, "danger", "That is today."),
+        (1, "danger", "There is 1 day left."),
+        (13, "danger", "There are 13 days left."),
+        (14, "warning", "There are 14 days left."),
+    ],
+)
+def test_a_deadline_is_told_with_the_days_that_are_left(screen, kari, days, color, said):
+    due = STUDY_DATE + timedelta(days=days)
+    page = page_of(screen, make_letter(kari, due_at=due, needs_action=True))
+    assert f'<div class="ds-alert" data-color="{color}"><p><strong>' in page
+    assert said in page
+
+
+def test_a_letter_that_is_handled_asks_for_nothing_more(screen, kari):
+    due = STUDY_DATE + timedelta(days=3)
+    letter = make_letter(kari, due_at=due, needs_action=True, handled_at=STUDY_DATE)
+    page = page_of(screen, letter)
+    assert '<div class="ds-alert" data-color="success">' in page
+    assert "days left" not in page
+
+
+def test_a_bill_says_by_when_to_pay(screen, kari):
+    due = STUDY_DATE + timedelta(days=20)
+    page = page_of(screen, make_letter(kari, due_at=due, kind=Kind.INVOICE, needs_action=True))
+    assert "You must pay by 13 December 2026." in page
+
+
+def test_a_letter_without_a_deadline_has_no_alert(screen, kari):
+    assert "ds-alert" not in page_of(screen, make_letter(kari))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "http://nav.no/",
+        "data:text/html,x",
+        "//nav.no/x",
+        "https://nav.no@evil.example/",
+        "https://evil.example\\.nav.no/",
+        "https://[nav/",
+        "https://nav .no/",
+        "",
+    ],
+)
+def test_an_action_that_does_not_lead_where_it_says_is_not_shown(screen, kari, url):
+    letter = make_letter(kari, actions=[Action("https://nav.no/ok", "Svar"), Action(url, "Ondt")])
+    page = page_of(screen, letter)
+    assert 'href="https://nav.no/ok" rel="noopener noreferrer external"' in page
+    assert "(opens nav.no)" in page
+    assert "Ondt" not in page
+
+
+def test_the_way_back_keeps_the_lists_filter(screen, kari):
+    letter = make_letter(kari)
+    address = reverse("letter", args=[letter.id])
+    page = screen.get(address, {"back": "/?show=unread&q=bil"}).content.decode()
+    assert '<a class="back" href="/?show=unread&amp;q=bil">' in page
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "https://evil.example/",
+        "//evil.example/?show=unread",
+        "javascript:alert(1)",
+        "\\\\evil.example",
+        "https://[evil",
+        "/logout/?x=1",
+        '"><script>alert(1)</script>',
+    ],
+)
+def test_the_way_back_never_leads_elsewhere(screen, kari, back):
+    letter = make_letter(kari, wants_opening_receipt=True)
+    address = reverse("letter", args=[letter.id])
+    page = screen.get(address, {"back": back}).content.decode()
+    assert '<a class="back" href="/"' in page or '<a class="back" href="/?show=unread"' in page
+    agreed = screen.post(reverse("letter_agree", args=[letter.id]), {"back": back})
+    assert agreed.url.partition("?")[0] == address
+    assert "evil" not in agreed.url
