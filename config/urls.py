@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import include, path
+
 from inbox.web.views.health import healthz
 
 handler400 = "inbox.web.views.errors.bad_request"
