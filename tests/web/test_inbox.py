@@ -369,7 +369,7 @@ def test_a_failing_source_is_told_with_the_time_of_the_last_fetch(client, kari):
     Mailbox.objects.update(failure="temporary", last_success_at=clock.now() - timedelta(hours=1))
     page = html(client)
     assert "We cannot fetch new mail from Altinn right now." in page
-    assert "Last fetched today at 08:00." in page
+    assert "Last fetched today at 08:00. Letters you already have are safe here." in page
     Mailbox.objects.update(failure="")
     assert "We cannot fetch" not in html(client)
 
