@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -93,7 +93,7 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 
 def back_address(said: QueryDict | dict[str, str]) -> str:
     """Return the address of the list that `back` names; whatever else it holds is left out."""
-    query = urlsplit(said.get("back", "")[:BACK_LENGTH_MAX].replace("[", "")).query
+    query = said.get("back", "")[:BACK_LENGTH_MAX].partition("?")[2]
     return read_filter(QueryDict(query)).address()
 
 
