@@ -41,7 +41,7 @@ def main(size: int) -> None:
     client = Client()
     client.force_login(citizen)
     session = client.session
-    session.update(level=3, started_at=time.time(), seen_at=time.time())
+    session.update({"level": 3, "started_at": time.time(), "seen_at": time.time()})
     session.save()
     cookie = f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
     letter = Letter.objects.filter(citizen=citizen).first()

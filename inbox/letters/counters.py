@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from django.db import transaction
+
 from inbox.citizens.models import InboxState
 from inbox.letters.models import Letter
 
@@ -44,7 +46,7 @@ def replace(state: InboxState, before: Letter, after: Letter) -> None:
 
 def recount(citizen_id: UUID) -> InboxState:
     """Count everything anew from the rows; for repair and for tests, never for a page."""
-    with changing(citizen_id) as state:
+    with transaction.atomic(), changing(citizen_id) as state:
         state.letters = state.unread = state.needs_action = 0
         state.senders = {}
         add(state, Letter.objects.filter(citizen_id=citizen_id, revealed=True).iterator())
