@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from inbox.sync.models import Mailbox
 from inbox.sync.sources import labels
 
 __all__ = ["SourceState", "freshness", "labels"]
+
+FIELDS = (
+    "source_id",
+    "active",
+    "failure",
+    "last_success_at",
+    "source__label",
+    "source__active",
+    "source__shared_queue",
+    "source__failure",
+    "source__last_success_at",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +41,18 @@ class SourceState:
 
 def freshness(citizen_id: UUID) -> list[SourceState]:
     """Return the state of each of the citizen's sources, in one query."""
-    mailboxes = Mailbox.objects.select_related("source").filter(citizen_id=citizen_id)
-    return [_state(mailbox) for mailbox in mailboxes.order_by("source__label")]
+    rows = Mailbox.objects.filter(citizen_id=citizen_id).order_by("source__label")
+    return [_state(values) for values in rows.values(*FIELDS)]
 
 
-def _state(mailbox: Mailbox) -> SourceState:
-    source = mailbox.source
-    polled = source if source.shared_queue else mailbox
-    active = mailbox.active and source.active
+def _state(values: dict[str, Any]) -> SourceState:
+    polled = "source__" if values["source__shared_queue"] else ""
+    failure = values[f"{polled}failure"]
     return SourceState(
-        slug=source.slug,
-        label=source.label,
-        ok=not polled.failure,
-        failure=polled.failure,
-        last_success_at=polled.last_success_at,
-        active=active,
+        slug=values["source_id"],
+        label=values["source__label"],
+        ok=not failure,
+        failure=failure,
+        last_success_at=values[f"{polled}last_success_at"],
+        active=values["active"] and values["source__active"],
     )
