@@ -64,11 +64,13 @@ def _checks() -> list[tuple[str, list[str], dict[str, str]]]:
 
 def _suites(left_out: list[str]) -> list[tuple[str, int, float]]:
     pytest = [sys.executable, "-m", "pytest", "-q"]
+    unseen = ["-m", "not browser"]
     arguments = [argument for argument in sys.argv[1:] if argument != "--lint"]
     if not (shutil.which("chromium") or os.environ.get("CHROMIUM_PATH")):
         left_out.append("browser tests: no Chromium on this machine (package chromium)")
-        pytest += ["-m", "not browser"]
-    results = [_run("tests on SQLite and files", [*pytest, *arguments], {})]
+        results = [_run("tests on SQLite and files", [*pytest, *unseen, *arguments], {})]
+    else:
+        results = [_run("tests on SQLite and files", [*pytest, *arguments], {})]
     missing = [address for address in (DATABASE, REDIS) if not _answers(address)]
     if missing:
         where = " and ".join(urlsplit(address).netloc.rpartition("@")[2] for address in missing)
@@ -77,7 +79,9 @@ def _suites(left_out: list[str]) -> list[tuple[str, int, float]]:
     servers = {"TEST_DATABASE_URL": DATABASE, "TEST_REDIS_URL": REDIS}
     # What never asks a database of ours has been tested above; Chromium's demo runs on files.
     beside = [f"--ignore=tests/{name}" for name in ("connectors", "archive", "browser", "config")]
-    results.append(_run("tests on PostgreSQL and Redis", [*pytest, *beside, *arguments], servers))
+    results.append(
+        _run("tests on PostgreSQL and Redis", [*pytest, *unseen, *beside, *arguments], servers)
+    )
     return results
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.db import transaction
 from django.test import Client
 
 from connectors import clock
@@ -71,7 +72,8 @@ def make_letter(
         )
     said = incoming(sender=SenderRef(sender, org_number, "source"), documents=documents, **fields)
     now: datetime = clock.now()
-    (letter,) = receive([arrival(citizen.id, said, source, history=history)], now)
+    with transaction.atomic():
+        (letter,) = receive([arrival(citizen.id, said, source, history=history)], now)
     return Letter.objects.get(citizen=citizen, id=letter.id)
 
 
