@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TEXTS := --project Samlepost --mapping-file pyproject.toml --keyword gettext_lazy --no-wrap --sort-by-file
 
 .DEFAULT_GOAL := help
 .PHONY: help run test bench lint format messages lock reset-demo
@@ -13,7 +14,7 @@ help:
 	@echo "make bench       measure pages, ingest and archive against yardsticks"
 	@echo "make lint        ruff, mypy and import-linter alone"
 	@echo "make format      let ruff put the code in order"
-	@echo "make messages    collect texts for translation and compile them (needs gettext)"
+	@echo "make messages    collect texts for translation and compile them"
 	@echo "make lock        pin the dependencies anew, with hashes (needs uv)"
 	@echo "make reset-demo  throw the demo's data away"
 
@@ -34,8 +35,10 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 
 messages: $(VENV)/dev
-	DEMO=1 $(BIN)/python manage.py makemessages --locale nb --no-obsolete --no-wrap --ignore .venv --ignore data --ignore tests --ignore connectors
-	DEMO=1 $(BIN)/python manage.py compilemessages --locale nb --ignore .venv
+	@mkdir -p build
+	$(BIN)/pybabel --quiet extract $(TEXTS) --output-file build/messages.pot .
+	$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir inbox/web/locale --domain django --no-fuzzy-matching --ignore-obsolete --no-wrap
+	$(BIN)/pybabel --quiet compile --directory inbox/web/locale --domain django
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock" pyproject.toml --output-file requirements.txt

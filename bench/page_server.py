@@ -16,8 +16,10 @@ from django.conf import settings  # noqa: E402
 from django.contrib.auth.decorators import login_required  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.http import HttpRequest, HttpResponse  # noqa: E402
+from django.middleware.csrf import CSRF_ALLOWED_CHARS, CSRF_SECRET_LENGTH  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.urls import path  # noqa: E402
+from django.utils.crypto import get_random_string  # noqa: E402
 
 from bench import nation  # noqa: E402
 from config import urls  # noqa: E402
@@ -43,7 +45,10 @@ def main(size: int) -> None:
     session = client.session
     session.update({"level": 3, "started_at": time.time(), "seen_at": time.time()})
     session.save()
-    cookie = f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+    token = get_random_string(CSRF_SECRET_LENGTH, CSRF_ALLOWED_CHARS)
+    cookie = (
+        f"{settings.SESSION_COOKIE_NAME}={session.session_key}; {settings.CSRF_COOKIE_NAME}={token}"
+    )
     letter = Letter.objects.filter(citizen=citizen).first()
     version = citizen.inbox_state.version
     subjects = {

@@ -57,6 +57,7 @@ def environment(folder: Path, size: int | None) -> dict[str, str]:
     """Return the environment of a benchmark's process."""
     folder.mkdir(parents=True, exist_ok=True)
     made = {**os.environ, "DEMO": "1", "DATA_DIR": str(folder), "LOG_LEVEL": "ERROR"}
+    made["DJANGO_SETTINGS_MODULE"] = "config.settings"
     made["CLOCK_FILE"] = str(folder / "clock.json")
     server = os.environ.get("BENCH_DATABASE_URL")
     if server:

@@ -124,35 +124,57 @@ class LetterPage:
 
 def rows(letters: LetterQuerySet, viewer: Viewer, limit: int) -> list[Row]:
     """Return at most `limit` rows of the list, in one query."""
-    return [_row(values, viewer) for values in letters.values(*ROW_FIELDS)[:limit]]
+    return [_row(viewer, *values) for values in letters.values_list(*ROW_FIELDS)[:limit]]
 
 
 def row_of(letter: Letter, viewer: Viewer) -> Row:
     """Return what the list would show of `letter`."""
-    return _row({name: getattr(letter, name) for name in ROW_FIELDS}, viewer)
+    return _row(viewer, *(getattr(letter, name) for name in ROW_FIELDS))
 
 
-def _row(values: dict[str, Any], viewer: Viewer) -> Row:
-    locked = not viewer.may_read(values["security_level"])
+def _row(
+    viewer: Viewer,
+    letter_id: UUID,
+    sender_id: UUID,
+    sender_name: str,
+    source: str,
+    title: str,
+    public_title: str,
+    snippet: str,
+    language: str,
+    kind: str,
+    security_level: int,
+    received_at: datetime,
+    due_at: datetime | None,
+    needs_action: bool,
+    handled_at: datetime | None,
+    unread: bool,
+    attachments: int,
+    content: str,
+    expires_at: datetime | None,
+    withdrawn_at: datetime | None,
+) -> Row:
+    """Make a row of a viewer and what ROW_FIELDS names, in that order."""
+    locked = not viewer.may_read(security_level)
     return Row(
-        id=values["id"],
-        sender_id=values["sender_id"],
-        sender_name=values["sender_name"],
-        source=values["source"],
-        title=values["public_title"] if locked else values["title"],
-        snippet="" if locked else values["snippet"],
-        language=values["language"],
-        kind=values["kind"],
+        id=letter_id,
+        sender_id=sender_id,
+        sender_name=sender_name,
+        source=source,
+        title=public_title if locked else title,
+        snippet="" if locked else snippet,
+        language=language,
+        kind=kind,
         locked=locked,
-        received_at=values["received_at"],
-        due_at=values["due_at"],
-        needs_action=values["needs_action"] and values["handled_at"] is None,
-        handled=values["handled_at"] is not None,
-        unread=values["unread"],
-        attachments=values["attachments"],
-        content=values["content"],
-        expires_at=values["expires_at"],
-        withdrawn=values["withdrawn_at"] is not None,
+        received_at=received_at,
+        due_at=due_at,
+        needs_action=needs_action and handled_at is None,
+        handled=handled_at is not None,
+        unread=unread,
+        attachments=attachments,
+        content=content,
+        expires_at=expires_at,
+        withdrawn=withdrawn_at is not None,
     )
 
 

@@ -51,9 +51,8 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         A letter above the level of her session is among them; what of it may be shown is
         decided by `presentation.py`.
         """
-        return self.filter(citizen_id=viewer.citizen_id).filter(
-            Q(visible_from=None) | Q(visible_from__lte=clock.now())
-        )
+        has_come = Q(visible_from=None) | Q(visible_from__lte=clock.now())
+        return self.filter(has_come, citizen_id=viewer.citizen_id)
 
     def newest_first(self) -> Self:
         """In the order of the list."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import nh3
 from django.utils.html import escape
-from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from markupsafe import Markup
 
 TOP_HEADING = 3
 """The page's title is h1 and "The letter" h2."""
@@ -24,14 +24,14 @@ SCHEMES = {"https", "mailto"}
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
-def render_body(text: str, media_type: str) -> SafeString:
+def render_body(text: str, media_type: str) -> Markup:
     """Return `text` (text/markdown, else plain text) as HTML that may stand in a page."""
     if media_type != "text/markdown":
-        return mark_safe(_plain(text))
+        return Markup(_plain(text))
     tokens = _markdown.parse(text)
     _lower_headings(tokens)
     made = _markdown.renderer.render(tokens, _markdown.options, {})
-    return mark_safe(
+    return Markup(
         nh3.clean(
             made,
             tags=TAGS,

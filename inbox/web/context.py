@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.middleware.csrf import get_token
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language, get_language_info
+from markupsafe import Markup
 
 from connectors import clock
 from inbox.web.dates import Calendar
 from inbox.web.sessions import find_viewer
 
+HIDDEN_TOKEN = Markup('<input type="hidden" name="csrfmiddlewaretoken" value="{}">')
 COLOR_SCHEMES = ("light", "dark", "auto")
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -26,8 +31,12 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """
     viewer = find_viewer(request) if hasattr(request, "session") else None
     citizen = request.user if viewer else None
+    token = SimpleLazyObject(lambda: get_token(request))
     scheme = request.COOKIES.get("color_scheme")
     return {
+        # Made once: every look at the backend's own would mask the secret anew.
+        "csrf_token": token,
+        "csrf_input": SimpleLazyObject(lambda: HIDDEN_TOKEN.format(token)),
         "viewer": viewer,
         "citizen": citizen,
         "inbox_state": getattr(citizen, "inbox_state", None),
@@ -35,10 +44,17 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "demo_clock": _moved_clock() if settings.DEMO else "",
         "simulators_url": settings.SIMULATORS_PUBLIC_URL,
         "language": get_language() or settings.LANGUAGE_CODE,
-        "languages": settings.LANGUAGES,
+        "languages": _languages(),
         "color_scheme": scheme if scheme in COLOR_SCHEMES else "auto",
         "here": request.get_full_path() if request.method == "GET" else reverse("inbox"),
     }
+
+
+@cache
+def _languages() -> list[tuple[str, str]]:
+    """Return each language's code and its name in that language."""
+    names = [(code, str(get_language_info(code)["name_local"])) for code, _ in settings.LANGUAGES]
+    return [(code, name[0].upper() + name[1:]) for code, name in names]
 
 
 def _moved_clock() -> str:

@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import QueryDict
-from django.urls import reverse
 
 from inbox.citizens.viewer import Viewer
 from inbox.letters.queries import LetterQuerySet
+from inbox.web.paths import address_of
 
 SHOW = ("unread", "action", "deadline")
 SEARCH_LENGTH_MAX = 100
@@ -77,13 +77,12 @@ class Filter:
 
     def query(self) -> str:
         """Return the filter as the query of an address, in one order, without what is empty."""
-        said = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        return urlencode([(name, value) for name, value in said if value])
+        return urlencode([(name, value) for name in NAMES if (value := getattr(self, name))])
 
     def address(self, **changes: Any) -> str:
         """Return the inbox's address with this filter, changed."""
         query = replace(self, **changes).query() if changes else self.query()
-        return f"{reverse('inbox')}?{query}" if query else reverse("inbox")
+        return f"{address_of('inbox')}?{query}" if query else address_of("inbox")
 
     def apply(self, letters: LetterQuerySet, viewer: Viewer) -> LetterQuerySet:
         """Narrow `letters` to what is asked for."""
@@ -100,6 +99,9 @@ class Filter:
         if self.q:
             letters = letters.matching(self.q, viewer)
         return letters
+
+
+NAMES = tuple(field.name for field in fields(Filter))
 
 
 def read_filter(query: QueryDict) -> Filter:

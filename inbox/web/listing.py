@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.utils.translation import get_language, gettext, ngettext
 
@@ -17,7 +16,7 @@ from inbox.letters.presentation import Row
 from inbox.letters.queries import DUE_SOON_MAX
 from inbox.web.dates import OSLO, Calendar
 from inbox.web.filters import Filter, Position
-from inbox.web.rows import Printer, avatar_color, initials
+from inbox.web.rows import PrintedRow, Printer, avatar_color, initials
 
 __all__ = ["Group", "Listing", "avatar_color", "initials", "read_list", "say_count"]
 
@@ -34,7 +33,7 @@ class Group:
 
     key: str
     title: str
-    rows: list[dict[str, Any]]
+    rows: list[PrintedRow]
     counted: str = ""
     """How many letters there are under the heading, where that is known without counting."""
     continued: bool = False

@@ -1,10 +1,22 @@
-"""Which addresses a browser may be sent on to: pages of ours, never another site's."""
+"""Addresses of pages of ours, and which of them a browser may be sent on to."""
 
 from __future__ import annotations
 
+from functools import cache
+
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 LENGTH_MAX = 2000
+
+
+@cache
+def address_of(name: str) -> str:
+    """Return the address of a view without arguments: a page has thirty, that never change.
+
+    Raises NoReverseMatch.
+    """
+    return reverse(name)
 
 
 def own_path(wanted: str) -> str:

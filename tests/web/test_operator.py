@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from connectors import clock
@@ -147,12 +149,13 @@ def test_a_link_does_not_replay(staff):
 
 def test_page_after_page_shows_every_item_once(staff, monkeypatch):
     monkeypatch.setattr(operator, "ITEMS_A_PAGE", 4)
-    made = {broken(str(number)).id for number in range(10)}
+    made = {str(broken(str(number)).id) for number in range(10)}
     seen, address = [], PAGE
     while address:
-        answer = staff.get(address)
-        seen += [item["id"] for item in answer.context["items"]]
-        address = answer.context["more"] and f"{PAGE}?after={answer.context['more']}"
+        shown = staff.get(address).content.decode()
+        seen += re.findall(rf'action="{PAGE}([^/]+)/replay/"', shown)
+        older = re.search(r'href="(\?after=[^"]+)"', shown)
+        address = f"{PAGE}{older[1]}" if older else ""
     assert len(seen) == 10
     assert set(seen) == made
 
@@ -170,16 +173,14 @@ def test_failures_are_counted_by_source_and_kind(staff, django_assert_num_querie
         failures=7,
         failure_detail=f"no key for {NATIONAL_ID}",
     )
-    shown = staff.get(PAGE)
-    found = [
-        (each["source"], each["kind"], each["mailboxes"], each["runs"])
-        for each in shown.context["failing"]
-    ]
+    shown = staff.get(PAGE).content.decode()
+    rows = re.findall(r"<tr>(.*?)</tr>", shown.partition("<tbody>")[2], re.DOTALL)
+    found = [tuple(re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)[:4]) for row in rows]
     assert found == [
-        ("Altinn", "Does not let us fetch", 1, 1),
-        ("Altinn", "Does not answer as it should", 3, 3),
-        ("Digipost", "Our set-up is wrong", 0, 7),
+        ("Altinn", "Does not let us fetch", "1", "1"),
+        ("Altinn", "Does not answer as it should", "3", "3"),
+        ("Digipost", "Our set-up is wrong", "all", "7"),
     ]
-    assert NATIONAL_ID not in shown.content.decode()
+    assert NATIONAL_ID not in shown
     with django_assert_num_queries(3):  # the citizen, what waits, what fails
         staff.get(PAGE)

@@ -2,12 +2,33 @@ from __future__ import annotations
 
 import gettext
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
 from django.conf import settings
 
 LOCALE = Path(settings.LOCALE_PATHS[0]) / "nb" / "LC_MESSAGES"
 ENTRY = re.compile(r'^msgstr(?:\[\d\])? ""\n(?!")', re.MULTILINE)
+
+
+def read(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file)
+
+
+def test_every_text_of_the_code_is_in_the_catalogue_and_no_other(tmp_path):
+    command = [sys.executable, "-m", "babel.messages.frontend", "--quiet", "extract"]
+    options = ["--mapping-file", "pyproject.toml", "--keyword", "gettext_lazy"]
+    found = tmp_path / "found.pot"
+    subprocess.run(
+        [*command, *options, "--output-file", str(found), "."], cwd=settings.BASE_DIR, check=True
+    )
+    used = {message.id for message in read(found)}
+    assert len(used) > 200
+    assert used == {message.id for message in read(LOCALE / "django.po")}
 
 
 def test_every_text_has_its_norwegian_and_none_is_a_guess():

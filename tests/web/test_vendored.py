@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.files.storage import FileSystemStorage
-from django.template import Context, Template, TemplateDoesNotExist
+from django.template import TemplateDoesNotExist
 
 import inbox.web
+from inbox.web.templating import icon
 
 WEB = Path(inbox.web.__file__).parent
 ROOT = WEB.parent.parent
 VENDOR = WEB / "static" / "web" / "vendor"
-ICONS = WEB / "templates" / "web" / "icons"
+ICONS = WEB / "jinja2" / "web" / "icons"
 VERSIONS = json.loads((VENDOR / "VERSIONS.json").read_text("utf-8"))
 NOTED = {path: digest for package in VERSIONS.values() for path, digest in package["files"].items()}
 
@@ -74,11 +75,11 @@ def test_every_address_in_the_style_sheets_leads_to_a_file(tmp_path):
 
 
 def test_an_icon_is_drawn_in_the_page_and_hidden_from_screen_readers():
-    drawn = Template('{% icon "Inbox" %}').render(Context())
+    drawn = icon("Inbox")
     assert drawn.startswith('<svg class="ico" aria-hidden="true"')
     assert 'fill="currentColor"' in drawn
 
 
 def test_an_icon_that_we_do_not_have_is_an_error():
     with pytest.raises(TemplateDoesNotExist):
-        Template('{% icon "Unicorn" %}').render(Context())
+        icon("Unicorn")

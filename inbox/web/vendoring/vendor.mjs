@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const web = dirname(here);
 const vendor = join(web, "static", "web", "vendor");
-const icons = join(web, "templates", "web", "icons");
+const icons = join(web, "jinja2", "web", "icons");
 
 const FILES = {
   "@digdir/designsystemet-css": {

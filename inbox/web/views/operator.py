@@ -23,6 +23,7 @@ from inbox.sync import replay as replaying
 from inbox.sync.models import Quarantined
 from inbox.web.cursors import row_of
 from inbox.web.dates import Calendar
+from inbox.web.letter_words import size_of
 from inbox.web.sessions import staff_required
 
 ITEMS_A_PAGE = 100
@@ -96,7 +97,7 @@ def _item(item: Quarantined, calendar: Calendar) -> dict[str, Any]:
         "arrived_at": item.arrived_at,
         "arrived": calendar.moment(item.arrived_at),
         "replays": item.replays,
-        "files": [(_file_name(file["path"]), file["size"]) for file in item.files],
+        "files": [(_file_name(file["path"]), size_of(file["size"])) for file in item.files],
     }
 
 

@@ -39,7 +39,7 @@ def test_nothing_of_a_letter_above_the_sessions_level_is_in_the_page(screen, kar
             assert str(letter.documents.get().id) not in page
     page = page_of(screen, letter)
     assert "Letter from NAV" in page
-    step_up = f"{reverse('login_start')}?level=4&amp;next=%2Fletters%2F{letter.id}%2F"
+    step_up = f"{reverse('login_start')}?level=4&amp;next=/letters/{letter.id}/"
     assert f'href="{step_up}"' in page
     assert Letter.objects.get(id=letter.id).unread
     assert not Event.objects.filter(kind="opened").exists()

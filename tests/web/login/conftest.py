@@ -16,9 +16,6 @@ from connectors.simulation import mounted
 from inbox.citizens.models import Citizen
 from tests.web.login.walk import KARI, OLA, Browser, known
 
-PAGES = {f"web/{name}.html": "{{ next }}" for name in ("login", "step_up", "logged_out")}
-"""What the views hand over is tested here; how the pages look is tested with the pages."""
-
 
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> idporten.IdportenSimulator:
@@ -32,13 +29,6 @@ def wire(
 ) -> None:
     """Lead every request of Samlepost's to the simulator."""
     settings.ROOT_URLCONF = "tests.web.login.urls"
-    settings.CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
-    settings.TEMPLATES = [
-        {
-            "BACKEND": "django.template.backends.django.DjangoTemplates",
-            "OPTIONS": {"loaders": [("django.template.loaders.locmem.Loader", PAGES)]},
-        }
-    ]
     cache.clear()
     simulator.token_fault = TokenFault.NONE
     transport = httpx.WSGITransport(mounted({"idporten": simulator}))

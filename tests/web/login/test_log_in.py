@@ -27,6 +27,7 @@ from tests.web.login.walk import (
     Browser,
     assert_refused,
     known,
+    next_of,
     query_of,
     who,
 )
@@ -65,7 +66,7 @@ def test_a_higher_level_than_asked_for_counts(visitor: Browser, kari: Citizen) -
 def test_the_log_in_page_offers_both_levels_and_keeps_the_way(visitor: Browser) -> None:
     page = visitor.site.get("/login/", {"next": "/probe/?a=1&b=2"})
     assert page.status_code == 200
-    assert page.context["next"] == "/probe/?a=1&b=2"
+    assert next_of(page) == "/probe/?a=1&b=2"
     assert "no-store" in page["Cache-Control"]
 
 

@@ -1,13 +1,12 @@
-"""The addresses of log-in and log-out, and a few pages that say what a session is worth."""
+"""Every address, and before them a few pages that say what a session is worth."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.urls import path
+from django.urls import include, path
 
 from inbox.web.sessions import citizen_required, staff_required, viewer_of
-from inbox.web.views import login
 
 
 @citizen_required
@@ -33,12 +32,6 @@ urlpatterns = [
     path("probe/", probe),
     path("changes/probe/", poll),
     path("staff/", staff),
-    path("", probe, name="inbox"),
-    path("login/", login.choose, name="login"),
-    path("login/start/", login.authenticate, name="login_start"),
-    path("login/callback/", login.callback, name="login_callback"),
-    path("login/step-up/", login.step_up, name="step_up"),
-    path("logout/", login.logout, name="logout"),
-    path("logged-out/", login.logged_out, name="logged_out"),
-    path("logout/frontchannel/", login.frontchannel_logout, name="logout_frontchannel"),
+    path("", probe),
+    path("", include("config.urls")),
 ]

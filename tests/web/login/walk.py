@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from django.contrib.messages import get_messages
+from django.http import HttpResponse
 from django.test import Client
 
 from connectors.idporten.provider import HIGH, SUBSTANTIAL
@@ -23,6 +25,13 @@ PROVIDER = "http://127.0.0.1:8010"
 ISSUER = f"{PROVIDER}/idporten"
 KARI, OLA, STRANGER = PERSONS[0], PERSONS[1], PERSONS[2]
 ACR = {3: SUBSTANTIAL, 4: HIGH}
+
+
+def next_of(page: HttpResponse) -> str:
+    """Return where a page's link to the log-in leads to afterwards."""
+    link = re.search(r'href="([^"]*level=4[^"]*)"', page.content.decode())
+    assert link
+    return parse_qs(urlsplit(unescape(link[1])).query)["next"][0]
 
 
 class Browser:
