@@ -6,10 +6,10 @@ has no way onto a page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from inbox.citizens.viewer import Viewer
@@ -39,7 +39,7 @@ ROW_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """A letter in the list. `title` and `snippet` are safe to show; both may be empty if locked."""
 
@@ -122,9 +122,14 @@ class LetterPage:
     events: Sequence[EventLine]
 
 
+ROWS = cast("LetterQuerySet", Letter.objects.values_list(*ROW_FIELDS))
+"""Where reads of the list begin: what a row shows is looked up in the model once, not each time."""
+
+
 def rows(letters: LetterQuerySet, viewer: Viewer, limit: int) -> list[Row]:
-    """Return at most `limit` rows of the list, in one query."""
-    return [_row(viewer, *values) for values in letters.values_list(*ROW_FIELDS)[:limit]]
+    """Return at most `limit` rows of `letters`, that come of ROWS, in one query."""
+    found = cast("Iterable[tuple[Any, ...]]", letters[:limit])
+    return [_row(viewer, *values) for values in found]
 
 
 def row_of(letter: Letter, viewer: Viewer) -> Row:

@@ -27,7 +27,7 @@ ROWS = Mailbox.objects.order_by("source__label").values(*FIELDS)
 """Made ready once, as this takes longer than the query."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SourceState:
     """One source as it stands for one citizen."""
 

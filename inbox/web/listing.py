@@ -11,7 +11,6 @@ from django.utils.translation import get_language, gettext, ngettext
 from connectors import clock
 from inbox.citizens.viewer import Viewer
 from inbox.letters import presentation
-from inbox.letters.models import Letter
 from inbox.letters.presentation import Row
 from inbox.letters.queries import DUE_SOON_MAX
 from inbox.web.dates import OSLO, Calendar
@@ -93,7 +92,7 @@ def _seen_at(position: Position | None) -> datetime:
 def _read(
     viewer: Viewer, asked: Filter, position: Position | None, due: tuple[datetime, datetime]
 ) -> list[Row]:
-    letters = Letter.objects.visible_to(viewer)
+    letters = presentation.ROWS.visible_to(viewer)
     limit = PAGE_ROWS + 1
     if asked.is_whole and not position:
         front = letters.front(viewer, limit, due)

@@ -40,6 +40,7 @@ NOTED_EVERY_SECONDS = 60
 BACKGROUND_PATHS = ("/changes/", "/logout/frontchannel/")
 """What a page or the provider asks by itself: no sign that the citizen is there."""
 SESSIONS_OF_ONE_SID = 10
+LEVELS = frozenset(SecurityLevel.values)
 
 
 def session_limits(
@@ -101,7 +102,7 @@ def end_all(issuer: str, sid: str) -> None:
 def find_viewer(request: HttpRequest) -> Viewer | None:
     """Return who is looking and at what level, or None when nobody is logged in."""
     level = request.session.get("level")
-    if level not in SecurityLevel.values or not isinstance(request.user, Citizen):
+    if level not in LEVELS or not isinstance(request.user, Citizen):
         return None
     return Viewer(request.user.pk, SecurityLevel(level))
 

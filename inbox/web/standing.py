@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils.translation import get_language, gettext
 
@@ -12,7 +13,7 @@ from inbox.sync.freshness import SourceState
 from inbox.web.dates import Calendar
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Standing:
     """One source of hers."""
 
@@ -20,12 +21,20 @@ class Standing:
     label: str
     problem: str
     """What is wrong, in one sentence; empty when all is well."""
-    fetched: str
-    """When we last fetched from it."""
     advice: str
     """What happens now; empty when all is well."""
     tag: str
     """The problem in a word."""
+    last_success_at: datetime | None
+    calendar: Calendar
+
+    @property
+    def fetched(self) -> str:
+        """When we last fetched from it."""
+        if self.last_success_at is None:
+            return gettext("Nothing has been fetched yet.")
+        when = self.calendar.short(self.last_success_at)
+        return gettext("Last fetched %(when)s.") % {"when": when}
 
 
 def standings(states: Sequence[SourceState]) -> list[Standing]:
@@ -36,12 +45,7 @@ def standings(states: Sequence[SourceState]) -> list[Standing]:
 
 def _standing(state: SourceState, calendar: Calendar) -> Standing:
     problem, advice, tag = _trouble(state)
-    if state.last_success_at:
-        when = calendar.short(state.last_success_at)
-        fetched = gettext("Last fetched %(when)s.") % {"when": when}
-    else:
-        fetched = gettext("Nothing has been fetched yet.")
-    return Standing(state.slug, state.label, problem, fetched, advice, tag)
+    return Standing(state.slug, state.label, problem, advice, tag, state.last_success_at, calendar)
 
 
 def _trouble(state: SourceState) -> tuple[str, str, str]:

@@ -31,7 +31,7 @@ def environment(**options: Any) -> Environment:
     made.globals |= {
         # Of a text without variables, which most are, newstyle gettext makes too much.
         "_": gettext,
-        "htmx_script": htmx_script,
+        "htmx_script": cache(htmx_script),
         "icon": icon,
         "inbox_url": inbox_url,
         "static": cache(static),

@@ -10,6 +10,7 @@ from django.test import RequestFactory
 
 from connectors import clock
 from inbox.web.context import page
+from inbox.web.dates import Calendar
 from inbox.web.filters import Filter
 from inbox.web.standing import Standing
 from inbox.web.templating import inbox_url
@@ -113,7 +114,11 @@ def test_navigation_leads_away_from_a_search():
     ],
 )
 def test_navigation_marks_where_she_is(rf: RequestFactory, asked, current):
-    sources = [Standing("altinn", "Altinn", "We cannot fetch", "", "", "Down")]
+    sources = [
+        Standing(
+            "altinn", "Altinn", "We cannot fetch", "", "Down", None, Calendar(clock.now(), "en")
+        )
+    ]
     text = render_to_string("web/_nav.html", {"asked": asked, "sources": sources}, rf.get("/"))
     assert text.count("aria-current") == 1
     assert f'<a href="{current}" ' in text[: text.index("aria-current")].rsplit("<li>", 1)[1]
