@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_SECONDS = 6.0
 READY_SECONDS = 180.0
 RESTART_PAUSE_SECONDS = 2.0
@@ -72,7 +73,9 @@ def main() -> int:
     logs = Path(environment["DATA_DIR"]) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     children = _children(web_port, simulators_port, logs)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # A closed terminal too must leave nothing running; a shell's "&" has Ctrl-C ignored.
+    for number in STOPPING:
+        signal.signal(number, _interrupt)
     try:
         _start(children, environment)
         _welcome(environment)
@@ -83,6 +86,8 @@ def main() -> int:
         print(error)
         return 1
     finally:
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
         _stop(list(children.values()))
     return 0
 
