@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from uuid import uuid4
 
 from connectors.simulation import Simulator, State
 from connectors.world.model import Channel, Person, SimulatedLetter
@@ -68,8 +69,13 @@ class Seed:
         return sent
 
     def restore(self, person: Person) -> int:
-        """Bring one person back to her seeded letters; returns how many they are."""
-        letters = list(self._kept(person))
+        """Bring one person back to her seeded letters; returns how many they are.
+
+        They come under new keys, so that who still holds an id of before can neither open nor
+        acknowledge them: it is unknown to the simulators.
+        """
+        suffix = uuid4().hex
+        letters = [replace(each, key=f"{each.key}-{suffix}") for each in self._kept(person)]
         for simulator in self._simulators.values():
             simulator.forget(person)
         self._send(letters)
