@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -54,6 +55,7 @@ class Control:
         self.seed = seed
         self._modules = modules
         self._keys_dir = keys_dir
+        self._resetting = threading.Lock()
 
     def persons(self) -> list[dict[str, Any]]:
         """Return every person as JSON, identity number included; for Samlepost's own seeding."""
@@ -132,9 +134,13 @@ class Control:
         """
         person = person_of(values)
         started = time.monotonic()
-        letters = self.seed.restore(person)
-        here = time.monotonic() - started
-        problem = _reset_inbox(person)
+        with self._resetting:  # pressed twice, the second begins when the first is done
+            # Samlepost first: what it has under way for her must not touch the fresh letters.
+            problem = _tell_inbox("forget", person)
+            began = time.monotonic()
+            letters = self.seed.restore(person)
+            here = time.monotonic() - began
+            problem = problem or _tell_inbox("fetch", person)
         if not problem:
             for channel in self.by_channel:
                 if channel_suits(channel, person):
@@ -195,17 +201,17 @@ def ping(person: Person, channel: Channel) -> None:
         http.close()
 
 
-def _reset_inbox(person: Person) -> str:
-    """Ask Samlepost to start over with a person; returns what went wrong, or nothing."""
+def _tell_inbox(step: str, person: Person) -> str:
+    """Have Samlepost `forget` a person or `fetch` anew; returns what went wrong, or nothing."""
     http = Http(inbox_url(), timeout=RESET_SECONDS)
     try:
         http.post(
-            "/demo/reset/",
+            f"/demo/{step}/",
             json={"national_id": person.national_id},
             headers={"X-Demo-Token": os.environ.get("DEMO_TOKEN") or "samlepost-demo"},
         )
     except ConnectorError as error:
-        log.warning("Samlepost did not reset the person: %s", error)
+        log.warning("Samlepost did not %s: %s", step, error)
         return str(error)
     finally:
         http.close()

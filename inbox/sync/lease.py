@@ -5,12 +5,17 @@ A worker that dies leaves its lease behind; when that has run out the next one t
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
+
+log = logging.getLogger("samlepost.sync.lease")
 
 
 class LeaseLost(Exception):
@@ -52,6 +57,17 @@ def claim_work(row: QuerySet[Model]) -> bool:
         lease_until=now + lease_time(), attempts=F("attempts") + 1
     )
     return bool(claimed)
+
+
+@contextmanager
+def unless_called_off(row: QuerySet[Model]) -> Iterator[None]:
+    """Let the block fail in silence when the work in `row` has been deleted meanwhile."""
+    try:
+        yield
+    except Exception as error:
+        if row.exists():
+            raise
+        log.info("work was called off: %s", type(error).__name__)
 
 
 def lease_time() -> timedelta:

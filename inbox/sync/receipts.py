@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from connectors.contract import (
@@ -91,25 +93,33 @@ def _send(connector: Connector, citizen_id: UUID, receipt_id: UUID) -> bool:
     row = OutboundReceipt.objects.filter(citizen_id=citizen_id, id=receipt_id)
     if not lease.claim_work(row):
         return False
+    with lease.unless_called_off(row):
+        return _carry_out(connector, row)
+    return False
+
+
+def _carry_out(connector: Connector, row: QuerySet[OutboundReceipt]) -> bool:
     receipt = row.select_related("delivery").get()
     delivery = receipt.delivery
     if receipt.kind not in connector.receipts:
         row.update(state="done", lease_until=None)
         return False
-    account = account_of(citizen_id) if connector.scope is Scope.PER_CITIZEN else None
+    account = account_of(receipt.citizen_id) if connector.scope is Scope.PER_CITIZEN else None
     try:
         connector.send_receipt(account, _outgoing(receipt, delivery))
     except ConnectorError as error:
         _later(receipt, error)
         return False
-    row.update(state="done", sent_at=timezone.now(), lease_until=None, last_error="")
-    Event.objects.create(
-        citizen_id=receipt.citizen_id,
-        letter_id=delivery.letter_id,
-        kind=Event.Kind.RECEIPT_SENT,
-        at=receipt.at,
-        detail={"source": delivery.source, "receipt": receipt.kind},
-    )
+    with transaction.atomic():
+        if not row.update(state="done", sent_at=timezone.now(), lease_until=None, last_error=""):
+            return False  # called off together with its letter
+        Event.objects.create(
+            citizen_id=receipt.citizen_id,
+            letter_id=delivery.letter_id,
+            kind=Event.Kind.RECEIPT_SENT,
+            at=receipt.at,
+            detail={"source": delivery.source, "receipt": receipt.kind},
+        )
     return True
 
 

@@ -1,11 +1,18 @@
-"""Putting a made-up citizen back to her seeded start, between two participants of a session."""
+"""Putting a made-up citizen back to her seeded start, between two participants of a session.
+
+The control page calls `forget`, brings the simulators back to the start, and calls `fetch`: so
+nothing that began before can reach her fresh letters, and no fetch begins before they are whole.
+Both raise Citizen.DoesNotExist and, outside the demo, PermissionError.
+"""
 
 from __future__ import annotations
 
-from uuid import UUID
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from inbox.archive import store
@@ -16,38 +23,25 @@ from inbox.letters import counters
 from inbox.letters.models import Letter
 from inbox.notifications.models import OutboxEmail
 from inbox.sync import engine
-from inbox.sync.models import Mailbox, Quarantined
+from inbox.sync.models import Mailbox, Quarantined, Source
+
+HOLD = timedelta(seconds=30)
+"""How long her mailboxes wait for `fetch`; should it never come, they are fetched after that."""
 
 
-def reset_citizen(national_id: str) -> int:
-    """Forget all of a citizen's letters and fetch them anew; returns how many there are now.
+def forget(national_id: str) -> int:
+    """Forget a citizen's letters and all work on them; returns how many there were.
 
-    Only for the demo. The simulators must have been reset for her before. Raises
-    Citizen.DoesNotExist and, outside the demo, PermissionError.
+    A worker that has some of it in hand writes nothing more. Her mailboxes are not fetched
+    before `fetch`, or HOLD has passed.
     """
-    if not settings.DEMO:
-        raise PermissionError("citizens can be reset in the demo only")
-    citizen = find_citizen(Identifier.Kind.NATIONAL_ID, national_id)
-    if citizen is None:
-        raise Citizen.DoesNotExist
-    _forget(citizen)
-    for mailbox in Mailbox.objects.select_related("source").filter(citizen=citizen):
-        if mailbox.source.shared_queue:
-            engine.sync_source(mailbox.source_id)
-        else:
-            engine.sync_mailbox(citizen.id, mailbox.id)
-    return InboxState.objects.get(citizen=citizen).letters
-
-
-def _forget(citizen: Citizen) -> None:
-    objects: list[UUID] = list(Package.objects.filter(citizen=citizen).values_list("id", flat=True))
+    citizen = _citizen(national_id)
     with transaction.atomic():
-        # A worker in the middle of her mailbox loses its lease and so writes nothing more.
-        Mailbox.objects.filter(citizen=citizen).update(
-            cursor=None, lease_token=None, lease_until=None, failures=0, failure="",
-            due_at=timezone.now(),
-        )  # fmt: skip
-        Mailbox.objects.filter(citizen=citizen, source__shared_queue=True).update(due_at=None)
+        # First, so that what a fetch under way commits is either refused or found below.
+        _hold(citizen)
+        # Likewise whoever opens a letter is done before, or finds it gone.
+        letters = len(Letter.objects.select_for_update().filter(citizen=citizen).values_list("id"))
+        objects = _archived(citizen)
         Letter.objects.filter(citizen=citizen).delete()
         Package.objects.filter(citizen=citizen).delete()
         Quarantined.objects.filter(citizen=citizen).delete()
@@ -55,3 +49,46 @@ def _forget(citizen: Citizen) -> None:
         counters.recount(citizen.id)
     for object_id in objects:
         store.remove(object_id)
+    return letters
+
+
+def fetch(national_id: str) -> int:
+    """Fetch a citizen's letters from every source; returns how many she has then."""
+    citizen = _citizen(national_id)
+    for mailbox in Mailbox.objects.select_related("source").filter(citizen=citizen):
+        if mailbox.source.shared_queue:
+            _release(Source.objects.filter(slug=mailbox.source_id))
+            engine.sync_source(mailbox.source_id)
+        else:
+            _release(Mailbox.objects.filter(citizen=citizen, id=mailbox.id))
+            engine.sync_mailbox(citizen.id, mailbox.id)
+    return InboxState.objects.get(citizen=citizen).letters
+
+
+def _citizen(national_id: str) -> Citizen:
+    if not settings.DEMO:
+        raise PermissionError("citizens can be reset in the demo only")
+    citizen = find_citizen(Identifier.Kind.NATIONAL_ID, national_id)
+    if citizen is None:
+        raise Citizen.DoesNotExist
+    return citizen
+
+
+def _hold(citizen: Citizen) -> None:
+    """Take over the leases of her mailboxes and of her shared queue."""
+    now = timezone.now()
+    held = {"lease_token": uuid4(), "lease_until": now + HOLD}
+    mailboxes = Mailbox.objects.filter(citizen=citizen)
+    mailboxes.update(**held, cursor=None, failures=0, failure="", failure_detail="")
+    mailboxes.filter(source__shared_queue=False).update(due_at=now)
+    Source.objects.filter(shared_queue=True, slug__in=mailboxes.values("source_id")).update(**held)
+
+
+def _release(row: QuerySet[Mailbox] | QuerySet[Source]) -> None:
+    row.update(lease_token=None, lease_until=None)
+
+
+def _archived(citizen: Citizen) -> list[UUID]:
+    packages = Package.objects.filter(citizen=citizen).values_list("id", flat=True)
+    quarantined = Quarantined.objects.filter(citizen=citizen).values_list("id", flat=True)
+    return [*packages, *quarantined]

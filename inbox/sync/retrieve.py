@@ -70,7 +70,12 @@ def retrieve(citizen_id: UUID | str, retrieval_id: UUID | str) -> bool:
     row = Retrieval.objects.filter(citizen_id=citizen_id, id=retrieval_id)
     if not lease.claim_work(row):
         return False
-    retrieval = row.select_related("letter").get()
+    with lease.unless_called_off(row):
+        return _carry_out(row.select_related("letter").get())
+    return False
+
+
+def _carry_out(retrieval: Retrieval) -> bool:
     try:
         _retrieve(retrieval)
     except (Gone, NotPermitted) as error:

@@ -44,5 +44,6 @@ if settings.DEMO:
     urlpatterns += [
         path("demo/", demo.welcome, name="demo"),
         path("demo/outbox/", demo.outbox, name="outbox"),
-        path("demo/reset/", demo.reset, name="demo_reset"),
+        path("demo/forget/", demo.forget, name="demo_forget"),
+        path("demo/fetch/", demo.fetch, name="demo_fetch"),
     ]

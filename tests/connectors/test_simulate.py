@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,11 +88,12 @@ class Shelf(Simulator):
 
 
 class Inbox:
-    """What Samlepost does for the simulators: takes hooks and the demo's reset."""
+    """What Samlepost does for the simulators: takes hooks and the steps of the demo's reset."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.resets: list[tuple[str, str]] = []
+        self.resets: list[tuple[str, str, str]] = []
+        self.at_step: Callable[[str], object] = lambda step: None
         self.status = 204
         self.app = Flask(__name__)
 
@@ -102,10 +103,11 @@ class Inbox:
             self.events.append((slug, json.loads(request.get_data())))
             return Response(status=self.status)
 
-        @self.app.post("/demo/reset/")
-        def reset() -> Response:
+        @self.app.post("/demo/<step>/")
+        def reset(step: str) -> Response:
             token = request.headers["X-Demo-Token"]
-            self.resets.append((request.get_json()["national_id"], token))
+            self.resets.append((step, request.get_json()["national_id"], token))
+            self.at_step(step)
             return Response(status=self.status)
 
 
@@ -444,20 +446,51 @@ def test_a_reset_starts_a_person_over_here_and_in_samlepost(
     inbox.events.clear()
     result = api(client, "reset", person="kari")
     assert [each.title for each in shelf.letters if each.person == KARI] == ["Letter 1"]
-    assert inbox.resets == [(KARI.national_id, "the-token")]
+    assert inbox.resets == [(step, KARI.national_id, "the-token") for step in ("forget", "fetch")]
     assert (result["letters"], result["inbox"]) == (1, "ok")
     assert 0 <= result["simulators_seconds"] <= result["seconds"] < 2
     told = {slug for slug, _ in inbox.events}
     assert told == {"altinn", "dpi-digipost", "minside-nav"}
 
 
-def test_a_reset_says_when_samlepost_did_not_take_part(
-    client: httpx.Client, seed: Seed, inbox: Inbox
+def test_samlepost_forgets_before_the_simulators_are_reset_and_fetches_after(
+    client: httpx.Client, seed: Seed, shelf: Shelf, inbox: Inbox
 ) -> None:
     seed.fill([letter(1)])
+    api(client, "send", person="kari", channel="altinn", title="Hei")
+    seen: dict[str, list[str]] = {}
+    inbox.at_step = lambda step: seen.update({step: [each.title for each in shelf.letters]})
+    api(client, "reset", person="kari")
+    assert seen == {"forget": ["Letter 1", "Hei"], "fetch": ["Letter 1"]}
+
+
+def test_a_reset_that_is_pressed_twice_is_done_twice_one_after_the_other(
+    client: httpx.Client, seed: Seed, shelf: Shelf, inbox: Inbox
+) -> None:
+    seed.fill([letter(1)])
+    inbox.at_step = lambda step: time.sleep(0.1)
+    presses = [
+        threading.Thread(target=api, args=(client, "reset"), kwargs={"person": "kari"})
+        for _ in range(2)
+    ]
+    for press in presses:
+        press.start()
+    for press in presses:
+        press.join()
+    assert [step for step, *_ in inbox.resets] == ["forget", "fetch"] * 2
+    assert [each.title for each in shelf.letters] == ["Letter 1"]
+
+
+def test_a_reset_says_when_samlepost_did_not_take_part(
+    client: httpx.Client, seed: Seed, shelf: Shelf, inbox: Inbox
+) -> None:
+    seed.fill([letter(1)])
+    api(client, "send", person="kari", channel="altinn", title="Hei")
+    inbox.events.clear()
     inbox.status = 503
     assert "503" in api(client, "reset", person="kari")["inbox"]
     assert inbox.events == []
+    assert [each.title for each in shelf.letters] == ["Letter 1"]
 
 
 def test_persons_are_told_with_all_that_samlepost_needs(client: httpx.Client) -> None:

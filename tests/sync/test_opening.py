@@ -102,6 +102,13 @@ def test_a_worker_that_died_with_a_retrieval_is_replaced(kari, altinn_letter):
     assert retrieve.run_due() == 1
 
 
+def test_a_fault_of_ours_in_a_retrieval_is_not_kept_quiet(kari, altinn_letter):
+    open_letter(viewer(kari), altinn_letter.id)
+    store.remove(Delivery.objects.get(citizen=kari).id)
+    with pytest.raises(store.Missing):
+        retrieve.run_due()
+
+
 def test_opening_counts_once_and_calls_off_what_was_not_sent(kari, altinn_letter):
     open_letter(viewer(kari), altinn_letter.id)
     open_letter(viewer(kari), altinn_letter.id)

@@ -115,12 +115,16 @@ def test_a_place_in_the_outbox_that_there_is_not_shows_its_beginning(client, aft
     assert "Subject 001" in client.get("/demo/outbox/", {"after": after}).content.decode()
 
 
-def reset(body: object, token: str | None = "samlepost-demo", method: str = "post"):
+STEPS = pytest.mark.parametrize("step", ["forget", "fetch"])
+
+
+def reset(step: str, body: object, token: str | None = "samlepost-demo", method: str = "post"):
+    """Take a step of a reset, as the control page does."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {} if token is None else {"X-Demo-Token": token}
     browser = Client(enforce_csrf_checks=True)
     send = getattr(browser, method)
-    return send("/demo/reset/", content, content_type="application/json", headers=headers)
+    return send(f"/demo/{step}/", content, content_type="application/json", headers=headers)
 
 
 def test_a_reset_gives_back_the_letters_that_the_sources_have(demo_citizens):
@@ -129,41 +133,47 @@ def test_a_reset_gives_back_the_letters_that_the_sources_have(demo_citizens):
     own = make_letter(citizen, source=Channel.NAV.value)
     sent = new_letter(kari, Channel.NAV, title="Fra start", at=clock.now())
     demo_citizens.control.by_channel[Channel.NAV].send(sent)
-    answer = reset({"national_id": kari.national_id})
-    assert answer.status_code == 200
-    assert answer.json() == {"letters": 1}
+    for step in ("forget", "fetch"):
+        answer = reset(step, {"national_id": kari.national_id})
+        assert answer.status_code == 200
+        assert answer.json() == {"letters": 1}
     assert Letter.objects.get(citizen=citizen).title == "Fra start"
     assert not Letter.objects.filter(citizen=citizen, id=own.id).exists()
 
 
+@STEPS
 @pytest.mark.parametrize("token", [None, "", "wrong", "samlepost-demo ", "æøå"])
-def test_without_the_token_there_is_nothing_to_reset(demo_citizens, token):
+def test_without_the_token_there_is_nothing_to_reset(demo_citizens, token, step):
     kari = by_slug("kari")
     make_letter(find_citizen("national_id", kari.national_id))
-    answer = reset({"national_id": kari.national_id}, token)
+    answer = reset(step, {"national_id": kari.national_id}, token)
     assert answer.status_code == 404
     assert Letter.objects.count() == 1
 
 
-def test_outside_the_demo_nothing_can_be_reset(demo_citizens, settings):
+@STEPS
+def test_outside_the_demo_nothing_can_be_reset(demo_citizens, settings, step):
     settings.DEMO = False
-    assert reset({"national_id": by_slug("kari").national_id}).status_code == 404
+    assert reset(step, {"national_id": by_slug("kari").national_id}).status_code == 404
     settings.DEMO, settings.DEMO_TOKEN = True, ""
-    assert reset({"national_id": by_slug("kari").national_id}, "").status_code == 404
+    assert reset(step, {"national_id": by_slug("kari").national_id}, "").status_code == 404
 
 
+@STEPS
 @pytest.mark.parametrize(
     "body", [b"", b"x", b"\xff", b"[]", b"1", b"{}", b'{"national_id": 1}', b"[" * 100_000]
 )
-def test_a_body_that_names_nobody_is_refused(body):
-    assert reset(body).status_code == 400
+def test_a_body_that_names_nobody_is_refused(body, step):
+    assert reset(step, body).status_code == 400
 
 
-def test_a_person_that_we_do_not_know_cannot_be_reset():
-    answer = reset({"national_id": PERSONS[0].national_id})
+@STEPS
+def test_a_person_that_we_do_not_know_cannot_be_reset(step):
+    answer = reset(step, {"national_id": PERSONS[0].national_id})
     assert answer.status_code == 404
     assert PERSONS[0].national_id not in answer.content.decode()
 
 
-def test_only_a_post_resets():
-    assert reset(b"", method="put").status_code == 405
+@STEPS
+def test_only_a_post_resets(step):
+    assert reset(step, b"", method="put").status_code == 405

@@ -33,7 +33,8 @@ PUBLIC = {
     "hook",
     "demo",
     "outbox",
-    "demo_reset",
+    "demo_forget",
+    "demo_fetch",
 }
 """Whoever asks gets an answer. A route that is missing here must ask for a log-in."""
 STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}

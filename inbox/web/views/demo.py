@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 from connectors import clock
 from inbox.citizens.models import Citizen, InboxState
 from inbox.notifications.models import OutboxEmail
-from inbox.sync.reset import reset_citizen
+from inbox.sync import reset
 from inbox.web.cursors import row_of
 from inbox.web.dates import Calendar
 
@@ -71,8 +71,21 @@ def outbox(request: HttpRequest) -> HttpResponseBase:
 @csrf_exempt
 @demo_only
 @never_cache
-def reset(request: HttpRequest) -> HttpResponseBase:
-    """Put one person back to her seeded start, for the simulators' control page."""
+def forget(request: HttpRequest) -> HttpResponseBase:
+    """Forget one person's letters, before the simulators are brought back to her start."""
+    return _step_of_reset(request, reset.forget)
+
+
+@csrf_exempt
+@demo_only
+@never_cache
+def fetch(request: HttpRequest) -> HttpResponseBase:
+    """Fetch one person's letters anew, after that."""
+    return _step_of_reset(request, reset.fetch)
+
+
+def _step_of_reset(request: HttpRequest, step: Callable[[str], int]) -> HttpResponseBase:
+    """Take the control page's request, which names a person; answers with a number of letters."""
     token = request.headers.get("X-Demo-Token", "")
     if not token or not constant_time_compare(token, settings.DEMO_TOKEN):
         raise Http404
@@ -85,7 +98,7 @@ def reset(request: HttpRequest) -> HttpResponseBase:
     except (ValueError, TypeError, KeyError, RecursionError):
         return JsonResponse({"error": 'the body must be {"national_id": "…"}'}, status=400)
     try:
-        letters = reset_citizen(national_id)
+        letters = step(national_id)
     except Citizen.DoesNotExist:
         return JsonResponse({"error": "no such person"}, status=404)
     return JsonResponse({"letters": letters})
