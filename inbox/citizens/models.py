@@ -38,6 +38,14 @@ class Citizen(AbstractBaseUser):
     def __str__(self) -> str:
         return str(self.id)
 
+    def end_sessions(self) -> None:
+        """Log her out everywhere, wherever her sessions lie; she may log in again at once.
+
+        Django ends a session whose digest is no longer that of the citizen's password field.
+        """
+        self.set_unusable_password()  # another random text
+        self.save(update_fields=["password"])
+
 
 class Identifier(models.Model):
     """How an outside system names a citizen: the one look-up table that is not hers.

@@ -30,13 +30,14 @@ HOLD = timedelta(seconds=30)
 
 
 def forget(national_id: str) -> int:
-    """Forget a citizen's letters and all work on them; returns how many there were.
+    """Log a citizen out and forget her letters and all work on them; returns how many there were.
 
     A worker that has some of it in hand writes nothing more. Her mailboxes are not fetched
     before `fetch`, or HOLD has passed.
     """
     citizen = _citizen(national_id)
     with transaction.atomic():
+        citizen.end_sessions()
         # First, so that what a fetch under way commits is either refused or found below.
         _hold(citizen)
         # Likewise whoever opens a letter is done before, or finds it gone.

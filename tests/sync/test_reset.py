@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from django.contrib.messages import get_messages
 from django.test import Client
 from django.utils import timezone
 
@@ -30,6 +31,7 @@ from inbox.letters.models import Delivery, Event, Letter
 from inbox.sync import engine, quarantine, receipts, reset, retrieve, schedule
 from inbox.sync.models import Mailbox, OutboundReceipt, Quarantined, Retrieval, Source
 from inbox.sync.opening import open_letter
+from tests.make import log_in
 
 pytestmark = pytest.mark.django_db
 
@@ -272,3 +274,35 @@ def test_nothing_of_her_is_left_in_the_archive(world, kari, press):
     assert not any(store.exists(each) for each in kept)
     assert not Quarantined.objects.exists()
     assert all(store.exists(package.id) for package in Package.objects.all())
+
+
+def test_a_reset_ends_every_session_of_hers_and_no_other(kari, press):
+    at_home, at_work, of_ola = Client(), Client(), Client()
+    log_in(at_home, kari, 3)
+    log_in(at_work, kari, 4)
+    log_in(of_ola, find_citizen("national_id", by_slug("ola").national_id))
+    for browser in (at_home, at_work, of_ola):
+        assert browser.get("/").status_code == 200
+    press()
+    for browser in (at_home, at_work):
+        answer = browser.get("/")
+        assert answer.status_code == 302
+        assert answer["Location"] == "/login/?next=/"
+        assert not list(get_messages(answer.wsgi_request))
+        assert browser.get(answer["Location"]).status_code == 200
+    assert of_ola.get("/").status_code == 200
+
+
+def test_the_next_participant_logs_in_and_goes_on(client, kari, press):
+    log_in(client, kari)
+    press()
+    log_in(client, find_citizen("national_id", KARI.national_id))
+    assert client.get("/").status_code == 200
+
+
+def test_a_page_that_asks_for_news_is_sent_to_the_log_in_page(client, kari, press):
+    log_in(client, kari)
+    press()
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/"}
+    answer = client.get("/changes/?version=0", headers=headers)
+    assert answer["HX-Redirect"] == "/login/?next=/"
