@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
 from tests.journeys.processes import Demo, demo
 
@@ -61,6 +61,16 @@ def open_context(browser: Browser, running: Demo) -> Iterator[OpenContext]:
         context.close()
 
 
+@pytest.fixture(scope="session")
+def kari(browser: Browser, running: Demo) -> StorageState:
+    """The cookies of Kari, logged in once at the lower level, for contexts that only look."""
+    context = browser.new_context(base_url=running.web, locale="nb-NO")
+    log_in(context.new_page())
+    state = context.storage_state()
+    context.close()
+    return state
+
+
 def log_in(page: Page, slug: str = "kari", *, high: bool = False) -> None:
     """Log in as a citizen would, from our log-in page through the simulated ID-porten."""
     page.goto(f"/login/start/?level={4 if high else 3}&next=/")
@@ -70,9 +80,20 @@ def log_in(page: Page, slug: str = "kari", *, high: bool = False) -> None:
     page.wait_for_url(lambda address: "/idporten" not in address)
 
 
+def look_at(page: Page, width: int, scheme: str) -> None:
+    """Give a page that is shown another width and colour scheme, and let it come to rest."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    # A colour on its way to another would be measured as neither.
+    page.evaluate("Promise.all(document.getAnimations().map((each) => each.finished))")
+    query = f"(width: {width}px) and (prefers-color-scheme: {scheme})"
+    assert page.evaluate("(query) => matchMedia(query).matches", query)
+
+
 def violations(page: Page) -> list[str]:
     """What axe finds wrong, by rule and element."""
-    found = Axe().run(page, options={"runOnly": RULES})
+    # Of what passes it would list every element too, which takes as long again.
+    found = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
     return [
         f"{violation['id']}: {node['target']}"
         for violation in found.response["violations"]
