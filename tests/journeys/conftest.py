@@ -26,9 +26,14 @@ def servers() -> Iterator[dict[str, str]]:
     try:
         yield {
             "DATABASE_URL": parts._replace(path=f"/{name}").geturl(),
-            # Another of Redis' databases than the tests in this process use.
-            "REDIS_URL": urlsplit(redis)._replace(path="/10").geturl(),
+            "REDIS_URL": beside(redis),
         }
     finally:
         with psycopg.connect(admin, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def beside(redis: str) -> str:
+    """Another of Redis' sixteen databases than the tests in this process use."""
+    parts = urlsplit(redis)
+    return parts._replace(path=f"/{(int(parts.path.strip('/') or 0) + 1) % 16}").geturl()

@@ -103,15 +103,10 @@ def translated(command: list[str], running: Demo) -> list[str]:
 
 def karis_letters(running: Demo) -> list[list[Any]]:
     """What the database holds for Kari when everything has been fetched."""
-
-    def letters() -> list[list[Any]]:
-        found: list[list[Any]] = json.loads(
-            running.shell(LETTERS.format(name=by_slug("kari").name)).splitlines()[-1]
-        )
-        return found
-
-    running.wait_for(lambda: len(letters()) >= 27, 90)
-    return letters()
+    running.wait_for(lambda: running.count_letters("kari") >= 27, 90)
+    said = running.shell(LETTERS.format(name=by_slug("kari").name))
+    found: list[list[Any]] = json.loads(said.splitlines()[-1])
+    return found
 
 
 def titles(page: str) -> list[str]:

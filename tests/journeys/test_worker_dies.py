@@ -6,14 +6,6 @@ import time
 from connectors.world.persons import by_slug
 from tests.journeys.processes import demo
 
-COUNT = """
-import json
-from inbox.citizens.models import Citizen
-from inbox.letters.models import Delivery, Letter
-stress = Citizen.objects.get(name={name!r})
-print(json.dumps(Letter.objects.filter(citizen=stress).count()))
-"""
-
 LOOK = """
 import json
 from django.db.models import Count
@@ -50,16 +42,12 @@ def test_a_worker_killed_in_the_middle_of_2000_letters_leaves_each_once(tmp_path
         running.set_up()
         name = by_slug("stress").name
         running.start_worker()
-
-        def letters() -> int:
-            return int(json.loads(running.shell(COUNT.format(name=name))))
-
-        running.wait_for(lambda: letters() > 100, 90)
+        running.wait_for(lambda: running.count_letters("stress") > 100, 90)
         running.kill("worker")
-        at_death = letters()
+        at_death = running.count_letters("stress")
         assert at_death < 2000, "the worker was too fast to be killed in the middle"
         running.start_worker()
-        running.wait_for(lambda: letters() >= 2000, 150)
+        running.wait_for(lambda: running.count_letters("stress") >= 2000, 150)
         time.sleep(3)  # whatever would come twice comes now
         found = json.loads(running.shell(LOOK.format(name=name)))
         assert found["letters"] == found["deliveries"] == 2000
