@@ -10,7 +10,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +23,7 @@ BIN = Path(sys.executable).parent
 CI = os.environ.get("CI", "").lower() in ("1", "true")
 DATABASE = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/samlepost")
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
+SERVERS = ("TEST_DATABASE_URL", "TEST_REDIS_URL")
 PRODUCTION = {
     "DEMO": "0",
     "SECRET_KEY": "check-deploy-" + "k7Zp2Qx9" * 8,
@@ -31,69 +36,144 @@ PRODUCTION = {
     "SIMULATORS_URL": "",
     "CLOCK_FILE": "",
 }
+NOTHING_SELECTED = 5
+"""What pytest returns when its arguments leave no test; with -k that is so in some suite."""
+ROOM = 3 * 2**30
+"""Bytes; the suites' temporary files together take a third of it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command; `extra` is added to its environment."""
+
+    name: str
+    command: list[str]
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a job ended."""
+
+    name: str
+    code: int
+    seconds: float
 
 
 def main() -> int:
-    """Run the checks in order, stop at none, sum up; returns the exit code."""
-    results = [_run(name, command, extra) for name, command, extra in _checks()]
+    """Run every job beside the others, stop at none, sum up; returns the exit code."""
+    lint, arguments = "--lint" in sys.argv, [each for each in sys.argv[1:] if each != "--lint"]
+    tested: list[str] = []
     left_out: list[str] = []
-    if "--lint" not in sys.argv:
-        results += _suites(left_out)
+    # The suites take longest and so begin; the checks fill what is left of the processors.
+    jobs = [] if lint else _suites(arguments, tested, left_out)
+    jobs += _checks()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="samlepost-all-", dir=_in_memory()) as folder:
+        results = _run_all(jobs, Path(folder), may_select_nothing=bool(arguments))
     print("\n" + "=" * 78)
-    for name, code, seconds in results:
-        print(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({seconds:.0f} s)")
+    for result in results:
+        said = "ok    " if result.code == 0 else "FAILED"
+        print(f"{said} {result.name} ({result.seconds:.0f} s)")
+    if not lint:
+        print(f"tested on: {'; '.join(tested)}")
     for reason in left_out:
         print(f"left out: {reason}")
-    failed = any(code for _, code, _ in results) or (CI and bool(left_out))
+    print(f"{time.monotonic() - started:.0f} s in all")
+    failed = any(result.code for result in results) or (CI and bool(left_out))
     return int(failed)
 
 
-def _checks() -> list[tuple[str, list[str], dict[str, str]]]:
-    python = [sys.executable]
-    manage = [*python, "manage.py"]
+def _checks() -> list[Job]:
+    manage = [sys.executable, "manage.py"]
     check = [*manage, "check", "--deploy", "--fail-level", "WARNING"]
+    demo = {"DEMO": "1", "DATABASE_URL": "sqlite:///:memory:"}
     return [
-        ("ruff check", [str(BIN / "ruff"), "check", "."], {}),
-        ("ruff format", [str(BIN / "ruff"), "format", "--check", "."], {}),
-        ("mypy", [str(BIN / "mypy")], {"DEMO": "1"}),
-        ("import-linter", [str(BIN / "lint-imports")], {}),
-        ("migrations are up to date", [*manage, "makemigrations", "--check", "--dry-run"], _demo()),
-        ("check --deploy", check, PRODUCTION),
+        Job("mypy", [str(BIN / "mypy")], {"DEMO": "1"}),
+        Job("import-linter", [str(BIN / "lint-imports")]),
+        Job("migrations are up to date", [*manage, "makemigrations", "--check", "--dry-run"], demo),
+        Job("check --deploy", check, PRODUCTION),
+        Job("ruff check", [str(BIN / "ruff"), "check", "."]),
+        Job("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
     ]
 
 
-def _suites(left_out: list[str]) -> list[tuple[str, int, float]]:
+def _suites(arguments: list[str], tested: list[str], left_out: list[str]) -> list[Job]:
+    """The suites that can be run here; says in `tested` and `left_out` what that comes to."""
     pytest = [sys.executable, "-m", "pytest", "-q"]
     unseen = ["-m", "not browser"]
-    arguments = [argument for argument in sys.argv[1:] if argument != "--lint"]
-    if not (shutil.which("chromium") or os.environ.get("CHROMIUM_PATH")):
-        left_out.append("browser tests: no Chromium on this machine (package chromium)")
-        results = [_run("tests on SQLite and files", [*pytest, *unseen, *arguments], {})]
+    jobs = [Job("tests on SQLite and files", [*pytest, *unseen, *arguments])]
+    tested.append("SQLite with files")
+    if shutil.which("chromium") or os.environ.get("CHROMIUM_PATH"):
+        name = "tests in Chromium, on SQLite and files"
+        jobs.append(Job(name, [*pytest, "-m", "browser", *arguments]))
+        tested[0] += ", in Chromium too"
     else:
-        results = [_run("tests on SQLite and files", [*pytest, *arguments], {})]
+        left_out.append("browser tests: no Chromium on this machine (package chromium)")
     missing = [address for address in (DATABASE, REDIS) if not _answers(address)]
     if missing:
         where = " and ".join(urlsplit(address).netloc.rpartition("@")[2] for address in missing)
         left_out.append(f"tests on PostgreSQL and Redis: nothing answers at {where}")
-        return results
-    servers = {"TEST_DATABASE_URL": DATABASE, "TEST_REDIS_URL": REDIS}
-    # What never asks a database of ours has been tested above; Chromium's demo runs on files.
+        return jobs
+    servers = dict(zip(SERVERS, (DATABASE, REDIS), strict=True))
+    # What never asks a database of ours is tested on files; Chromium's demo runs on files.
     beside = [f"--ignore=tests/{name}" for name in ("connectors", "archive", "browser", "config")]
-    results.append(
-        _run("tests on PostgreSQL and Redis", [*pytest, *unseen, *beside, *arguments], servers)
-    )
+    name = "tests on PostgreSQL and Redis"
+    jobs.append(Job(name, [*pytest, *unseen, *beside, *arguments], servers))
+    tested.append("PostgreSQL with Redis")
+    return jobs
+
+
+def _run_all(jobs: list[Job], folder: Path, *, may_select_nothing: bool) -> list[Result]:
+    """Run as many jobs at a time as there are processors, two at least; show each output whole."""
+    printing = threading.Lock()
+    results: list[Result] = []
+    # The servers are named to the suite that is meant to run on them, and to no other.
+    ours = {name: value for name, value in os.environ.items() if name not in SERVERS}
+
+    def run(job: Job) -> Result:
+        own = folder / str(jobs.index(job))
+        own.mkdir()
+        environment = {**ours, "TMPDIR": str(own), "DATA_DIR": str(own / "data"), **job.extra}
+        print(f"begun: {job.name}", flush=True)
+        started = time.monotonic()
+        done = subprocess.run(
+            job.command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        code = 0 if may_select_nothing and done.returncode == NOTHING_SELECTED else done.returncode
+        with printing:
+            print(f"\n--- {job.name}\n{done.stdout.rstrip()}", flush=True)
+        shutil.rmtree(own, ignore_errors=True)
+        return Result(job.name, code, time.monotonic() - started)
+
+    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+        running = [pool.submit(run, job) for job in jobs]
+        try:
+            results = [each.result() for each in running]
+        finally:
+            # After Ctrl-C, which the commands have had too, what has not begun does not begin.
+            pool.shutdown(cancel_futures=True)
     return results
 
 
-def _run(name: str, command: list[str], extra: dict[str, str]) -> tuple[str, int, float]:
-    print(f"\n--- {name}", flush=True)
-    started = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **extra}, check=False)
-    return name, done.returncode, time.monotonic() - started
+def _in_memory() -> str | None:
+    """Return a folder in memory with room for the tests' files, None where there is none.
 
-
-def _demo() -> dict[str, str]:
-    return {"DEMO": "1", "DATABASE_URL": "sqlite:///:memory:"}
+    Every write of the archive is synced to the disk, which takes most of the time on one. What
+    is tested is processes that die, not machines: those lose nothing in memory either.
+    """
+    folder = Path("/dev/shm")
+    try:
+        return str(folder) if shutil.disk_usage(folder).free > ROOM else None
+    except OSError:
+        return None
 
 
 def _answers(address: str) -> bool:
