@@ -33,3 +33,8 @@ STORAGES = {  # the manifest is made by collectstatic, which tests do not run
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":  # noqa: F405
+    # No test pulls the plug of the database's machine: a commit need not wait for its disk.
+    _options = DATABASES["default"].setdefault("OPTIONS", {})  # noqa: F405
+    _options["options"] = "-c synchronous_commit=off"
