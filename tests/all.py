@@ -37,7 +37,7 @@ PRODUCTION = {
     "CLOCK_FILE": "",
 }
 NOTHING_SELECTED = 5
-"""What pytest returns when its arguments leave no test; with -k that is so in some suite."""
+"""What pytest returns when its arguments leave no test, as -k may in one suite but not in all."""
 ROOM = 3 * 2**30
 """Bytes; the suites' temporary files together take a third of it."""
 
@@ -67,10 +67,13 @@ def main() -> int:
     left_out: list[str] = []
     # The suites take longest and so begin; the checks fill what is left of the processors.
     jobs = [] if lint else _suites(arguments, tested, left_out)
+    suites = len(jobs)
     jobs += _checks()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="samlepost-all-", dir=_in_memory()) as folder:
-        results = _run_all(jobs, Path(folder), may_select_nothing=bool(arguments))
+        results = _run_all(jobs, Path(folder))
+    if arguments and any(each.code != NOTHING_SELECTED for each in results[:suites]):
+        results = [each for each in results if each.code != NOTHING_SELECTED]
     print("\n" + "=" * 78)
     for result in results:
         said = "ok    " if result.code == 0 else "FAILED"
@@ -124,7 +127,7 @@ def _suites(arguments: list[str], tested: list[str], left_out: list[str]) -> lis
     return jobs
 
 
-def _run_all(jobs: list[Job], folder: Path, *, may_select_nothing: bool) -> list[Result]:
+def _run_all(jobs: list[Job], folder: Path) -> list[Result]:
     """Run as many jobs at a time as there are processors, two at least; show each output whole."""
     printing = threading.Lock()
     results: list[Result] = []
@@ -147,11 +150,10 @@ def _run_all(jobs: list[Job], folder: Path, *, may_select_nothing: bool) -> list
             errors="replace",
             check=False,
         )
-        code = 0 if may_select_nothing and done.returncode == NOTHING_SELECTED else done.returncode
         with printing:
             print(f"\n--- {job.name}\n{done.stdout.rstrip()}", flush=True)
         shutil.rmtree(own, ignore_errors=True)
-        return Result(job.name, code, time.monotonic() - started)
+        return Result(job.name, done.returncode, time.monotonic() - started)
 
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         running = [pool.submit(run, job) for job in jobs]
