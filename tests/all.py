@@ -36,6 +36,14 @@ PRODUCTION = {
     "SIMULATORS_URL": "",
     "CLOCK_FILE": "",
 }
+FILES = "tests on SQLite and files"
+BROWSER = "tests in Chromium"
+ON_SERVERS = "tests on PostgreSQL and Redis"
+ON = {
+    FILES: "SQLite with files",
+    BROWSER: "SQLite with files, in Chromium",
+    ON_SERVERS: "PostgreSQL with Redis",
+}
 NOTHING_SELECTED = 5
 """What pytest returns when its arguments leave no test, as -k may in one suite but not in all."""
 ROOM = 3 * 2**30
@@ -63,10 +71,9 @@ class Result:
 def main() -> int:
     """Run every job beside the others, stop at none, sum up; returns the exit code."""
     lint, arguments = "--lint" in sys.argv, [each for each in sys.argv[1:] if each != "--lint"]
-    tested: list[str] = []
     left_out: list[str] = []
     # The suites take longest and so begin; the checks fill what is left of the processors.
-    jobs = [] if lint else _suites(arguments, tested, left_out)
+    jobs = [] if lint else _suites(arguments, left_out)
     suites = len(jobs)
     jobs += _checks()
     started = time.monotonic()
@@ -79,6 +86,7 @@ def main() -> int:
         said = "ok    " if result.code == 0 else "FAILED"
         print(f"{said} {result.name} ({result.seconds:.0f} s)")
     if not lint:
+        tested = [ON[each.name] for each in results if each.name in ON]
         print(f"tested on: {'; '.join(tested)}")
     for reason in left_out:
         print(f"left out: {reason}")
@@ -101,16 +109,13 @@ def _checks() -> list[Job]:
     ]
 
 
-def _suites(arguments: list[str], tested: list[str], left_out: list[str]) -> list[Job]:
-    """The suites that can be run here; says in `tested` and `left_out` what that comes to."""
+def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
+    """The suites that can be run here; adds to `left_out` what cannot, and why."""
     pytest = [sys.executable, "-m", "pytest", "-q"]
     unseen = ["-m", "not browser"]
-    jobs = [Job("tests on SQLite and files", [*pytest, *unseen, *arguments])]
-    tested.append("SQLite with files")
+    jobs = [Job(FILES, [*pytest, *unseen, *arguments])]
     if shutil.which("chromium") or os.environ.get("CHROMIUM_PATH"):
-        name = "tests in Chromium, on SQLite and files"
-        jobs.append(Job(name, [*pytest, "-m", "browser", *arguments]))
-        tested[0] += ", in Chromium too"
+        jobs.append(Job(BROWSER, [*pytest, "-m", "browser", *arguments]))
     else:
         left_out.append("browser tests: no Chromium on this machine (package chromium)")
     missing = [address for address in (DATABASE, REDIS) if not _answers(address)]
@@ -121,9 +126,7 @@ def _suites(arguments: list[str], tested: list[str], left_out: list[str]) -> lis
     servers = dict(zip(SERVERS, (DATABASE, REDIS), strict=True))
     # What never asks a database of ours is tested on files; Chromium's demo runs on files.
     beside = [f"--ignore=tests/{name}" for name in ("connectors", "archive", "browser", "config")]
-    name = "tests on PostgreSQL and Redis"
-    jobs.append(Job(name, [*pytest, *unseen, *beside, *arguments], servers))
-    tested.append("PostgreSQL with Redis")
+    jobs.append(Job(ON_SERVERS, [*pytest, *unseen, *beside, *arguments], servers))
     return jobs
 
 
