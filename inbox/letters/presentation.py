@@ -18,7 +18,6 @@ from inbox.letters.queries import LetterQuerySet
 
 ROW_FIELDS = (
     "id",
-    "sender_id",
     "sender_name",
     "source",
     "title",
@@ -44,7 +43,6 @@ class Row:
     """A letter in the list. `title` and `snippet` are safe to show; both may be empty if locked."""
 
     id: UUID
-    sender_id: UUID
     sender_name: str
     source: str
     title: str
@@ -140,7 +138,6 @@ def row_of(letter: Letter, viewer: Viewer) -> Row:
 def _row(
     viewer: Viewer,
     letter_id: UUID,
-    sender_id: UUID,
     sender_name: str,
     source: str,
     title: str,
@@ -163,7 +160,6 @@ def _row(
     locked = not viewer.may_read(security_level)
     return Row(
         id=letter_id,
-        sender_id=sender_id,
         sender_name=sender_name,
         source=source,
         title=public_title if locked else title,

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import get_language, get_language_info
+from django.utils.translation import get_language, get_language_info, gettext
 from markupsafe import Markup
 
 from connectors import clock
@@ -31,6 +31,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """
     viewer = find_viewer(request) if hasattr(request, "session") else None
     citizen = request.user if viewer else None
+    language = get_language() or settings.LANGUAGE_CODE
     token = SimpleLazyObject(lambda: get_token(request))
     scheme = request.COOKIES.get("color_scheme")
     return {
@@ -40,14 +41,29 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "viewer": viewer,
         "citizen": citizen,
         "inbox_state": getattr(citizen, "inbox_state", None),
+        "_": _texts(language).__getitem__,
         "demo": settings.DEMO,
         "demo_clock": _moved_clock() if settings.DEMO else "",
         "simulators_url": settings.SIMULATORS_PUBLIC_URL,
-        "language": get_language() or settings.LANGUAGE_CODE,
+        "language": language,
         "languages": _languages(),
         "color_scheme": scheme if scheme in COLOR_SCHEMES else "auto",
         "here": request.get_full_path() if request.method == "GET" else reverse("inbox"),
     }
+
+
+class _Texts(dict[str, str]):
+    """Texts in the language that is active when each is first asked for."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = gettext(text)
+        return self[text]
+
+
+@cache
+def _texts(_language: str) -> _Texts:
+    """Return what templates call `_`: Django finds the language anew for each of fifty texts."""
+    return _Texts()
 
 
 @cache

@@ -6,9 +6,8 @@ Nonsense in an address is passed over, never an error.
 from __future__ import annotations
 
 from base64 import b64decode, urlsafe_b64encode
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -75,13 +74,15 @@ class Filter:
         """Return what "Clear filters" leads to: the whole inbox, or the whole of a separate one."""
         return Filter(source=self.source, view=self.view) if self.is_separate else Filter()
 
-    def query(self) -> str:
-        """Return the filter as the query of an address, in one order, without what is empty."""
-        return urlencode([(name, value) for name in NAMES if (value := getattr(self, name))])
+    def address(self, **changes: str) -> str:
+        """Return the inbox's address with this filter, changed, without what is empty.
 
-    def address(self, **changes: Any) -> str:
-        """Return the inbox's address with this filter, changed."""
-        query = replace(self, **changes).query() if changes else self.query()
+        Raises TypeError for a change of what is no filter.
+        """
+        said = {name: getattr(self, name) for name in NAMES} | changes
+        if len(said) > len(NAMES):
+            raise TypeError(f"no such filter among {', '.join(changes)}")
+        query = urlencode({name: value for name, value in said.items() if value})
         return f"{address_of('inbox')}?{query}" if query else address_of("inbox")
 
     def apply(self, letters: LetterQuerySet, viewer: Viewer) -> LetterQuerySet:

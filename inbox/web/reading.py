@@ -32,7 +32,7 @@ def letter_context(page: LetterPage, labels: Mapping[str, str], back: str) -> di
         **about_context(page, labels, calendar),
         "title": letter_words.title_of(row),
         "initials": initials(row.sender_name),
-        "color": avatar_color(row.sender_id),
+        "color": avatar_color(row.sender_name),
         "received": _moment(row.received_at, calendar),
         "deadline": letter_words.deadline(row, calendar),
         "actions": _actions(page, calendar),

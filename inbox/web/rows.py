@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from urllib.parse import quote
 from uuid import UUID
+from zlib import crc32
 
 from django.urls import reverse
 from django.utils.translation import get_language, gettext, ngettext
@@ -71,7 +72,7 @@ class Printer:
             address=f"{self._before}{letter_id}{self._after}",
             unread=row.unread,
             initials=initials(row.sender_name),
-            color=avatar_color(row.sender_id),
+            color=avatar_color(row.sender_name),
             sender=row.sender_name,
             source=self._labels.get(row.source, row.source),
             title=row.title or words["letter_from"].format(sender=row.sender_name),
@@ -139,9 +140,10 @@ def tag(color: str, symbol: str, text: str) -> Markup:
     return markup.format(color, icon(symbol), text)
 
 
-def avatar_color(sender_id: UUID) -> str:
-    """Return the sender's colour: always the same one."""
-    return AVATAR_COLORS[sender_id.int % len(AVATAR_COLORS)]
+@lru_cache(maxsize=4096)
+def avatar_color(name: str) -> str:
+    """Return the sender's colour: the same one on every machine, so that pictures agree."""
+    return AVATAR_COLORS[crc32(name.encode()) % len(AVATAR_COLORS)]
 
 
 def _base(language: str) -> str:
