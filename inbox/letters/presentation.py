@@ -126,8 +126,13 @@ ROWS = cast("LetterQuerySet", Letter.objects.values_list(*ROW_FIELDS))
 
 def rows(letters: LetterQuerySet, viewer: Viewer, limit: int) -> list[Row]:
     """Return at most `limit` rows of `letters`, that come of ROWS, in one query."""
-    found = cast("Iterable[tuple[Any, ...]]", letters[:limit])
-    return [_row(viewer, *values) for values in found]
+    found = cast("Iterable[Sequence[Any]]", letters[:limit])
+    return [row_from(viewer, values) for values in found]
+
+
+def row_from(viewer: Viewer, values: Sequence[Any]) -> Row:
+    """Return the row of what ROW_FIELDS names, in that order."""
+    return _row(viewer, *values)
 
 
 def row_of(letter: Letter, viewer: Viewer) -> Row:
@@ -156,7 +161,6 @@ def _row(
     expires_at: datetime | None,
     withdrawn_at: datetime | None,
 ) -> Row:
-    """Make a row of a viewer and what ROW_FIELDS names, in that order."""
     locked = not viewer.may_read(security_level)
     return Row(
         id=letter_id,

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
-from django.db import connections, models
+from django.db import models
 from django.db.models import Q
-from django.db.models.expressions import RawSQL
 
 from connectors import clock
 from inbox.citizens.models import SecurityLevel
+from inbox.citizens.prepared import Slot
 from inbox.citizens.viewer import Viewer
 
 if TYPE_CHECKING:
@@ -25,21 +25,11 @@ MAX_SEARCH_WORDS = 8
 DUE_SOON_MAX = 25
 """No more letters than this stand under "Deadline soon"."""
 
-FRONT_IDS = """
-    SELECT id FROM (
-        SELECT id FROM letters_letter
-        WHERE citizen_id = %s AND due_at BETWEEN %s AND %s AND handled_at IS NULL
-            AND (visible_from IS NULL OR visible_from <= %s)
-        ORDER BY due_at, id LIMIT %s
-    ) AS due
-    UNION ALL
-    SELECT id FROM (
-        SELECT id FROM letters_letter
-        WHERE citizen_id = %s AND (visible_from IS NULL OR visible_from <= %s)
-        ORDER BY received_at DESC, id DESC LIMIT %s
-    ) AS newest
-"""
-"""Written out: Django takes longer to compile such a union than the rest of the page takes."""
+
+def visible(citizen_id: UUID | Slot, now: datetime | Slot) -> Q:
+    """Return the condition of `LetterQuerySet.visible_to`."""
+    has_come = Q(visible_from=None) | Q(visible_from__lte=now)
+    return Q(has_come, citizen_id=citizen_id)
 
 
 class LetterQuerySet(models.QuerySet["Letter"]):
@@ -51,8 +41,7 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         A letter above the level of her session is among them; what of it may be shown is
         decided by `presentation.py`.
         """
-        has_come = Q(visible_from=None) | Q(visible_from__lte=clock.now())
-        return self.filter(has_come, citizen_id=viewer.citizen_id)
+        return self.filter(visible(viewer.citizen_id, clock.now()))
 
     def newest_first(self) -> Self:
         """In the order of the list."""
@@ -80,22 +69,8 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         """Unhandled letters whose deadline lies in [start, end], nearest first."""
         return self.filter(due_at__range=(start, end), handled_at=None).order_by("due_at", "id")
 
-    def front(self, viewer: Viewer, limit: int, due: tuple[datetime, datetime]) -> Self:
-        """The viewer's `limit` newest letters and those due in the span `due`, in one query.
-
-        Both parts are found by index and limited before any row is read, so that the cost does
-        not grow with the number of letters. Their order is for the caller to make.
-        """
-        fields = (self.model._meta.get_field(name) for name in ("citizen_id", "due_at"))
-        owner, moment = cast("tuple[models.Field[Any, Any], models.Field[Any, Any]]", fields)
-        ready = connections[self.db]
-        citizen = owner.get_db_prep_value(viewer.citizen_id, ready)
-        start, end, now = (moment.get_db_prep_value(at, ready) for at in (*due, clock.now()))
-        params = (citizen, start, end, now, DUE_SOON_MAX, citizen, now, limit)
-        return self.filter(id__in=RawSQL(FRONT_IDS, params))
-
     def without_due(self, due: tuple[datetime, datetime]) -> Self:
-        """All but those that `front` adds for being due."""
+        """All but those that `front.py` adds for being due."""
         return self.exclude(id__in=self.due_between(*due).values("id")[:DUE_SOON_MAX])
 
     def from_sender(self, sender_id: UUID) -> Self:

@@ -7,6 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet, UUIDField
+
+from inbox.citizens.prepared import Prepared, Slot
 from inbox.sync.models import Mailbox
 from inbox.sync.sources import labels
 
@@ -23,8 +26,6 @@ FIELDS = (
     "source__failure",
     "source__last_success_at",
 )
-ROWS = Mailbox.objects.order_by("source__label").values(*FIELDS)
-"""Made ready once, as this takes longer than the query."""
 
 
 @dataclass(slots=True)
@@ -43,17 +44,36 @@ class SourceState:
 
 def freshness(citizen_id: UUID) -> list[SourceState]:
     """Return the state of each of the citizen's sources, in one query."""
-    return [_state(values) for values in ROWS.filter(citizen_id=citizen_id)]
+    return [_state(*values) for values in _MAILBOXES.run(citizen=citizen_id)]
 
 
-def _state(values: dict[str, Any]) -> SourceState:
-    polled = "source__" if values["source__shared_queue"] else ""
-    failure = values[f"{polled}failure"]
+def _mailboxes() -> QuerySet[Mailbox, Any]:
+    hers = Mailbox.objects.filter(citizen_id=Slot("citizen", UUIDField()))
+    return hers.order_by("source__label").values_list(*FIELDS)
+
+
+_MAILBOXES = Prepared(_mailboxes)
+
+
+def _state(
+    slug: str,
+    active: bool,
+    failure: str,
+    last_success_at: datetime | None,
+    label: str,
+    source_active: bool,
+    shared_queue: bool,
+    source_failure: str,
+    source_last_success_at: datetime | None,
+) -> SourceState:
+    """Make a state of what FIELDS names, in that order."""
+    if shared_queue:
+        failure, last_success_at = source_failure, source_last_success_at
     return SourceState(
-        slug=values["source_id"],
-        label=values["source__label"],
+        slug=slug,
+        label=label,
         ok=not failure,
         failure=failure,
-        last_success_at=values[f"{polled}last_success_at"],
-        active=values["active"] and values["source__active"],
+        last_success_at=last_success_at,
+        active=active and source_active,
     )

@@ -11,6 +11,7 @@ from django.utils.translation import get_language, gettext, ngettext
 from connectors import clock
 from inbox.citizens.viewer import Viewer
 from inbox.letters import presentation
+from inbox.letters.front import front
 from inbox.letters.presentation import Row
 from inbox.letters.queries import DUE_SOON_MAX
 from inbox.web.dates import OSLO, Calendar
@@ -92,11 +93,10 @@ def _seen_at(position: Position | None) -> datetime:
 def _read(
     viewer: Viewer, asked: Filter, position: Position | None, due: tuple[datetime, datetime]
 ) -> list[Row]:
-    letters = presentation.ROWS.visible_to(viewer)
     limit = PAGE_ROWS + 1
     if asked.is_whole and not position:
-        front = letters.front(viewer, limit, due)
-        return presentation.rows(front, viewer, limit + DUE_SOON_MAX)
+        return front(viewer, limit, due)
+    letters = presentation.ROWS.visible_to(viewer)
     page = letters.without_due(due) if asked.is_whole else asked.apply(letters, viewer)
     if position:
         page = page.after(position.received_at, position.letter_id)

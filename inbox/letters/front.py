@@ -1,0 +1,54 @@
+"""The inbox's first page: the newest letters and those due soon, in one read.
+
+Both parts are found by index and limited before any row is read, so that the cost does not grow
+with the number of letters.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models.expressions import RawSQL
+
+from connectors import clock
+from inbox.citizens.prepared import Prepared, Slot
+from inbox.citizens.viewer import Viewer
+from inbox.letters import presentation
+from inbox.letters.presentation import Row
+from inbox.letters.queries import DUE_SOON_MAX, LetterQuerySet, visible
+
+FRONT_IDS = """
+    SELECT id FROM (
+        SELECT id FROM letters_letter
+        WHERE citizen_id = %s AND due_at BETWEEN %s AND %s AND handled_at IS NULL
+            AND (visible_from IS NULL OR visible_from <= %s)
+        ORDER BY due_at, id LIMIT %s
+    ) AS due
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM letters_letter
+        WHERE citizen_id = %s AND (visible_from IS NULL OR visible_from <= %s)
+        ORDER BY received_at DESC, id DESC LIMIT %s
+    ) AS newest
+"""
+"""Written out, as the ORM has no limited parts of a union as a subquery on both databases."""
+
+
+def front(viewer: Viewer, limit: int, due: tuple[datetime, datetime]) -> list[Row]:
+    """Return the viewer's `limit` newest letters and those due in the span `due`, in no order."""
+    found = _FRONT.run(
+        citizen=viewer.citizen_id, now=clock.now(), start=due[0], end=due[1], limit=limit
+    )
+    return [presentation.row_from(viewer, values) for values in found]
+
+
+def _letters() -> LetterQuerySet:
+    citizen = Slot("citizen", models.UUIDField())
+    start, end, now = (Slot(name, models.DateTimeField()) for name in ("start", "end", "now"))
+    limit = Slot("limit", models.IntegerField())
+    ids = RawSQL(FRONT_IDS, (citizen, start, end, now, DUE_SOON_MAX, citizen, now, limit))
+    return presentation.ROWS.filter(visible(citizen, now), id__in=ids)
+
+
+_FRONT = Prepared(_letters)
