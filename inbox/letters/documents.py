@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from inbox.archive import store
 from inbox.citizens.viewer import Viewer
-from inbox.letters.models import Document
+from inbox.letters.models import Document, Letter
 from inbox.letters.open import get_letter
 
 
@@ -24,13 +26,33 @@ def find_document(viewer: Viewer, letter_id: UUID, document_id: UUID) -> Documen
 
     Raises Letter.DoesNotExist, Document.DoesNotExist, LevelTooLow or NotOpened.
     """
+    letter = _readable_letter(viewer, letter_id)
+    return _kept_documents(letter).get(id=document_id)
+
+
+def find_letter_with_documents(viewer: Viewer, letter_id: UUID) -> tuple[Letter, list[Document]]:
+    """Return a letter that the viewer may read and its present documents, the main one first.
+
+    Those whose bytes we do not have are left out. Raises Letter.DoesNotExist, LevelTooLow or
+    NotOpened.
+    """
+    letter = _readable_letter(viewer, letter_id)
+    present = _kept_documents(letter).filter(replaced_at=None)
+    return letter, list(present.order_by("-is_main", "position"))
+
+
+def _readable_letter(viewer: Viewer, letter_id: UUID) -> Letter:
     letter = get_letter(viewer, letter_id)
     if not viewer.may_read(letter.security_level):
         raise LevelTooLow
     if letter.asks_receipt and letter.opened_at is None:
         raise NotOpened
-    return Document.objects.select_related("blob").get(
-        citizen_id=letter.citizen_id, letter_id=letter.id, id=document_id, blob_id__isnull=False
+    return letter
+
+
+def _kept_documents(letter: Letter) -> QuerySet[Document]:
+    return Document.objects.select_related("blob").filter(
+        citizen_id=letter.citizen_id, letter_id=letter.id, blob_id__isnull=False
     )
 
 

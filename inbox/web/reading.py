@@ -59,6 +59,7 @@ def content_context(
         "content": row.content,
         "body": render_body(page.body, page.body_media_type),
         "main": main,
+        "kept_count": sum(document["kept"] for document in documents),
         "lacks_documents": not all(document["kept"] for document in documents),
         "attachments": [document for document in documents if document is not main],
     }

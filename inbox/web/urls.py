@@ -21,6 +21,9 @@ urlpatterns = [
         documents.download,
         name="document_download",
     ),
+    path(
+        "letters/<uuid:letter_id>/documents.zip", documents.download_all, name="documents_download"
+    ),
     path("sources/", source_pages.page, name="sources"),
     path("language/", language.choose, name="language"),
     path("login/", login.choose, name="login"),

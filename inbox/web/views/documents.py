@@ -22,9 +22,17 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from inbox.archive.store import Damaged, Missing
-from inbox.letters.documents import LevelTooLow, NotOpened, find_document, stream
+from inbox.letters.documents import (
+    LevelTooLow,
+    NotOpened,
+    find_document,
+    find_letter_with_documents,
+    stream,
+)
 from inbox.letters.models import Document, Letter
+from inbox.web.dates import OSLO
 from inbox.web.sessions import citizen_required, viewer_of
+from inbox.web.zipped import unique_names, zip_stream
 
 INLINE_TYPES = {
     "application/pdf": "application/pdf",
@@ -72,24 +80,62 @@ def download(request: HttpRequest, letter_id: UUID, document_id: UUID) -> HttpRe
     return _answer(request, letter_id, document_id, as_attachment=True)
 
 
+@require_safe
+@csp(POLICY)  # type: ignore[arg-type]  # its types know of views without arguments only
+@citizen_required
+def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+    """Give all of a letter's documents that we have as one zip, streamed."""
+    try:
+        letter, documents = find_letter_with_documents(viewer_of(request), letter_id)
+        if not documents:
+            raise Http404
+        for document in documents:
+            _begun(document)  # a failure can still be told on a page; few files are open at a time
+    except (LevelTooLow, NotOpened, Letter.DoesNotExist) as error:
+        return _refused(error, letter_id)
+    except (Missing, Damaged, OSError) as error:
+        return _unreadable(request, letter_id, error)
+    names = unique_names(_file_name_of(document) for document in documents)
+    moment = letter.received_at.astimezone(OSLO)
+    parts = ((document, stream(document)) for document in documents)
+    chunks = zip_stream(
+        (name, moment, _rest(document, part))
+        for name, (document, part) in zip(names, parts, strict=True)
+    )
+    response = _body(request, chunks)
+    response["Content-Type"] = "application/zip"
+    title = file_name(f"{moment:%Y-%m-%d} {letter.sender_name}.zip", "")
+    response["Content-Disposition"] = content_disposition_header(True, title) or "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
 def _answer(
     request: HttpRequest, letter_id: UUID, document_id: UUID, *, as_attachment: bool
 ) -> HttpResponseBase:
-    letter_page = reverse("letter", args=[letter_id])
     try:
         document = find_document(viewer_of(request), letter_id, document_id)
-    except LevelTooLow:
-        return redirect(f"{reverse('step_up')}?{urlencode({'next': letter_page})}")
-    except NotOpened:
-        return redirect(letter_page)
-    except (Letter.DoesNotExist, Document.DoesNotExist):
-        raise Http404 from None
-    try:
         chunks = _begun(document)
+    except (LevelTooLow, NotOpened, Letter.DoesNotExist, Document.DoesNotExist) as error:
+        return _refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
-        log.error("document %s cannot be read: %s", document.id, type(error).__name__)
-        return render(request, "web/document_error.html", {"letter_id": letter_id}, status=503)
+        return _unreadable(request, letter_id, error)
     return _with_headers(_body(request, chunks), document, as_attachment)
+
+
+def _refused(error: Exception, letter_id: UUID) -> HttpResponseBase:
+    """Lead to where she may go on from; raises Http404 where there is nothing of hers."""
+    letter_page = reverse("letter", args=[letter_id])
+    if isinstance(error, LevelTooLow):
+        return redirect(f"{reverse('step_up')}?{urlencode({'next': letter_page})}")
+    if isinstance(error, NotOpened):
+        return redirect(letter_page)
+    raise Http404 from None
+
+
+def _unreadable(request: HttpRequest, letter_id: UUID, error: Exception) -> HttpResponseBase:
+    log.error("a document of letter %s cannot be read: %s", letter_id, type(error).__name__)
+    return render(request, "web/document_error.html", {"letter_id": letter_id}, status=503)
 
 
 def _begun(document: Document) -> Iterator[bytes]:
@@ -113,10 +159,9 @@ def _body(request: HttpRequest, chunks: Iterator[bytes]) -> HttpResponseBase:
 def _with_headers(
     response: HttpResponseBase, document: Document, as_attachment: bool
 ) -> HttpResponseBase:
-    media_type = document.media_type.partition(";")[0].strip().lower()
-    inline = INLINE_TYPES.get(media_type)
+    inline = INLINE_TYPES.get(_media_type(document))
     disposition = content_disposition_header(
-        as_attachment or inline is None, file_name(document.title or document.name, media_type)
+        as_attachment or inline is None, _file_name_of(document)
     )
     response["Content-Type"] = inline or OTHER_TYPE
     response["Content-Length"] = str(document.blob.size)
@@ -124,6 +169,14 @@ def _with_headers(
     response["X-Content-Type-Options"] = "nosniff"
     response["ETag"] = f'"{document.blob.sha256}"'
     return response
+
+
+def _media_type(document: Document) -> str:
+    return document.media_type.partition(";")[0].strip().lower()
+
+
+def _file_name_of(document: Document) -> str:
+    return file_name(document.title or document.name, _media_type(document))
 
 
 def file_name(name: str, media_type: str) -> str:
