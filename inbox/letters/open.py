@@ -1,4 +1,4 @@
-"""The citizen opens a letter: what that changes among her letters."""
+"""The citizen opens a letter, or sets it aside to read again: what that changes among her own."""
 
 from __future__ import annotations
 
@@ -46,3 +46,16 @@ def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
         with counters.changing(letter.citizen_id) as state:
             counters.replace(state, before, letter)
     return True
+
+
+def set_unread(letter: Letter, unread: bool) -> None:
+    """Mark a letter as unread or read here alone: the sender is told of an opening once.
+
+    Must run in a transaction.
+    """
+    changing = Letter.objects.filter(citizen_id=letter.citizen_id, id=letter.id, unread=not unread)
+    before = copy.copy(letter)
+    before.unread, letter.unread = not unread, unread
+    if changing.update(unread=unread):
+        with counters.changing(letter.citizen_id) as state:
+            counters.replace(state, before, letter)

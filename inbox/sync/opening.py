@@ -10,7 +10,7 @@ from django.db import transaction
 from connectors import clock
 from inbox.citizens.viewer import Viewer
 from inbox.letters.models import Event, Letter
-from inbox.letters.open import get_letter, mark_opened
+from inbox.letters.open import get_letter, mark_opened, set_unread
 from inbox.letters.presentation import EventLine, LetterPage, lacks_documents, page_of
 from inbox.notifications.rules import stop
 from inbox.sync import receipts, retrieve, tasks
@@ -30,8 +30,16 @@ def open_letter(viewer: Viewer, letter_id: UUID, *, agreed: bool = False) -> Let
     if page.row.locked or page.awaiting_consent:
         return page
     if any(event.kind == Event.Kind.OPENED and event.by_viewer for event in page.events):
-        return page
+        return _read_again(letter, page)
     return _open(letter, viewer, page)
+
+
+def mark_unread(viewer: Viewer, letter_id: UUID) -> None:
+    """Make a letter that the viewer may read unread again. Raises Letter.DoesNotExist."""
+    letter = get_letter(viewer, letter_id)
+    if viewer.may_read(letter.security_level):
+        with transaction.atomic():
+            set_unread(letter, True)
 
 
 def ask_for_content(viewer: Viewer, letter_id: UUID) -> None:
@@ -70,6 +78,14 @@ def _open(letter: Letter, viewer: Viewer, page: LetterPage | None = None) -> Let
         opened_at=letter.opened_at,
         events=[*page.events, opened] if first else page.events,
     )
+
+
+def _read_again(letter: Letter, page: LetterPage) -> LetterPage:
+    if not letter.unread:
+        return page
+    with transaction.atomic():
+        set_unread(letter, False)
+    return replace(page, row=replace(page.row, unread=False))
 
 
 def _request_content(letter: Letter, viewer: Viewer) -> None:

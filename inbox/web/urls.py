@@ -14,6 +14,7 @@ urlpatterns = [
     path("letters/<uuid:letter_id>/", letters.page, name="letter"),
     path("letters/<uuid:letter_id>/open/", letters.agree, name="letter_agree"),
     path("letters/<uuid:letter_id>/fetch/", letters.fetch, name="letter_fetch"),
+    path("letters/<uuid:letter_id>/unread/", letters.unread, name="letter_unread"),
     path("letters/<uuid:letter_id>/content/", letters.content, name="letter_content"),
     path("letters/<uuid:letter_id>/documents/<uuid:document_id>/", documents.show, name="document"),
     path(

@@ -6,18 +6,20 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from inbox.letters.models import Event, Letter
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of
 from inbox.sync.freshness import labels
-from inbox.sync.opening import ask_for_content, open_letter
+from inbox.sync.opening import ask_for_content, mark_unread, open_letter
 from inbox.web.filters import read_filter
 from inbox.web.letter_words import title_of
 from inbox.web.reading import about_context, content_context, is_waiting, letter_context
@@ -62,6 +64,18 @@ def fetch(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     except Letter.DoesNotExist:
         raise Http404 from None
     return redirect(_address(letter_id, request.POST.get("back", "")))
+
+
+@require_POST
+@citizen_required
+def unread(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+    """She sets the letter aside to read again: back to the list, where it is unread."""
+    try:
+        mark_unread(viewer_of(request), letter_id)
+    except Letter.DoesNotExist:
+        raise Http404 from None
+    messages.success(request, gettext("The letter is marked as unread."))
+    return redirect(back_address(request.POST))
 
 
 @require_safe
