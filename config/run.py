@@ -73,9 +73,11 @@ def main() -> int:
     logs = Path(environment["DATA_DIR"]) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     children = _children(web_port, simulators_port, logs)
-    # A closed terminal too must leave nothing running; a shell's "&" has Ctrl-C ignored.
-    for number in STOPPING:
+    # A closed terminal too must leave nothing running, unless nohup said otherwise.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
     try:
         _start(children, environment)
         _welcome(environment)
@@ -86,8 +88,7 @@ def main() -> int:
         print(error)
         return 1
     finally:
-        for number in STOPPING:
-            signal.signal(number, signal.SIG_IGN)
+        _let_finish()
         _stop(list(children.values()))
     return 0
 
@@ -220,7 +221,14 @@ def _taken(port: int) -> bool:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    _let_finish()
     raise KeyboardInterrupt
+
+
+def _let_finish() -> None:
+    """Let no further signal come between us and the stopping of what we started."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -129,18 +129,21 @@ class Control:
     def reset(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Bring a person back to her seeded start here and in Samlepost.
 
-        Returns `letters` (how many she has), `simulators_seconds`, `seconds` (in all) and
-        `inbox` ("ok", or what went wrong there).
+        Returns `letters` (how many she was sent anew), `simulators_seconds`, `seconds` (in all)
+        and `inbox` ("ok", or what went wrong there). Without letters nothing was reset: had
+        Samlepost kept the old ones, she would have each of them twice.
         """
         person = person_of(values)
         started = time.monotonic()
+        letters, here = 0, 0.0
         with self._resetting:  # pressed twice, the second begins when the first is done
             # Samlepost first: what it has under way for her must not touch the fresh letters.
             problem = _tell_inbox("forget", person)
-            began = time.monotonic()
-            letters = self.seed.restore(person)
-            here = time.monotonic() - began
-            problem = problem or _tell_inbox("fetch", person)
+            if not problem:
+                began = time.monotonic()
+                letters = self.seed.restore(person)
+                here = time.monotonic() - began
+                problem = _tell_inbox("fetch", person)
         if not problem:
             for channel in self.by_channel:
                 if channel_suits(channel, person):
@@ -205,7 +208,7 @@ def _tell_inbox(step: str, person: Person) -> str:
     """Have Samlepost `forget` a person or `fetch` anew; returns what went wrong, or nothing."""
     http = Http(inbox_url(), timeout=RESET_SECONDS)
     try:
-        http.post(
+        answer = http.post_json(
             f"/demo/{step}/",
             json={"national_id": person.national_id},
             headers={"X-Demo-Token": os.environ.get("DEMO_TOKEN") or "samlepost-demo"},
@@ -215,7 +218,8 @@ def _tell_inbox(step: str, person: Person) -> str:
         return str(error)
     finally:
         http.close()
-    return ""
+    missing = answer.get("not_fetched") if isinstance(answer, dict) else None
+    return f"not fetched from {', '.join(missing)}" if missing else ""
 
 
 def _seconds(value: Any) -> float:

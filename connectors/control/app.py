@@ -145,9 +145,11 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
         result = control.reset(values)
         seconds = f"{result['seconds']:.1f}".replace(".", ",")
         text = f"Tilbakestilt på {seconds} sekunder, {result['letters']} brev."
-        if result["inbox"] != "ok":
-            raise WrongInput(f"{text} Men Samlepost svarte ikke som ventet.")
-        return text
+        if result["inbox"] == "ok":
+            return text
+        if not result["letters"]:
+            raise WrongInput("Ingenting er tilbakestilt: Samlepost svarte ikke som ventet.")
+        raise WrongInput(f"{text} Men Samlepost har ikke hentet alle. Er en kilde nede?")
 
     actions = [send, garbage, expire, faults, set_clock, reset]
     for action in actions:

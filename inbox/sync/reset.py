@@ -23,6 +23,7 @@ from inbox.letters import counters
 from inbox.letters.models import Letter
 from inbox.notifications.models import OutboxEmail
 from inbox.sync import engine
+from inbox.sync.freshness import freshness
 from inbox.sync.models import Mailbox, Quarantined, Source
 
 HOLD = timedelta(seconds=30)
@@ -53,8 +54,11 @@ def forget(national_id: str) -> int:
     return letters
 
 
-def fetch(national_id: str) -> int:
-    """Fetch a citizen's letters from every source; returns how many she has then."""
+def fetch(national_id: str) -> tuple[int, list[str]]:
+    """Fetch a citizen's letters from every source.
+
+    Returns how many she has then, and the labels of the sources that could not be fetched from.
+    """
     citizen = _citizen(national_id)
     for mailbox in Mailbox.objects.select_related("source").filter(citizen=citizen):
         if mailbox.source.shared_queue:
@@ -63,7 +67,8 @@ def fetch(national_id: str) -> int:
         else:
             _release(Mailbox.objects.filter(citizen=citizen, id=mailbox.id))
             engine.sync_mailbox(citizen.id, mailbox.id)
-    return InboxState.objects.get(citizen=citizen).letters
+    failing = [source.label for source in freshness(citizen.id) if not source.ok]
+    return InboxState.objects.get(citizen=citizen).letters, failing
 
 
 def _citizen(national_id: str) -> Citizen:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import get_language, get_language_info, gettext
+from django.utils.translation import get_language, get_language_info, gettext, override
 from markupsafe import Markup
 
 from connectors import clock
@@ -53,17 +53,22 @@ def page(request: HttpRequest) -> dict[str, Any]:
 
 
 class _Texts(dict[str, str]):
-    """Texts in the language that is active when each is first asked for."""
+    """Texts in one language, each looked up when it is first asked for."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__()
+        self._language = language
 
     def __missing__(self, text: str) -> str:
-        self[text] = gettext(text)
+        with override(self._language):
+            self[text] = gettext(text)
         return self[text]
 
 
 @cache
-def _texts(_language: str) -> _Texts:
+def _texts(language: str) -> _Texts:
     """Return what templates call `_`: Django finds the language anew for each of fifty texts."""
-    return _Texts()
+    return _Texts(language)
 
 
 @cache

@@ -24,11 +24,13 @@ def group_digits(org_number: str) -> str:
 
 
 def size_of(count: int | None) -> str:
-    """Return a number of bytes for people: "148 kB", "2,1 MB" (non-breaking space)."""
+    """Return a number of bytes for people: "68 B", "148 kB", "2,1 MB" (non-breaking space)."""
     if count is None:
         return ""
+    if count < 1000:
+        return f"{count}\xa0B"
     if count < 999_500:
-        return f"{max(1, round(count / 1000))}\xa0kB"
+        return f"{round(count / 1000)}\xa0kB"
     point = "." if (get_language() or "").startswith("en") else ","
     return f"{count / 1_000_000:.1f}".replace(".", point) + "\xa0MB"
 

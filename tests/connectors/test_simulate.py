@@ -94,7 +94,8 @@ class Inbox:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.resets: list[tuple[str, str, str]] = []
         self.at_step: Callable[[str], object] = lambda step: None
-        self.status = 204
+        self.status = 200
+        self.answer: dict[str, Any] = {"letters": 1}
         self.app = Flask(__name__)
 
         @self.app.post("/hooks/<slug>/")
@@ -108,7 +109,8 @@ class Inbox:
             token = request.headers["X-Demo-Token"]
             self.resets.append((step, request.get_json()["national_id"], token))
             self.at_step(step)
-            return Response(status=self.status)
+            said = self.answer if step == "fetch" else {"letters": 0}
+            return Response(json.dumps(said), self.status, mimetype="application/json")
 
 
 @pytest.fixture
@@ -488,9 +490,22 @@ def test_a_reset_says_when_samlepost_did_not_take_part(
     api(client, "send", person="kari", channel="altinn", title="Hei")
     inbox.events.clear()
     inbox.status = 503
-    assert "503" in api(client, "reset", person="kari")["inbox"]
+    said = api(client, "reset", person="kari")
+    assert "503" in said["inbox"]
+    assert said["letters"] == 0
     assert inbox.events == []
-    assert [each.title for each in shelf.letters] == ["Letter 1"]
+    # Had they been sent anew, she would have them beside those that Samlepost did not forget.
+    assert [each.title for each in shelf.letters] == ["Letter 1", "Hei"]
+
+
+def test_a_reset_says_which_sources_could_not_be_fetched_from(
+    client: httpx.Client, seed: Seed, inbox: Inbox
+) -> None:
+    seed.fill([letter(1)])
+    inbox.answer = {"letters": 0, "not_fetched": ["Altinn", "Min side – NAV"]}
+    said = api(client, "reset", person="kari")
+    assert said["inbox"] == "not fetched from Altinn, Min side – NAV"
+    assert said["letters"] == 1
 
 
 def test_persons_are_told_with_all_that_samlepost_needs(client: httpx.Client) -> None:

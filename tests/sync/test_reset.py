@@ -110,7 +110,7 @@ def kari(world) -> Citizen:
 
 @pytest.fixture
 def press(world, network) -> Callable[[], None]:
-    """Press "Nullstill" beside Kari."""
+    """Press "Tilbakestill" beside Kari."""
 
     def pressed() -> None:
         result = world.control.reset({"person": "kari"})
@@ -306,3 +306,29 @@ def test_a_page_that_asks_for_news_is_sent_to_the_log_in_page(client, kari, pres
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/"}
     answer = client.get("/changes/?version=0", headers=headers)
     assert answer["HX-Redirect"] == "/login/?next=/"
+
+
+@pytest.mark.usefixtures("network")
+def test_a_reset_says_which_source_is_down_and_the_letters_come_when_it_is_back(world, kari):
+    sync(kari)
+    world.control.set_faults({"channel": "altinn", "mode": "down"})
+    assert world.control.reset({"person": "kari"})["inbox"] == "not fetched from Altinn"
+    assert Letter.objects.filter(citizen=kari).count() == len(SEEDED) - 1
+    world.control.set_faults({"channel": "altinn", "mode": "ok"})
+    Mailbox.objects.filter(citizen=kari).update(due_at=timezone.now())
+    sync(kari)
+    assert_at_her_start(world, kari)
+
+
+def test_a_reset_that_samlepost_misses_changes_nothing_there_or_here(world, network, kari):
+    sync(kari)
+    before = set(Delivery.objects.filter(citizen=kari).values_list("external_id", flat=True))
+
+    def away() -> None:
+        raise httpx.ConnectError("nobody listens")
+
+    network.plan("/demo/forget/", away)
+    assert world.control.reset({"person": "kari"})["letters"] == 0
+    sync(kari)
+    after = set(Delivery.objects.filter(citizen=kari).values_list("external_id", flat=True))
+    assert after == before

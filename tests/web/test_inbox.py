@@ -445,6 +445,8 @@ def test_a_page_that_stands_open_is_told_of_a_new_letter(client, kari):
     assert titles(news) == ["second", "first"]
     assert '<p id="status" hx-swap-oob="innerHTML">You have 1 new letter</p>' in news
     assert "2 unread of 2 letters" in news
+    count = news.partition('<span id="count-all" hx-swap-oob="innerHTML">')[2]
+    assert ">2 unread letters<" in count.partition("count-action")[0]
     poll = unescape(re.search(r'id="poll" hx-get="([^"]*)"', news)[1])
     assert client.get(poll, headers=HTMX).status_code == 204
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -73,7 +74,7 @@ def outbox(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 def forget(request: HttpRequest) -> HttpResponseBase:
     """Forget one person's letters, before the simulators are brought back to her start."""
-    return _step_of_reset(request, reset.forget)
+    return _step_of_reset(request, lambda who: {"letters": reset.forget(who)})
 
 
 @csrf_exempt
@@ -81,11 +82,16 @@ def forget(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 def fetch(request: HttpRequest) -> HttpResponseBase:
     """Fetch one person's letters anew, after that."""
-    return _step_of_reset(request, reset.fetch)
+
+    def fetched(who: str) -> dict[str, Any]:
+        letters, failing = reset.fetch(who)
+        return {"letters": letters, "not_fetched": failing}
+
+    return _step_of_reset(request, fetched)
 
 
-def _step_of_reset(request: HttpRequest, step: Callable[[str], int]) -> HttpResponseBase:
-    """Take the control page's request, which names a person; answers with a number of letters."""
+def _step_of_reset(request: HttpRequest, step: Callable[[str], dict[str, Any]]) -> HttpResponseBase:
+    """Take the control page's request, which names a person; answers with what `step` returns."""
     token = request.headers.get("X-Demo-Token", "")
     if not token or not constant_time_compare(token, settings.DEMO_TOKEN):
         raise Http404
@@ -98,7 +104,6 @@ def _step_of_reset(request: HttpRequest, step: Callable[[str], int]) -> HttpResp
     except (ValueError, TypeError, KeyError, RecursionError):
         return JsonResponse({"error": 'the body must be {"national_id": "…"}'}, status=400)
     try:
-        letters = step(national_id)
+        return JsonResponse(step(national_id))
     except Citizen.DoesNotExist:
         return JsonResponse({"error": "no such person"}, status=404)
-    return JsonResponse({"letters": letters})
