@@ -118,6 +118,8 @@ def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
         jobs.append(Job(BROWSER, [*pytest, "-m", "browser", *arguments]))
     else:
         left_out.append("browser tests: no Chromium on this machine (package chromium)")
+    if not shutil.which("openssl"):
+        left_out.append("DPI packages judged by openssl: it is not on this machine")
     missing = [address for address in (DATABASE, REDIS) if not _answers(address)]
     if missing:
         where = " and ".join(urlsplit(address).netloc.rpartition("@")[2] for address in missing)

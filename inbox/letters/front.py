@@ -40,7 +40,7 @@ def front(viewer: Viewer, limit: int, due: tuple[datetime, datetime]) -> list[Ro
     found = _FRONT.run(
         citizen=viewer.citizen_id, now=clock.now(), start=due[0], end=due[1], limit=limit
     )
-    return [presentation.row_from(viewer, values) for values in found]
+    return [presentation.make_row(viewer, *values) for values in found]
 
 
 def _letters() -> LetterQuerySet:

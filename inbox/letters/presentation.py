@@ -127,20 +127,15 @@ ROWS = cast("LetterQuerySet", Letter.objects.values_list(*ROW_FIELDS))
 def rows(letters: LetterQuerySet, viewer: Viewer, limit: int) -> list[Row]:
     """Return at most `limit` rows of `letters`, that come of ROWS, in one query."""
     found = cast("Iterable[Sequence[Any]]", letters[:limit])
-    return [row_from(viewer, values) for values in found]
-
-
-def row_from(viewer: Viewer, values: Sequence[Any]) -> Row:
-    """Return the row of what ROW_FIELDS names, in that order."""
-    return _row(viewer, *values)
+    return [make_row(viewer, *values) for values in found]
 
 
 def row_of(letter: Letter, viewer: Viewer) -> Row:
     """Return what the list would show of `letter`."""
-    return _row(viewer, *(getattr(letter, name) for name in ROW_FIELDS))
+    return make_row(viewer, *(getattr(letter, name) for name in ROW_FIELDS))
 
 
-def _row(
+def make_row(
     viewer: Viewer,
     letter_id: UUID,
     sender_name: str,
@@ -161,6 +156,7 @@ def _row(
     expires_at: datetime | None,
     withdrawn_at: datetime | None,
 ) -> Row:
+    """Return the row of what ROW_FIELDS names, in that order."""
     locked = not viewer.may_read(security_level)
     return Row(
         id=letter_id,

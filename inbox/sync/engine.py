@@ -13,7 +13,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, When
 from django.utils import timezone
 
 from connectors import clock
@@ -105,6 +105,9 @@ def _run(
 
 
 def _record_success(row: QuerySet[Mailbox] | QuerySet[Source], token: UUID) -> None:
+    now = timezone.now()
+    # What the source said while we fetched may be about a letter that we no longer saw.
+    pinged = When(due_at__gt=F("last_attempt_at"), due_at__lte=now, then=F("due_at"))
     lease.give_back(
         row,
         token,
@@ -112,7 +115,7 @@ def _record_success(row: QuerySet[Mailbox] | QuerySet[Source], token: UUID) -> N
         failure="",
         failure_detail="",
         last_success_at=clock.now(),
-        due_at=timezone.now() + timedelta(seconds=settings.SYNC_INTERVAL_SECONDS),
+        due_at=Case(pinged, default=now + timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)),
     )
 
 

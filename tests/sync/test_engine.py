@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db.models import Q
 from django.utils import timezone
 
 from connectors import clock
@@ -16,7 +17,7 @@ from inbox.citizens.models import Citizen, InboxState
 from inbox.letters import counters
 from inbox.letters.models import Delivery, Document, Event, Letter
 from inbox.notifications.models import Notification
-from inbox.sync import engine, quarantine
+from inbox.sync import engine, quarantine, schedule
 from inbox.sync.freshness import freshness
 from inbox.sync.models import Mailbox, OutboundReceipt, Quarantined, Source
 from inbox.sync.replay import replay
@@ -179,6 +180,26 @@ def test_two_workers_do_not_fetch_the_same_mailbox(demo_citizens):
     assert not Letter.objects.exists()
     Mailbox.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert sync(Channel.NAV) == 1
+
+
+@pytest.mark.parametrize(("channel", "model"), [(Channel.NAV, Mailbox), (Channel.DIGIPOST, Source)])
+def test_a_ping_during_a_fetch_makes_for_another_at_once(
+    demo_citizens, monkeypatch, channel, model
+):
+    row = {Mailbox: Q(citizen=citizen(), source_id=channel), Source: Q(slug=channel)}[model]
+    send(demo_citizens, channel)
+    real = engine.take_in
+
+    def pinged(intake, batch, save):
+        schedule.make_due(row, model)
+        return real(intake, batch, save)
+
+    monkeypatch.setattr(engine, "take_in", pinged)
+    assert sync(channel) == 1
+    assert model.objects.get(row).due_at <= timezone.now()
+    monkeypatch.undo()
+    assert sync(channel) == 0
+    assert model.objects.get(row).due_at > timezone.now()
 
 
 def test_a_refused_source_is_shown_as_such(demo_citizens):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -23,73 +24,75 @@ from inbox.sync.opening import ask_for_content, mark_unread, open_letter
 from inbox.web.filters import read_filter
 from inbox.web.letter_words import title_of
 from inbox.web.reading import about_context, content_context, is_waiting, letter_context
-from inbox.web.sessions import citizen_required, viewer_of
+from inbox.web.sessions import P, View, citizen_required, viewer_of
 
 BACK_LENGTH_MAX = 1000
 
 
+def hers_alone(view: View[P]) -> View[P]:
+    """Answer 404 for a letter that is not there or not hers: nobody can tell which."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except Letter.DoesNotExist:
+            raise Http404 from None
+
+    return checked
+
+
 @require_safe
 @citizen_required
+@hers_alone
 def page(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """Open the letter. Reading ahead by the browser, or a HEAD, does not count as opening."""
     viewer = viewer_of(request)
     ahead = request.headers.get("Sec-Purpose", "").startswith("prefetch")
-    try:
-        if ahead or request.method == "HEAD":
-            get_letter(viewer, letter_id)
-            return HttpResponse(status=503 if ahead else 200)
-        letter = open_letter(viewer, letter_id)
-    except Letter.DoesNotExist:
-        raise Http404 from None
-    return _show(request, letter)
+    if ahead or request.method == "HEAD":
+        get_letter(viewer, letter_id)
+        return HttpResponse(status=503 if ahead else 200)
+    return _show(request, open_letter(viewer, letter_id))
 
 
 @require_POST
 @citizen_required
+@hers_alone
 def agree(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """She agrees that the sender is told: open the letter."""
-    try:
-        open_letter(viewer_of(request), letter_id, agreed=True)
-    except Letter.DoesNotExist:
-        raise Http404 from None
+    open_letter(viewer_of(request), letter_id, agreed=True)
     return redirect(_address(letter_id, request.POST.get("back", "")))
 
 
 @require_POST
 @citizen_required
+@hers_alone
 def fetch(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """She asks for content that the source withholds until the letter is opened."""
-    try:
-        ask_for_content(viewer_of(request), letter_id)
-    except Letter.DoesNotExist:
-        raise Http404 from None
+    ask_for_content(viewer_of(request), letter_id)
     return redirect(_address(letter_id, request.POST.get("back", "")))
 
 
 @require_POST
 @citizen_required
+@hers_alone
 def unread(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """She sets the letter aside to read again: back to the list, where it is unread."""
-    try:
-        mark_unread(viewer_of(request), letter_id)
-    except Letter.DoesNotExist:
-        raise Http404 from None
+    mark_unread(viewer_of(request), letter_id)
     messages.success(request, gettext("The letter is marked as unread."))
     return redirect(back_address(request.POST))
 
 
 @require_safe
 @citizen_required
+@hers_alone
 def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """Show body and documents alone, as an open page asks while they are being fetched.
 
     Never opens a letter: of one that she has not opened here, only a link is shown.
     """
     viewer = viewer_of(request)
-    try:
-        letter = page_of(get_letter(viewer, letter_id), viewer)
-    except Letter.DoesNotExist:
-        raise Http404 from None
+    letter = page_of(get_letter(viewer, letter_id), viewer)
     htmx: Any = request.htmx  # type: ignore[attr-defined]
     if not htmx:
         return redirect(_address(letter_id, request.GET.get("back", "")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,7 +15,6 @@ from connectors.world.persons import by_slug
 from inbox.archive import store
 from inbox.letters.models import Letter
 from tests.browser.conftest import (
-    CHROMIUM,
     browser_type_launch_args,  # noqa: F401
     sideways,
     violations,
@@ -27,7 +25,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("frozen_clock"),
-    pytest.mark.skipif(not (CHROMIUM or os.environ.get("CI")), reason="Chromium is not installed"),
 ]
 
 VIEWER = "chrome-extension://"
