@@ -175,11 +175,16 @@ def stand(request: pytest.FixtureRequest, make_stand: Callable[..., Stand]) -> S
 
 
 @pytest.fixture
-def real_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any], str]]:
-    """Serve an application over a real socket, with a short patience on both sides."""
-    servers = []
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait for long: neither who asks nor a simulator that does not answer."""
     monkeypatch.setattr(simulation, "SLOW_SECONDS_MAX", 2.0)
     monkeypatch.setitem(http.Http.__init__.__kwdefaults__, "timeout", 0.4)
+
+
+@pytest.fixture
+def real_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any], str]]:
+    """Serve an application over a real socket."""
+    servers = []
 
     def serve(app: Any) -> str:
         monkeypatch.setattr(http, "transport_for", lambda base_url: None)

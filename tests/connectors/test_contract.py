@@ -141,6 +141,7 @@ def test_a_fault_between_pages_loses_nothing(
     assert set(ids([first])) | set(ids(rest)) == sent
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_source_that_does_not_answer_is_given_up(
     stand: Stand, real_server: Callable[[Any], str]
 ) -> None:

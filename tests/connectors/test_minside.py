@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -296,15 +295,11 @@ def test_an_item_that_is_no_letter_at_all_is_kept(item: Any) -> None:
     assert letters == [] and json.loads(refused.raw[0].content) == item
 
 
-def test_two_thousand_letters_are_sent_and_a_thousand_fetched_in_seconds(
+def test_a_thousand_of_two_thousand_letters_are_fetched_over_real_http(
     nav: Stand, real_server: Callable[[Any], str]
 ) -> None:
-    started = time.monotonic()
     nav.simulator.send_many([nav.letter(number) for number in range(2000)])
-    assert time.monotonic() - started < 5
     base_url = real_server(nav.app)
-    started = time.monotonic()
     running = nav.connector(base_url).fetch(nav.account, None)
     batches = [next(running) for _ in range(10)]
     assert len(letters_in(batches)) == 1000
-    assert time.monotonic() - started < 5
