@@ -27,7 +27,7 @@ def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
         citizen_id=letter.citizen_id,
         letter_id=letter.id,
         kind=Event.Kind.OPENED,
-        actor_id=viewer.citizen_id,
+        actor_id=viewer.actor_id,
     )
     if mine.exists():
         return False
@@ -40,7 +40,7 @@ def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
         letter_id=letter.id,
         kind=Event.Kind.OPENED,
         at=now,
-        actor_id=viewer.citizen_id,
+        actor_id=viewer.actor_id,
     )
     if before.unread:
         with counters.changing(letter.citizen_id) as state:

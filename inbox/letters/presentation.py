@@ -204,7 +204,7 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
         documents=documents,
         deliveries=[_delivery_line(delivery) for delivery in deliveries],
         events=[
-            EventLine(event.kind, event.at, event.actor_id == viewer.citizen_id, event.detail)
+            EventLine(event.kind, event.at, event.actor_id == viewer.actor_id, event.detail)
             for event in events
         ],
     )

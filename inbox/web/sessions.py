@@ -128,6 +128,18 @@ def citizen_required(view: View[P]) -> View[P]:
     return checked
 
 
+def herself_required(view: View[P]) -> View[P]:
+    """Let the citizen herself through, behind `citizen_required`; to a helper it is 404."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not viewer_of(request).is_herself:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
 def staff_required(view: View[P]) -> View[P]:
     """Let those who run Samlepost through; for everybody else the page does not exist."""
 
