@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -64,7 +65,7 @@ def _citizen(said: dict[str, Any]) -> bool:
     citizen = Citizen(
         name=said["name"],
         email=said["email"],
-        language=said["language"] if said["language"] in ("nb", "en") else "nb",
+        language=said["language"] if said["language"] in dict(settings.LANGUAGES) else "nb",
         is_staff=said["is_operator"],
     )
     citizen.set_unusable_password()

@@ -41,6 +41,21 @@ NB = Words(
     time="%H.%M",
     day="{day}. {month}",
 )
+# Nynorsk names months, days and times of day as bokmål does.
+SE_MONTHS = (
+    "ođđajagemánu guovvamánu njukčamánu cuoŋománu miessemánu geassemánu suoidnemánu borgemánu"
+    " čakčamánu golggotmánu skábmamánu juovlamánu"
+)
+SE_SHORT = "ođđj. guov. njuk. cuo. mies. geas. suoi. borg. čakč. golg. skáb. juov."
+SE = Words(
+    months=tuple(SE_MONTHS.split()),
+    short_months=tuple(SE_SHORT.split()),
+    today="odne",
+    yesterday="ikte",
+    at=" dii. ",
+    time="%H.%M",
+    day="{month} {day}. b.",
+)
 EN = Words(
     months=tuple(EN_MONTHS.split()),
     short_months=tuple(EN_SHORT.split()),
@@ -52,11 +67,14 @@ EN = Words(
 )
 
 
+WORDS = {"nb": NB, "nn": NB, "se": SE, "en": EN}
+
+
 class Calendar:
     """Formats moments (aware datetimes) as seen from `now`."""
 
     def __init__(self, now: datetime, language: str | None) -> None:
-        self._words = EN if (language or "").startswith("en") else NB
+        self._words = WORDS.get((language or "")[:2], NB)
         self.now = now
         self.today = now.astimezone(OSLO).date()
         self._yesterday = self.today - timedelta(days=1)

@@ -54,5 +54,12 @@ def test_midnight_is_norways_on_both_sides_of_summer_time():
     assert summer.midnight(2).astimezone(UTC) == datetime(2026, 10, 25, 23, tzinfo=UTC)
 
 
+def test_nynorsk_and_sami_say_dates_in_their_own_way():
+    moment = datetime(2026, 11, 22, 13, 2, tzinfo=UTC)
+    assert Calendar(NOW, "nn").moment(moment) == "22. november 2026 kl. 14.02"
+    assert Calendar(NOW, "se").moment(moment) == "skábmamánu 22. b. 2026 dii. 14.02"
+    assert Calendar(NOW, "se").short(moment) == "ikte dii. 14.02"
+
+
 def test_an_unknown_language_is_said_in_norwegian():
     assert Calendar(NOW, None).short(NOW) == "i dag kl. 09.00"
