@@ -27,10 +27,15 @@ BEAT = {
     "receipts owed": ("inbox.sync.tasks.send_receipts", 5),
     "notifications due": ("inbox.notifications.tasks.send_due", 3),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
+    "documents to be read": ("inbox.letters.tasks.read_documents", 2),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),
 }
 
+# Long work of a kind that may wait has a queue and a worker of its own, and holds up no fetching.
+ROUTES = {"inbox.letters.tasks.read_documents": {"queue": "texts"}}
+
 app.conf.update(
+    task_routes=ROUTES,
     beat_schedule={
         name: {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 5) * 5}}
         for name, (task, seconds) in BEAT.items()

@@ -1,6 +1,6 @@
 """`make run`: set up and start the whole demo, and stop all of it on Ctrl-C.
 
-Web, worker, beat and simulators are processes of their own, each with its log under data/logs.
+Web, workers, beat and simulators are processes of their own, each with its log under data/logs.
 One that ends by itself is started again; on the way out each gets a moment to finish and is
 then ended, since Celery's warm shutdown can hang on the filesystem broker.
 """
@@ -123,6 +123,10 @@ def _children(web_port: int, simulators_port: int, logs: Path) -> dict[str, Chil
             "config.wsgi:application",
         ],
         "worker": [*python, "celery", "-A", "config", "worker", "--concurrency", "2"],
+        "reader": [
+            *[*python, "celery", "-A", "config", "worker", "--queues", "texts"],
+            *["--concurrency", "1", "--hostname", "reader@%h"],
+        ],
         "beat": [*python, "celery", "-A", "config", "beat"],
     }
     return {name: Child(name, command, logs / f"{name}.log") for name, command in commands.items()}
@@ -137,8 +141,8 @@ def _start(children: dict[str, Child], environment: dict[str, str]) -> None:
     _step(["manage.py", "migrate", "--verbosity", "0"], environment)
     _step(["manage.py", "seed_demo"], environment)
     _step(["manage.py", "collectstatic", "--noinput", "--verbosity", "0"], environment)
-    print("Starting web, worker and beat …", flush=True)
-    for name in ("web", "worker", "beat"):
+    print("Starting web, workers and beat …", flush=True)
+    for name in ("web", "worker", "reader", "beat"):
         children[name].start(environment)
     _wait(f"{environment['WEB_PUBLIC_URL']}/healthz", children["web"])
 

@@ -18,6 +18,7 @@ from inbox.letters.receive import (
     TITLE_MAX,
     Arrival,
     action_rows,
+    add_documents,
     clean,
     content_fingerprint,
     describe,
@@ -96,7 +97,7 @@ def _replace_documents(letter: Letter, arrival: Arrival) -> None:
         replaced_at=arrival.fetched_at
     )
     save_package(arrival.package, arrival.kept_blobs())
-    Document.objects.bulk_create(document_rows(arrival))
+    add_documents(document_rows(arrival))
     letter.attachments = sum(not document.is_main for document in arrival.incoming.documents)
 
 

@@ -199,6 +199,49 @@ class Document(CitizenOwned):
         return str(self.id)
 
 
+class DocumentText(CitizenOwned):
+    """The text of a kept document, for search and for reading as text; its id is the document's.
+
+    The row is the queue: written with the document, filled in after the letter can be seen.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+
+    document = models.ForeignObject(
+        Document,
+        on_delete=models.CASCADE,
+        from_fields=("citizen_id", "id"),
+        to_fields=("citizen_id", "id"),
+        related_name="texts",
+    )
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    """Real time: when to try next."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    """Real time: until when some worker has it in hand."""
+    text = models.TextField(blank=True)
+    """Pages joined by form feed."""
+    pages = models.PositiveIntegerField(default=0)
+    """How many pages the document has, also where only the first were read."""
+    links = models.JSONField(default=list, blank=True)
+    """[{"url", "page"}]: the https addresses that a PDF's annotations lead to."""
+    warnings = models.JSONField(default=list, blank=True)
+    """Any of: encrypted, broken, script, embedded_files, no_text, untagged, cut (only its first
+    pages were read), too_large, missing (the archive could not give its bytes)."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="document_text_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"text of {self.id}"
+
+
 class Event(CitizenOwned):
     """An append-only fact about a letter, shown in its timeline."""
 

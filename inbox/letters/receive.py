@@ -20,8 +20,8 @@ from connectors.contract import IncomingDocument, IncomingLetter
 from inbox.archive.models import Blob, Package
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.owned import new_id
-from inbox.letters import counters
-from inbox.letters.models import Delivery, Document, Event, Letter, Sender
+from inbox.letters import counters, texts
+from inbox.letters.models import Delivery, Document, DocumentText, Event, Letter, Sender
 
 TITLE_MAX = 255
 SNIPPET_MAX = 160
@@ -124,7 +124,7 @@ def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
     Package.objects.bulk_create([a.package for a in arrivals if a.package])
     Blob.objects.bulk_create([blob for a in arrivals for blob in a.kept_blobs()])
     Letter.objects.bulk_create(letters)
-    Document.objects.bulk_create([row for a in arrivals for row in document_rows(a)])
+    add_documents([row for a in arrivals for row in document_rows(a)])
     Event.objects.bulk_create([event for a in arrivals for event in _events(a)])
     _count(letters)
     return letters
@@ -245,6 +245,12 @@ def document_rows(arrival: Arrival) -> list[Document]:
             )
         )
     return rows
+
+
+def add_documents(documents: Sequence[Document]) -> None:
+    """Write documents, and for those whose bytes are kept the rows that wait to be read."""
+    Document.objects.bulk_create(documents)
+    DocumentText.objects.bulk_create(texts.waiting(documents))
 
 
 def clean(text: str, length: int | None = None) -> str:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.letters import reveal
+from inbox.letters import reveal, texts
 
 
 @shared_task
 def reveal_due() -> None:
     """Count letters whose day has come."""
     reveal.reveal_due()
+
+
+@shared_task
+def read_documents() -> None:
+    """Make the texts of documents that wait for it."""
+    texts.read_due()

@@ -35,7 +35,7 @@ print(json.dumps(rows, ensure_ascii=False))
 def test_every_service_has_what_it_depends_on():
     services = COMPOSE["services"]
     assert set(services) == {
-        "postgres", "redis", "simulators", "setup", "web", "worker", "beat"
+        "postgres", "redis", "simulators", "setup", "web", "worker", "reader", "beat"
     }  # fmt: skip
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
@@ -79,7 +79,7 @@ def start_as_compose_does(running: Demo) -> None:
         assert "/data" not in value or name in running.environment, f"{name} is not translated"
     assert set(ours) <= set(running.environment) | {"ALLOWED_HOSTS"}
     running.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    for name in ("simulators", "setup", "web", "worker", "beat"):
+    for name in ("simulators", "setup", "web", "worker", "reader", "beat"):
         command = translated(services[name]["command"], running)
         if name == "setup":
             running.run("-c", f"import subprocess; subprocess.run({command!r}, check=True)")
