@@ -29,6 +29,8 @@ class Citizen(AbstractBaseUser):
     language = models.CharField(max_length=8, default="nb")
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
+    welcomed_at = models.DateTimeField(null=True, blank=True)
+    """When she put away the welcome of her first log-in."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = BaseUserManager["Citizen"]()

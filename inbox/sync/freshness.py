@@ -40,6 +40,11 @@ class SourceState:
     last_success_at: datetime | None
     """By the shared clock; None before the first successful fetch."""
     active: bool
+    """She has it connected, and we still ask it."""
+    connected: bool
+    """She has not disconnected it."""
+    shared: bool
+    """A supplier's queue that holds many citizens' letters."""
 
 
 def freshness(citizen_id: UUID) -> list[SourceState]:
@@ -76,4 +81,6 @@ def _state(
         failure=failure,
         last_success_at=last_success_at,
         active=active and source_active,
+        connected=active,
+        shared=shared_queue,
     )

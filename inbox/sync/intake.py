@@ -121,7 +121,7 @@ def _sort(intake: Intake, batch: Batch) -> Sorted:
         else:
             readable.append((citizen_id, incoming))
     have = known(intake.source.slug, ((owner, item.external_id) for owner, item in readable))
-    connected = _connected_at(intake, {owner for owner, _ in readable})
+    connected, disconnected = _mailboxes(intake, {owner for owner, _ in readable})
     seen = set()
     for citizen_id, incoming in readable:
         key = (citizen_id, incoming.external_id)
@@ -130,11 +130,15 @@ def _sort(intake: Intake, batch: Batch) -> Sorted:
         seen.add(key)
         arrival = Arrival(citizen_id, intake.source.slug, incoming, clock.now())
         delivery = have.get(key)
-        if delivery is None:
+        is_news = delivery is None or delivery.fingerprint != fingerprint(incoming)
+        if is_news and citizen_id in disconnected:
+            aside = as_unreadable(incoming, quarantine.DISCONNECTED)
+            result.unreadable.append((aside, citizen_id))
+        elif delivery is None:
             since = connected.get(citizen_id)
             arrival.history = since is not None and incoming.sent_at < since - HISTORY_AFTER
             result.new.append(arrival)
-        elif delivery.fingerprint != fingerprint(incoming):
+        elif is_news:
             arrival.delivery_id, arrival.letter_id = delivery.id, delivery.letter_id
             result.changed.append((delivery, arrival))
     return result
@@ -158,11 +162,16 @@ def _owners(intake: Intake, batch: Batch) -> Mapping[str, UUID]:
     return owners
 
 
-def _connected_at(intake: Intake, citizen_ids: set[UUID]) -> dict[UUID, datetime]:
+def _mailboxes(
+    intake: Intake, citizen_ids: set[UUID]
+) -> tuple[dict[UUID, datetime], frozenset[UUID]]:
+    """Return since when each citizen is connected, and who of them has disconnected."""
     if intake.mailbox:
-        return {intake.mailbox.citizen_id: intake.mailbox.connected_at}
+        return {intake.mailbox.citizen_id: intake.mailbox.connected_at}, frozenset()
     mailboxes = Mailbox.objects.filter(source=intake.source, citizen_id__in=citizen_ids)
-    return dict(mailboxes.values_list("citizen_id", "connected_at"))
+    found = list(mailboxes.values_list("citizen_id", "connected_at", "active"))
+    since = {citizen_id: connected_at for citizen_id, connected_at, _ in found}
+    return since, frozenset(citizen_id for citizen_id, _, active in found if not active)
 
 
 def _archive(intake: Intake, batch: Sorted) -> None:

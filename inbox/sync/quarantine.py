@@ -17,12 +17,19 @@ from inbox.archive import store
 from inbox.sync.models import Mailbox, Quarantined, Source
 from inbox.sync.sources import account_of, connected
 
+DISCONNECTED = "its recipient has disconnected this source"
+"""The reason of a letter that could be read and is put aside unread (`consent.py`)."""
+
 
 def waiting() -> QuerySet[Quarantined]:
-    """Return what waits in quarantine, newest first."""
+    """Return what waits for an operator, newest first.
+
+    A letter that is put aside because she has disconnected its source is no operator's business.
+    """
     return (
         Quarantined.objects.select_related("source")
         .filter(resolved_at=None)
+        .exclude(reason=DISCONNECTED)
         .order_by("-arrived_at", "-id")
     )
 

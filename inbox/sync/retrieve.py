@@ -27,7 +27,7 @@ from inbox.letters.models import Delivery, Document, Letter
 from inbox.letters.receive import Arrival
 from inbox.sync import lease
 from inbox.sync.intake import BadDocument, Intake, deposit
-from inbox.sync.models import Retrieval, Source
+from inbox.sync.models import Mailbox, Retrieval, Source
 from inbox.sync.sources import account_of, connected
 
 log = logging.getLogger("samlepost.sync.retrieve")
@@ -39,8 +39,12 @@ BATCH = 50
 def request(letter: Letter, level: int, at: datetime) -> Retrieval | None:
     """Ask for the letter's content, in a transaction; None when it is being asked for already.
 
+    None also when she has disconnected the source: then nothing is asked of it.
+
     `level` is that of the session in which she asked. Sets `letter.content` (saved).
     """
+    if _is_disconnected(letter):
+        return None
     retrieval = Retrieval(
         citizen_id=letter.citizen_id,
         letter_id=letter.id,
@@ -54,6 +58,12 @@ def request(letter: Letter, level: int, at: datetime) -> Retrieval | None:
     letter.content = Letter.Content.REQUESTED
     letter.save(update_fields=["content"])
     return retrieval
+
+
+def _is_disconnected(letter: Letter) -> bool:
+    return Mailbox.objects.filter(
+        citizen_id=letter.citizen_id, source_id=letter.source, active=False
+    ).exists()
 
 
 def run_due() -> int:

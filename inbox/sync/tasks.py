@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.sync import engine, receipts, schedule
+from inbox.sync import engine, put_aside, receipts, schedule
 from inbox.sync import retrieve as retrieval
 
 
@@ -45,3 +45,9 @@ def retrieve(citizen_id: str, retrieval_id: str) -> None:
 def send_receipts() -> None:
     """Send the receipts that are owed."""
     receipts.send_due()
+
+
+@shared_task
+def release_put_aside() -> None:
+    """Make letters of what was put aside for those who have connected a source again."""
+    put_aside.release_due()

@@ -26,6 +26,12 @@ class Standing:
     tag: str
     """The problem in a word."""
     last_success_at: datetime | None
+    connected: bool
+    """She has not disconnected it."""
+    shared: bool
+    """A supplier's queue that holds many citizens' letters."""
+    consent: tuple[str, ...]
+    """What we fetch from it and keep, in a few sentences."""
     calendar: Calendar
 
     @property
@@ -45,12 +51,47 @@ def standings(states: Sequence[SourceState]) -> list[Standing]:
 
 def _standing(state: SourceState, calendar: Calendar) -> Standing:
     problem, advice, tag = _trouble(state)
-    return Standing(state.slug, state.label, problem, advice, tag, state.last_success_at, calendar)
+    return Standing(
+        slug=state.slug,
+        label=state.label,
+        problem=problem,
+        advice=advice,
+        tag=tag,
+        last_success_at=state.last_success_at,
+        connected=state.connected,
+        shared=state.shared,
+        consent=_consent(state),
+        calendar=calendar,
+    )
+
+
+def _consent(state: SourceState) -> tuple[str, ...]:
+    """Say what is fetched and kept, by how the source is read (`sync/engine.py`)."""
+    kept = gettext("We keep each letter with its attachments, just as it arrived.")
+    if state.shared:
+        return (
+            gettext("%(source)s receives the letters that are sent to your digital mailbox.")
+            % {"source": state.label},
+            kept,
+            gettext("The sender is told that the letter has arrived."),
+        )
+    return (
+        gettext("We ask %(source)s for the letters that lie there for you.")
+        % {"source": state.label},
+        gettext("What counts as reading there, we fetch only when you open the letter."),
+        kept,
+    )
 
 
 def _trouble(state: SourceState) -> tuple[str, str, str]:
     """Return what is wrong, what happens now, and a word for it; all empty when well."""
     source = {"source": state.label}
+    if not state.connected:
+        return (
+            gettext("Something may be missing: %(source)s is not connected.") % source,
+            gettext("Letters you have got stay here."),
+            gettext("Not connected"),
+        )
     if not state.active:
         return (
             gettext("We no longer fetch mail from %(source)s.") % source,

@@ -5,7 +5,17 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import path
 
-from inbox.web.views import demo, documents, hooks, inbox, language, letters, login, operator
+from inbox.web.views import (
+    demo,
+    documents,
+    hooks,
+    inbox,
+    language,
+    letters,
+    login,
+    operator,
+    welcome,
+)
 from inbox.web.views import sources as source_pages
 
 urlpatterns = [
@@ -26,6 +36,10 @@ urlpatterns = [
         "letters/<uuid:letter_id>/documents.zip", documents.download_all, name="documents_download"
     ),
     path("sources/", source_pages.page, name="sources"),
+    path("sources/<slug:source>/connect/", source_pages.connect, name="source_connect"),
+    path("sources/<slug:source>/disconnect/", source_pages.disconnect, name="source_disconnect"),
+    path("welcome/", welcome.page, name="welcome"),
+    path("welcome/done/", welcome.done, name="welcome_done"),
     path("language/", language.choose, name="language"),
     path("login/", login.choose, name="login"),
     path("login/start/", login.authenticate, name="login_start"),

@@ -49,8 +49,9 @@ def test_a_source_that_refuses_us_is_told_from_one_that_is_down(client, kari):
     assert "We cannot fetch" not in shown
 
 
-def test_a_source_that_was_switched_off_says_so(client, kari):
-    make_mailbox(kari, active=False)
+def test_a_source_that_we_have_switched_off_says_so(client, kari):
+    make_source(active=False)
+    make_mailbox(kari)
     assert "We no longer fetch mail from Altinn." in page(client)
 
 

@@ -56,7 +56,7 @@ def quarantine(request: HttpRequest) -> HttpResponseBase:
 def replay(request: HttpRequest, item_id: UUID) -> HttpResponseBase:
     """Try once more to make a letter of it."""
     try:
-        became_letter = replaying.replay(item_id)
+        became_letter = replaying.replay(kept.waiting().get(id=item_id).id)
     except Quarantined.DoesNotExist:
         raise Http404 from None
     if became_letter:

@@ -1,0 +1,66 @@
+"""A citizen disconnects a source, and connects it again: her consent to our fetching from it.
+
+Disconnected, nothing more is fetched for her: not on schedule, not on the source's ping, and no
+content that it withholds. Letters that she has got stay, and receipts already owed are sent, as
+they attest what has happened. A shared queue goes on being read for the others on it; a letter to
+her is put aside unread in quarantine, where she, operators and notices do not see it: left on the
+queue it would be lost when its package expires. Connecting again makes letters of what lies there.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from inbox.letters.models import Letter
+from inbox.sync import tasks
+from inbox.sync.models import Mailbox, Retrieval
+from inbox.sync.quarantine import DISCONNECTED
+from inbox.sync.wake import wake
+
+
+def disconnect(citizen_id: UUID, slug: str) -> Mailbox | None:
+    """Stop fetching from the source `slug` for her; None when she has no mailbox there.
+
+    A fetch under way loses its lease and writes nothing more.
+    """
+    with transaction.atomic():
+        mailbox = _mailbox(citizen_id, slug)
+        if mailbox is None or not mailbox.active:
+            return mailbox
+        mailbox.active = False
+        mailbox.lease_token = mailbox.lease_until = None
+        mailbox.save(update_fields=["active", "lease_token", "lease_until"])
+        asked_for = Retrieval.objects.filter(
+            citizen_id=citizen_id, state="waiting", letter__source=slug
+        )
+        letters = list(asked_for.values_list("letter_id", flat=True))
+        Retrieval.objects.filter(
+            citizen_id=citizen_id, state="waiting", letter_id__in=letters
+        ).update(state="failed", lease_until=None, last_error=DISCONNECTED)
+        Letter.objects.filter(citizen_id=citizen_id, id__in=letters).update(
+            content=Letter.Content.ON_OPEN
+        )
+    return mailbox
+
+
+def connect(citizen_id: UUID, slug: str) -> Mailbox | None:
+    """Fetch from the source `slug` for her again, at once; None when she has no mailbox there."""
+    with transaction.atomic():
+        mailbox = _mailbox(citizen_id, slug)
+        if mailbox is None or mailbox.active:
+            return mailbox
+        mailbox.active = True
+        mailbox.failures, mailbox.failure, mailbox.failure_detail = 0, "", ""
+        mailbox.due_at = None if mailbox.source.shared_queue else timezone.now()
+        mailbox.save(update_fields=["active", "failures", "failure", "failure_detail", "due_at"])
+        wake(tasks.release_put_aside)
+        wake(tasks.sync_due)
+    return mailbox
+
+
+def _mailbox(citizen_id: UUID, slug: str) -> Mailbox | None:
+    found = Mailbox.objects.select_for_update(of=("self",)).select_related("source")
+    return found.filter(citizen_id=citizen_id, source_id=slug).first()
