@@ -198,6 +198,9 @@ EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = env_text("DEFAULT_FROM_EMAIL", "Samlepost <ikke-svar@samlepost.example>")
 
+# Where citizens write who need help, find a page hard to use, or ask what is kept about them.
+CONTACT_EMAIL = env_text("CONTACT_EMAIL", "hjelp@samlepost.example")
+
 ARCHIVE_DIR = Path(env_text("ARCHIVE_DIR", str(DATA_DIR / "archive")))
 
 # How often each mailbox is asked for new letters; sources may also ping /hooks/<source>/.

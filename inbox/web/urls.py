@@ -6,6 +6,7 @@ from django.conf import settings
 from django.urls import path
 
 from inbox.web.views import (
+    about,
     demo,
     documents,
     hooks,
@@ -40,6 +41,9 @@ urlpatterns = [
     path("sources/<slug:source>/disconnect/", source_pages.disconnect, name="source_disconnect"),
     path("welcome/", welcome.page, name="welcome"),
     path("welcome/done/", welcome.done, name="welcome_done"),
+    path("help/", about.help_page, name="help"),
+    path("accessibility/", about.accessibility, name="accessibility"),
+    path("privacy/", about.privacy, name="privacy"),
     path("language/", language.choose, name="language"),
     path("login/", login.choose, name="login"),
     path("login/start/", login.authenticate, name="login_start"),

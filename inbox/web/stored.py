@@ -1,0 +1,111 @@
+"""What Samlepost keeps about a citizen, in words for her: the privacy page's list.
+
+Every table with a row of hers is named here; a test compares the list with the models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One kind of data about her."""
+
+    title: str
+    holds: str
+    """What it is."""
+    until: str
+    """When it goes away."""
+    seen_by: str
+    models: tuple[str, ...] = ()
+    """The tables in which it lies, as Django labels them."""
+
+
+def stored() -> list[Stored]:
+    """Return all that is kept, in the language of the page."""
+    account = _("Until you close your account.")
+    with_letter = _("As long as the letter.")
+    you = _("You.")
+    return [
+        Stored(
+            _("You"),
+            _(
+                "Your name, e-mail address for notifications, language, when you got your inbox and"
+                " put away the welcome, and your national identity number and mailbox address,"
+                " which are encrypted."
+            ),
+            account,
+            you,
+            ("citizens.Citizen", "citizens.Identifier"),
+        ),
+        Stored(
+            _("Your sources"),
+            _(
+                "Which sources are connected, how far we have read there,"
+                " and when that last worked."
+            ),
+            account,
+            _("You. Those who run Samlepost see how many inboxes a fault hits, not whose."),
+            ("sync.Mailbox",),
+        ),
+        Stored(
+            _("Your letters"),
+            _(
+                "Sender, titles, text, dates, deadlines, case number and where each letter came"
+                " from. We count your letters to show the numbers in the menu."
+            ),
+            _("Until you delete the letter or close your account. Never because time has passed."),
+            you,
+            ("letters.Letter", "letters.Delivery", "letters.Document", "citizens.InboxState"),
+        ),
+        Stored(
+            _("Documents and what arrived with them"),
+            _(
+                "Every file as it arrived, with its digest, in the archive;"
+                " and its text for search."
+            ),
+            with_letter,
+            you,
+            ("archive.Package", "archive.Blob", "letters.DocumentText"),
+        ),
+        Stored(
+            _("What has happened"),
+            _("When a letter came, who opened it and when, and what the sender was told."),
+            with_letter,
+            _("You. The sender learns what the receipts say."),
+            ("letters.Event", "sync.OutboundReceipt", "sync.Retrieval"),
+        ),
+        Stored(
+            _("Notifications"),
+            _("When we told you of a letter, and whether the e-mail could be sent."),
+            with_letter,
+            _("You. Your e-mail supplier sees that we have written, never what a letter says."),
+            ("notifications.Notification",),
+        ),
+        Stored(
+            _("Letters that we could not read"),
+            _(
+                "What arrived for you and could not be read, kept whole; and letters put aside"
+                " while you had disconnected their source."
+            ),
+            _("Until it can be read, or you close your account."),
+            _(
+                "Those who run Samlepost see what they need to mend the fault. They do not see"
+                " letters that were put aside."
+            ),
+            ("sync.Quarantined",),
+        ),
+        Stored(
+            _("Your session"),
+            _(
+                "That you are logged in, at which level, and ID-porten's proof of it, encrypted. In"
+                " the browser: cookies for the session, protection of forms, language and"
+                " appearance. No cookie follows you elsewhere."
+            ),
+            _("Until you log out, at most two hours. Language and appearance are kept for a year."),
+            _("Nobody. Logs hold addresses of pages and times, never names or identity numbers."),
+        ),
+    ]
