@@ -13,6 +13,7 @@ Errors::
     ├─ CursorExpired     forget the cursor, list everything
     ├─ NotPermitted      no consent, or no account there: show it, stop asking
     ├─ Gone              the source no longer has this letter or document
+    ├─ ReplyRefused      the source takes no such answer, now or later: tell her why
     └─ Misconfigured     our fault: stop this connector, tell operations
 """
 
@@ -60,6 +61,10 @@ class Gone(ConnectorError):
     """The source has removed this letter or document for good."""
 
 
+class ReplyRefused(ConnectorError):
+    """The source will not take this answer; the text is for the citizen and names nobody."""
+
+
 class Misconfigured(ConnectorError):
     """Our own settings or credentials are wrong; a person must mend them."""
 
@@ -96,6 +101,10 @@ class ReceiptKind(StrEnum):
     DELIVERED = "delivered"
     OPENED = "opened"
     CONFIRMED = "confirmed"
+    HANDLED = "handled"
+    """She says that she has done what the letter asks."""
+    REOPENED = "reopened"
+    """She takes that back."""
     NOTIFICATION_FAILED = "notification_failed"
     REJECTED = "rejected"
 
@@ -158,6 +167,96 @@ class Action:
     url: str
     label: str
     due_at: datetime | None = None
+    takes_return: bool = False
+    """The page there accepts `return_to` in its query and offers the way back to us."""
+
+
+class ReplyKind(StrEnum):
+    """How a letter can be answered."""
+
+    CHOICE = "choice"
+    """One press on one of the named choices."""
+    TEXT = "text"
+    """Free text, with attachments where the form allows them."""
+    CLOSED = "closed"
+    """It cannot, or no longer; the form's reason says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyChoice:
+    """One answer that she can give with one press."""
+
+    code: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyForm:
+    """One way to answer a letter inside the inbox."""
+
+    code: str
+    """Unique within the letter, 1 to 64 characters."""
+    kind: ReplyKind
+    label: str = ""
+    """What is asked, in the sender's words; empty: nothing but "Reply"."""
+    choices: Sequence[ReplyChoice] = ()
+    text_max: int = 0
+    """Characters; of a TEXT form."""
+    attachments_max: int = 0
+    attachment_types: Sequence[str] = ()
+    """Media types that the source takes."""
+    attachment_bytes_max: int = 0
+    """Bytes of one attachment."""
+    reason: str = ""
+    """Why it is closed, in the sender's words."""
+    settles: bool = True
+    """An answer does what the letter asks: it is handled with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMessage:
+    """One entry of the thread under a letter that the sender wrote."""
+
+    id: str
+    """Unique within the letter."""
+    at: datetime
+    text: str = field(repr=False)
+    author: str = ""
+    """Who wrote it there, as the sender says ("NAV Grünerløkka"); empty: the sender."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What the letter asks her to pay."""
+
+    amount: int
+    """In hundredths of the currency (øre)."""
+    account: str
+    """Digits of the account to pay to."""
+    kid: str = ""
+    """The payer's reference (KID): digits, perhaps with a dash at the end; empty: none."""
+    currency: str = "NOK"
+    due_at: datetime | None = None
+
+
+class SigningStatus(StrEnum):
+    """Where a document to be signed stands."""
+
+    WAITING = "waiting"
+    SIGNED = "signed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """A document that she is asked to sign at a signing service."""
+
+    status: SigningStatus
+    url: str = ""
+    """Where she signs; https."""
+    at: datetime | None = None
+    """When it was signed, rejected or expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +316,15 @@ class IncomingLetter:
     """Already opened at the source, by the citizen, then."""
     handled_at: datetime | None = None
     """Already done at the source."""
+    handled_by: str = ""
+    """Who did it there, as the source says ("You, at nav.no"); empty where it does not."""
     withdrawn: bool = False
     """The source has taken it back; our copy stays and is marked."""
-    reply_forms: Sequence[str] = ()
+    reply_forms: Sequence[ReplyForm] = ()
+    messages: Sequence[ThreadMessage] = ()
+    """The sender's side of the thread, whole each time. Her own answers we have ourselves."""
+    payment: Payment | None = None
+    signing: Signing | None = None
     notification_order: Mapping[str, object] | None = None
     """The sender's own wishes for notices (DPI varsler, repetisjoner), as plain JSON."""
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -269,12 +374,28 @@ class OutgoingReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingAttachment:
+    """A file that goes with an answer. `media_type` was found by content, not by name."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingReply:
     """A citizen's answer, for sources that take one."""
 
     reference: str
-    text: str = field(repr=False)
-    idempotency_key: str = ""
+    """What the connector put in the letter's `external_id`."""
+    form: str
+    """The code of the form that she answered."""
+    idempotency_key: str
+    """The same for every attempt at the same answer."""
+    at: datetime
+    choice: str = ""
+    text: str = field(default="", repr=False)
+    attachments: Sequence[OutgoingAttachment] = ()
 
 
 class Connector:
@@ -334,7 +455,11 @@ class Connector:
         raise Misconfigured("this source takes no receipts")
 
     def reply(self, account: Account, reply: OutgoingReply) -> str:
-        """Send the citizen's answer; returns the source's reference for it."""
+        """Send the citizen's answer; returns the source's reference for it.
+
+        Safe to repeat with the same idempotency key. Raises ReplyRefused for what no repetition
+        will mend, the contract's other errors for the rest.
+        """
         raise Misconfigured("this source takes no replies")
 
     def close(self) -> None:

@@ -93,14 +93,19 @@ def optional_moment(item: Mapping[str, Any], name: str) -> datetime | None:
         raise WrongField(f"{name} is not a time") from None
 
 
-def https_url(item: Mapping[str, Any], name: str) -> str:
-    """Return an https address that must be there. Raises WrongField."""
+def https_url(item: Mapping[str, Any], name: str, *, also_below: str = "") -> str:
+    """Return an https address that must be there. Raises WrongField.
+
+    Below `also_below`, an address that an operator has written, plain http may stand too.
+    """
     value = text(item, name, longest=URL_MAX)
     try:
         parts = urlsplit(value)
     except ValueError:
         raise WrongField(f"{name} is not an address") from None
     plain = value.isprintable() and not any(sign.isspace() for sign in value)
-    if parts.scheme != "https" or not parts.hostname or parts.username or not plain:
+    known = bool(also_below) and value.startswith(also_below.rstrip("/") + "/")
+    safe = parts.scheme == "https" or known
+    if not safe or not parts.hostname or parts.username or not plain:
         raise WrongField(f"{name} is not an https address")
     return value

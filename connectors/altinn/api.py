@@ -121,6 +121,14 @@ def _add_correspondences(app: Flask, simulator: AltinnSimulator) -> None:
         simulator.mark(stored.dialog, "read")
         return jsonify(stored.correspondence)
 
+    @app.post(f"{root}/confirm")
+    def confirm(identifier: Any) -> Response:
+        stored = _correspondence(simulator, identifier)
+        if "fetched" not in stored.marks:
+            _refuse(wire.correspondence_problem(400, 1024, "Fetch the correspondence first"))
+        simulator.confirm(stored.dialog)
+        return jsonify(stored.correspondence)
+
     @app.get(f"{root}/attachment/<uuid:attachment>/download")
     def download(identifier: Any, attachment: Any) -> Response:
         stored = _correspondence(simulator, identifier)

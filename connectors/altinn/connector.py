@@ -23,7 +23,9 @@ from connectors.contract import (
     IncomingLetter,
     Misconfigured,
     NotPermitted,
+    OutgoingReceipt,
     RawPart,
+    ReceiptKind,
     Scope,
     Temporary,
     Unreadable,
@@ -81,6 +83,7 @@ class Connector(contract.Connector):
     label = "Altinn"
     scope = Scope.PER_CITIZEN
     required_settings = ("base_url", "maskinporten_url", "client_id", "private_key_file")
+    receipts = frozenset({ReceiptKind.CONFIRMED})
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Raise Misconfigured when a setting is missing or the key cannot be read."""
@@ -159,6 +162,24 @@ class Connector(contract.Connector):
             raise
         if checksum and digest.hexdigest() != checksum:
             raise Temporary("an attachment's checksum is not the one that was declared")
+
+    def send_receipt(self, account: Account | None, receipt: OutgoingReceipt) -> None:
+        """Confirm a letter that she has opened. Raises Gone when Altinn no longer has it.
+
+        Altinn keeps the first confirmation; another one changes nothing.
+        """
+        if receipt.kind not in self.receipts:
+            raise Misconfigured(f"Altinn takes no receipt of kind {receipt.kind}")
+        account = _given(account)
+        dialog = self._get(f"{DIALOGS}/{_identifier(receipt.reference)}", account)
+        try:
+            identifier = mapping.correspondence_id(dialog)
+        except WrongField as error:
+            raise Temporary(f"the letter to confirm cannot be read: {error}") from None
+        if not identifier:
+            raise Gone("the letter has no correspondence to confirm")
+        path = f"{CORRESPONDENCES}/{identifier}/confirm"
+        self._http.post(path, headers=self._tokens.headers(account))
 
     def reread(self, account: Account | None, external_id: str, raw: Sequence[RawPart]) -> Batch:
         """Read a quarantined dialog once more."""

@@ -133,6 +133,20 @@ class AltinnSimulator(Simulator):
         with self.state.transaction() as db:
             _mark(db, dialog, kind, wire.stamp(clock.now()))
 
+    def confirm(self, dialog: str) -> None:
+        """Note the first confirmation of a letter: it is done with that, and listed anew."""
+        now = clock.now()
+        with self.state.transaction() as db:
+            row = db.execute("SELECT person, said FROM dialogs WHERE id = ?", (dialog,)).fetchone()
+            said = json.loads(row["said"])
+            if said["handled_at"]:
+                return
+            said |= {"handled_at": wire.stamp(now)}
+            db.execute(
+                "UPDATE dialogs SET said = ?, updated = ? WHERE id = ?",
+                (json.dumps(said), _next_updated(db, row["person"], now), dialog),
+            )
+
     def expire_continuation_tokens(self) -> None:
         """Let every continuation token given until now be refused."""
         with self.state.transaction() as db:

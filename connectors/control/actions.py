@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -24,16 +23,19 @@ from connectors.control.compose import (
     channel_of,
     compose,
     person_of,
+    read_text,
     read_wishes,
     whole_number,
 )
 from connectors.control.seed import Seed, channel_table
 from connectors.http import Http
+from connectors.minside.simulator import MinsideSimulator
+from connectors.pings import ping
 from connectors.simulation import FAULT_MODES, SLOW_SECONDS_MAX, Faults, Simulator
 from connectors.world.model import Channel, Person
 from connectors.world.persons import PERSONS
 
-PING_SECONDS = 2.0
+TEXT_MAX, REASON_MAX = 5_000, 500
 RESET_SECONDS = 30.0
 REQUESTS_MAX = 10_000
 
@@ -98,6 +100,23 @@ class Control:
             raise WrongInput(
                 f"{person.name} har ikke noe dokument i {CHANNEL_NAMES[channel]} som kan utløpe."
             )
+
+    def answer(self, values: Mapping[str, Any]) -> None:
+        """Let an agency answer the person's newest reply now, and tell Samlepost."""
+        person, channel, agency = self._thread(values)
+        if not agency.answer(person, channel, read_text(values, "text", TEXT_MAX).strip()):
+            raise WrongInput(f"{person.name} har ikke svart på noe i {CHANNEL_NAMES[channel]}.")
+        ping(person, channel)
+
+    def close_thread(self, values: Mapping[str, Any]) -> None:
+        """Let an agency close the person's newest open thread, and tell Samlepost."""
+        person, channel, agency = self._thread(values)
+        reason = read_text(values, "text", REASON_MAX).strip() or "Saken er avsluttet."
+        if not agency.close_thread(person, channel, reason):
+            raise WrongInput(
+                f"{person.name} har ikke noe brev i {CHANNEL_NAMES[channel]} som kan besvares."
+            )
+        ping(person, channel)
 
     def set_faults(self, values: Mapping[str, Any]) -> Faults:
         """Turn a channel's fault dial; returns how it stands."""
@@ -170,6 +189,14 @@ class Control:
             },
         }
 
+    def _thread(self, values: Mapping[str, Any]) -> tuple[Person, Channel, MinsideSimulator]:
+        person = person_of(values)
+        channel = channel_of(values, person)
+        simulator = self._simulator(channel)
+        if not isinstance(simulator, MinsideSimulator):
+            raise WrongInput(f"{CHANNEL_NAMES[channel]} tar ikke imot svar.")
+        return person, channel, simulator
+
     def _simulator(self, channel: Channel) -> Simulator:
         if channel not in self.by_channel:
             raise WrongInput("Ingen simulator leverer brev i denne kanalen.")
@@ -179,29 +206,6 @@ class Control:
 def channel_suits(channel: Channel, person: Person) -> bool:
     """Say whether a person can get letters in a channel: DPI goes to her own mailbox alone."""
     return channel not in (Channel.DIGIPOST, Channel.EBOKS) or channel == person.mailbox_supplier
-
-
-def ping(person: Person, channel: Channel) -> None:
-    """Tell Samlepost that there is a letter (a CloudEvent); polling finds it if this fails."""
-    event = {
-        "specversion": "1.0",
-        "id": str(uuid.uuid4()),
-        "source": f"urn:samlepost:simulator:{channel.value}",
-        "type": "no.samlepost.letter.available",
-        "time": datetime.now(UTC).isoformat(),
-        "alternativesubject": f"/person/{person.national_id}",
-    }
-    http = Http(inbox_url(), timeout=PING_SECONDS)
-    try:
-        http.post(
-            f"/hooks/{channel.value}/",
-            json=event,
-            headers={"Content-Type": "application/cloudevents+json"},
-        )
-    except ConnectorError as error:
-        log.info("Samlepost was not told of a letter in %s: %s", channel.value, error)
-    finally:
-        http.close()
 
 
 def _tell_inbox(step: str, person: Person) -> str:

@@ -20,7 +20,7 @@ from connectors.addresses import (
     web_public_url,
 )
 from connectors.control.actions import Control
-from connectors.control.compose import CHANNEL_NAMES, OSLO, WrongInput
+from connectors.control.compose import CHANNEL_NAMES, MIN_SIDE, OSLO, WrongInput
 from connectors.simulation import State, protect_pages
 from connectors.world.persons import AGENCIES, PERSONS
 
@@ -102,6 +102,8 @@ def _add_api(app: Flask, control: Control) -> None:
         "reset": control.reset,
         "faults": done(control.set_faults),
         "expire": done(control.expire),
+        "answer": done(control.answer),
+        "close-thread": done(control.close_thread),
         "clock": done(control.set_clock),
     }
     for name, action in posts.items():
@@ -129,6 +131,14 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
         control.expire(values)
         return "Dokumentet i det nyeste brevet er utløpt hos kilden."
 
+    def answer(values: dict[str, str]) -> str:
+        control.answer(values)
+        return "Etaten har svart."
+
+    def close_thread(values: dict[str, str]) -> str:
+        control.close_thread(values)
+        return "Tråden er lukket."
+
     def faults(values: dict[str, str]) -> str:
         dial = control.set_faults(values)
         return f"{_channel_name(values)}: {FAULT_NAMES[dial.mode].lower()}."
@@ -151,7 +161,7 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
             raise WrongInput("Ingenting er tilbakestilt: Samlepost svarte ikke som ventet.")
         raise WrongInput(f"{text} Men Samlepost har ikke hentet alle. Er en kilde nede?")
 
-    actions = [send, garbage, expire, faults, set_clock, reset]
+    actions = [send, garbage, expire, answer, close_thread, faults, set_clock, reset]
     for action in actions:
         _add_form(app, action, messages)
 
@@ -163,6 +173,7 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
             persons=PERSONS,
             agencies=AGENCIES,
             channels=_channel_rows(control),
+            agencies_that_answer=[(each.value, CHANNEL_NAMES[each]) for each in MIN_SIDE],
             faults=FAULT_NAMES,
             clock=_clock_text(),
             clock_input=clock.now().astimezone(OSLO).strftime("%Y-%m-%dT%H:%M"),

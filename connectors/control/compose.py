@@ -93,7 +93,7 @@ def read_wishes(values: Mapping[str, Any]) -> Wishes:
     """Check what a form or a JSON object asks for. Raises WrongInput."""
     person = person_of(values)
     channel = channel_of(values, person)
-    title = _text(values, "title", TITLE_MAX).replace("\n", " ").strip()
+    title = read_text(values, "title", TITLE_MAX).replace("\n", " ").strip()
     if not title:
         raise WrongInput("Brevet må ha en tittel.")
     level = whole_number(values, "level", LEVEL_SUBSTANTIAL, LEVEL_HIGH) or LEVEL_SUBSTANTIAL
@@ -102,7 +102,7 @@ def read_wishes(values: Mapping[str, Any]) -> Wishes:
         channel=channel,
         agency=_agency(values, channel),
         title=title,
-        body=_text(values, "body", BODY_MAX).strip(),
+        body=read_text(values, "body", BODY_MAX).strip(),
         due_in_days=whole_number(values, "due_in_days", 0, DUE_DAYS_MAX),
         level=level,
         needs_action=_truth(values.get("needs_action", False)),
@@ -136,7 +136,8 @@ def _agency(values: Mapping[str, Any], channel: Channel) -> Agency:
     return _AGENCIES[slug]
 
 
-def _text(values: Mapping[str, Any], name: str, longest: int) -> str:
+def read_text(values: Mapping[str, Any], name: str, longest: int) -> str:
+    """Return a text without control characters. Raises WrongInput when it is too long."""
     text = str(values.get(name) or "").replace("\r\n", "\n")
     if len(text) > longest:
         raise WrongInput(f"{name} kan ha høyst {longest} tegn.")

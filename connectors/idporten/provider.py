@@ -1,4 +1,4 @@
-"""The rules of ID-porten: its one client here, and what an authorization request must hold.
+"""The rules of ID-porten: its clients here, and what an authorization request must hold.
 
 Sources: Digdir docs `oidc_protocol_authorize.md`, `oidc_func_pkce.md`, `oidc_func_sso.md`;
 OpenID Connect Core 1.0 §3.1.2; RFC 7636 (PKCE).
@@ -20,6 +20,9 @@ LEVELS = (SUBSTANTIAL, HIGH)
 METHODS = {SUBSTANTIAL: "Minid-OTC", HIGH: "BankID"}
 """What stands in `amr`."""
 LOCALES = ("nb", "nn", "en", "se")
+SAMLEPOST = "samlepost"
+AGENCIES = ("nav", "oslo", "lanekassen")
+"""Those whose own pages are simulated."""
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 """A SHA-256 digest in base64url without padding."""
 
@@ -54,6 +57,7 @@ class Client:
 class AuthorizationRequest:
     """What the client asks for. `max_age` is in seconds, None when it did not say."""
 
+    client_id: str
     redirect_uri: str
     state: str
     nonce: str
@@ -69,29 +73,44 @@ def issuer() -> str:
     return f"{simulators_public_url()}/idporten"
 
 
-def registered_client() -> Client:
-    """Return Samlepost's registration, as the environment has it."""
-    return Client(
-        client_id="samlepost",
+def registered_clients() -> dict[str, Client]:
+    """Return every registration by client id: Samlepost's, as the environment has it, and those
+    of the simulated agencies' own pages."""
+    samlepost = Client(
+        client_id=SAMLEPOST,
         secret=os.environ.get("OIDC_CLIENT_SECRET") or "samlepost-demo-secret",
         redirect_uris=tuple(f"{url}/login/callback/" for url in web_addresses()),
         post_logout_uris=tuple(f"{url}/logged-out/" for url in web_addresses()),
         frontchannel_logout_uri=f"{web_public_url()}/logout/frontchannel/",
     )
+    return {samlepost.client_id: samlepost} | {
+        f"minside-{slug}": Client(
+            client_id=f"minside-{slug}",
+            secret=f"minside-{slug}-demo-secret",
+            redirect_uris=(f"{simulators_public_url()}/minside/{slug}/pages/callback",),
+            post_logout_uris=(),
+            frontchannel_logout_uri=f"{simulators_public_url()}/minside/{slug}/pages/frontchannel",
+        )
+        for slug in AGENCIES
+    }
 
 
-def return_address(client: Client, args: Mapping[str, str]) -> str:
-    """Return the redirect address if it is the client's. Raises UnknownClient."""
-    if args.get("client_id") != client.client_id:
+def find_client(clients: Mapping[str, Client], args: Mapping[str, str]) -> Client:
+    """Return the client that a request names, if the return address is its own.
+
+    Raises UnknownClient.
+    """
+    client = clients.get(args.get("client_id", ""))
+    if client is None:
         raise UnknownClient("klienten er ikke registrert")
     if args.get("redirect_uri") not in client.redirect_uris:
         raise UnknownClient("returadressen er ikke registrert")
-    return args["redirect_uri"]
+    return client
 
 
-def read_request(client: Client, args: Mapping[str, str]) -> AuthorizationRequest:
+def read_request(clients: Mapping[str, Client], args: Mapping[str, str]) -> AuthorizationRequest:
     """Check an authorization request. Raises UnknownClient or RequestError."""
-    redirect_uri = return_address(client, args)
+    client = find_client(clients, args)
     if args.get("response_type") != "code":
         raise RequestError("unsupported_response_type", "only the code flow is supported")
     if "openid" not in args.get("scope", "").split():
@@ -107,7 +126,8 @@ def read_request(client: Client, args: Mapping[str, str]) -> AuthorizationReques
     if prompt not in ("", "login", "none"):
         raise RequestError("invalid_request", "prompt must be login or none")
     return AuthorizationRequest(
-        redirect_uri=redirect_uri,
+        client_id=client.client_id,
+        redirect_uri=args["redirect_uri"],
         state=args["state"],
         nonce=args["nonce"],
         code_challenge=args["code_challenge"],

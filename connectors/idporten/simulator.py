@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -53,11 +54,12 @@ class IdportenSimulator(Simulator):
             __name__, static_folder=str(HERE / "static"), template_folder=str(HERE / "templates")
         )
         self.key = signing_key(keys_dir / SERVER_KEY)
-        self.client = provider.registered_client()
+        self.clients = provider.registered_clients()
+        self.client = self.clients[provider.SAMLEPOST]
         self.store = Store(state)
         self.token_fault = TokenFault.NONE
-        origin = urlsplit(self.client.frontchannel_logout_uri)
-        protect_pages(self.app, frames=[f"{origin.scheme}://{origin.netloc}"])
+        told = [urlsplit(each.frontchannel_logout_uri) for each in self.clients.values()]
+        protect_pages(self.app, frames=sorted({f"{at.scheme}://{at.netloc}" for at in told}))
         _add_browser_routes(self.app, self)
         _add_server_routes(self.app, self)
 
@@ -77,8 +79,8 @@ class IdportenSimulator(Simulator):
             return None
         return session
 
-    def exchange(self, form: dict[str, str]) -> dict[str, Any]:
-        """Return the token answer for a code. Raises RequestError."""
+    def exchange(self, client: provider.Client, form: dict[str, str]) -> dict[str, Any]:
+        """Return the token answer for a client's code. Raises RequestError."""
         if form.get("grant_type") != "authorization_code":
             raise RequestError("unsupported_grant_type", "only authorization_code is taken")
         code = form.get("code", "")
@@ -86,6 +88,8 @@ class IdportenSimulator(Simulator):
         if found is None:
             raise RequestError("invalid_grant", "the code is unknown, too old or used before")
         wanted, session = found
+        if wanted.client_id != client.client_id:
+            raise RequestError("invalid_grant", "the code was issued to another client")
         if form.get("redirect_uri") != wanted.redirect_uri:
             raise RequestError("invalid_grant", "redirect_uri is not the one of the request")
         if not hmac.compare_digest(
@@ -99,7 +103,7 @@ class IdportenSimulator(Simulator):
             "scope": "openid profile",
             "id_token": id_token(
                 self.key,
-                self.client.client_id,
+                client.client_id,
                 PERSON_BY_SLUG[session.person],
                 session,
                 nonce=wanted.nonce,
@@ -119,7 +123,7 @@ def _add_browser_routes(app: Flask, simulator: IdportenSimulator) -> None:
     def authorize() -> BaseResponse:
         args = request.args.to_dict()
         try:
-            wanted = provider.read_request(simulator.client, args)
+            wanted = provider.read_request(simulator.clients, args)
         except UnknownClient as problem:
             return _problem(str(problem))
         except RequestError as problem:
@@ -175,13 +179,14 @@ def _add_server_routes(app: Flask, simulator: IdportenSimulator) -> None:
     @app.post("/token")
     def token() -> Response:
         form = request.form.to_dict()
-        if not _is_client(simulator.client, form):
+        client = _client_of(simulator.clients, form)
+        if client is None:
             answer = jsonify(error="invalid_client")
             answer.status_code = 401
             answer.headers["WWW-Authenticate"] = 'Basic realm="idporten"'
             return answer
         try:
-            return jsonify(simulator.exchange(form))
+            return jsonify(simulator.exchange(client, form))
         except RequestError as problem:
             answer = jsonify(error=problem.code, error_description=str(problem))
             answer.status_code = 400
@@ -233,13 +238,18 @@ def _metadata() -> dict[str, Any]:
     }
 
 
-def _is_client(client: provider.Client, form: dict[str, str]) -> bool:
+def _client_of(
+    clients: Mapping[str, provider.Client], form: Mapping[str, str]
+) -> provider.Client | None:
+    """Return the client that asks, if its secret is right."""
     basic = request.authorization
     if basic is not None and basic.type == "basic":
         name, secret = basic.username or "", basic.password or ""
     else:
         name, secret = form.get("client_id", ""), form.get("client_secret", "")
-    return name == client.client_id and hmac.compare_digest(secret.encode(), client.secret.encode())
+    client = clients.get(name)
+    known = client is not None and hmac.compare_digest(secret.encode(), client.secret.encode())
+    return client if known else None
 
 
 def _challenge(verifier: str) -> str:
@@ -268,11 +278,10 @@ def _problem(text: str) -> Response:
 
 
 def _logged_out(simulator: IdportenSimulator, sid: str, target: str) -> BaseResponse:
-    frame = ""
-    if sid:
-        query = urlencode({"iss": issuer(), "sid": sid})
-        frame = f"{simulator.client.frontchannel_logout_uri}?{query}"
-    answer = Response(render_template("logged_out.html", frame=frame, target=target))
+    query = urlencode({"iss": issuer(), "sid": sid})
+    told = simulator.clients.values() if sid else ()
+    frames = [f"{client.frontchannel_logout_uri}?{query}" for client in told]
+    answer = Response(render_template("logged_out.html", frames=frames, target=target))
     answer.delete_cookie(COOKIE, path=request.script_root or "/", httponly=True, samesite="Lax")
     return answer
 

@@ -1,24 +1,21 @@
-"""The HTTP of the simulated agencies: feed, documents and receipts, for the token's citizen."""
+"""The HTTP of the simulated agencies: feed, documents, receipts, answers of the token's citizen."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 from flask import Flask, Response, abort, jsonify, request
 
 from connectors.fields import WrongField, moment, table, text
 from connectors.minside.connector import CURSOR_EXPIRED, SCOPE
+from connectors.minside.feed import stamp
+from connectors.minside.threads import Refusal
 
 if TYPE_CHECKING:
     from connectors.minside.simulator import MinsideSimulator
 
+RECEIPTS = ("opened", "handled", "reopened")
 ROOT = "/<any(nav, oslo, lanekassen):agency>/v1"
-
-
-def stamp(moment_of: datetime) -> str:
-    """Return a time as the simulator writes it; such texts sort as the times do."""
-    return moment_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
@@ -52,11 +49,24 @@ def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
             receipt["at"] = stamp(moment(said, "at"))
         except WrongField as error:
             _refuse(400, "wrong_receipt", str(error))
-        if receipt["kind"] != "opened":
-            _refuse(400, "wrong_receipt", "kind must be opened")
+        if receipt["kind"] not in RECEIPTS:
+            _refuse(400, "wrong_receipt", f"kind must be one of {', '.join(RECEIPTS)}")
         if not simulator.take_receipt(agency, person, receipt):
             _refuse(404, "not_found", "There is no such letter")
         return Response(status=204)
+
+    @app.post(f"{ROOT}/replies")
+    def replies(agency: str) -> Response:
+        person = _citizen(simulator)
+        try:
+            reference = simulator.take_reply(agency, person, request.get_json(silent=True))
+        except LookupError:
+            _refuse(404, "not_found", "There is no such letter")
+        except WrongField as error:
+            _refuse(400, "wrong_reply", str(error))
+        except Refusal as reason:
+            _refuse(409, "reply_refused", str(reason))
+        return jsonify(reference=reference)
 
 
 def _citizen(simulator: MinsideSimulator) -> str:

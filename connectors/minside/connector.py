@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,19 +15,22 @@ from connectors.contract import (
     Gone,
     Misconfigured,
     OutgoingReceipt,
+    OutgoingReply,
     RawPart,
     ReceiptKind,
+    ReplyRefused,
     Scope,
     Temporary,
     Unreadable,
 )
-from connectors.http import Http, NotFound, parse_json
+from connectors.http import Http, NotFound, Refused, parse_json
 from connectors.maskinporten.client import TokenSource
 from connectors.minside import mapping
 
 SCOPE = "samlepost:feed.read"
 PAGES_MAX = 1000
 CURSOR_MAX = 2000
+REFERENCE_MAX = 255
 CURSOR_EXPIRED = "cursor_expired"
 
 
@@ -42,7 +46,7 @@ class Connector(contract.Connector):
         "private_key_file",
         "org_number",
     )
-    receipts = frozenset({ReceiptKind.OPENED})
+    receipts = frozenset({ReceiptKind.OPENED, ReceiptKind.HANDLED, ReceiptKind.REOPENED})
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Raise Misconfigured when a setting is missing or the key cannot be read."""
@@ -73,7 +77,10 @@ class Connector(contract.Connector):
             items, more = page["items"], page["more"]
             following = _next_cursor(page, cursor, more=more)
             letters, unreadable = mapping.read_items(
-                items, account.national_id, self.settings["org_number"]
+                items,
+                account.national_id,
+                self.settings["org_number"],
+                self.settings.get("pages_url", ""),
             )
             if items:
                 yield Batch(letters, unreadable, following)
@@ -100,12 +107,13 @@ class Connector(contract.Connector):
                     [json.loads(part.content)],
                     _given(account).national_id,
                     self.settings["org_number"],
+                    self.settings.get("pages_url", ""),
                 )
                 return Batch(letters, unreadable)
         return Batch(unreadable=[Unreadable(external_id, "the item was not kept", raw)])
 
     def send_receipt(self, account: Account | None, receipt: OutgoingReceipt) -> None:
-        """Tell the agency that the citizen has opened a letter; it ignores what it knows."""
+        """Tell the agency what the citizen has done with a letter; it ignores what it knows."""
         if receipt.kind not in self.receipts:
             raise Misconfigured(f"min side takes no receipt of kind {receipt.kind}")
         self._http.post(
@@ -118,6 +126,37 @@ class Connector(contract.Connector):
             },
             headers=self._headers(_given(account)),
         )
+
+    def reply(self, account: Account, reply: OutgoingReply) -> str:
+        """Send an answer; returns the agency's reference, the same for the same key.
+
+        Raises ReplyRefused with the agency's reason when the thread is closed or the answer is
+        not one that it takes.
+        """
+        body = {
+            "letter": reply.reference,
+            "form": reply.form,
+            "idempotency_key": reply.idempotency_key,
+            "at": reply.at.isoformat(),
+            "choice": reply.choice or None,
+            "text": reply.text or None,
+            "attachments": [
+                {
+                    "name": each.name,
+                    "media_type": each.media_type,
+                    "content": base64.b64encode(each.content).decode(),
+                }
+                for each in reply.attachments
+            ],
+        }
+        try:
+            answer = self._http.post_json("replies", json=body, headers=self._headers(account))
+        except Refused as error:
+            raise ReplyRefused(_reason(error.body)) from None
+        reference = answer.get("reference") if isinstance(answer, dict) else None
+        if not isinstance(reference, str) or not 0 < len(reference) <= REFERENCE_MAX:
+            raise Temporary("the agency gave no reference for the answer")
+        return reference
 
     def close(self) -> None:
         """Let go of connections."""
@@ -150,6 +189,16 @@ def _forgotten(problem: Any) -> CursorExpired | Gone:
     if isinstance(problem, dict) and problem.get("code") == CURSOR_EXPIRED:
         return CursorExpired("the agency no longer knows the cursor")
     return Gone("the agency's feed is gone")
+
+
+def _reason(body: bytes) -> str:
+    """The agency's words for why it takes no such answer, "" where it gives none."""
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        return ""
+    detail = problem.get("detail") if isinstance(problem, dict) else None
+    return detail[:REFERENCE_MAX] if isinstance(detail, str) else ""
 
 
 def _next_cursor(page: Mapping[str, Any], cursor: str | None, *, more: bool) -> str | None:

@@ -15,10 +15,17 @@ from connectors.contract import (
     IncomingDocument,
     IncomingLetter,
     Kind,
+    Payment,
     RawPart,
     Recipient,
     RecipientKind,
+    ReplyChoice,
+    ReplyForm,
+    ReplyKind,
     SenderRef,
+    Signing,
+    SigningStatus,
+    ThreadMessage,
     Unreadable,
 )
 from connectors.fields import (
@@ -35,18 +42,25 @@ from connectors.fields import (
 
 IDENTIFIER_MAX = 255
 TITLE_MAX = 1000
+REPLY_TEXT_MAX = 10_000
+CODE_MAX = 64
+LABEL_MAX = 255
+ENTRIES_MAX = 500
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def read_items(
-    items: Iterable[Any], national_id: str, org_number: str
+    items: Iterable[Any], national_id: str, org_number: str, pages_url: str = ""
 ) -> tuple[list[IncomingLetter], list[Unreadable]]:
-    """Read the items of a page one by one: the letters, and what could not be read."""
+    """Read the items of a page one by one: the letters, and what could not be read.
+
+    `pages_url` is where the agency's own pages are, "" where all of them are https.
+    """
     letters: list[IncomingLetter] = []
     unreadable: list[Unreadable] = []
     for item in items:
         try:
-            letters.append(read_item(item, national_id, org_number))
+            letters.append(read_item(item, national_id, org_number, pages_url))
         except WrongField as error:
             unreadable.append(refused(item, str(error)))
     return letters, unreadable
@@ -67,7 +81,7 @@ def raw_part(item: Any) -> RawPart:
     return RawPart("item.json", content, "application/json")
 
 
-def read_item(item: Any, national_id: str, org_number: str) -> IncomingLetter:
+def read_item(item: Any, national_id: str, org_number: str, pages_url: str = "") -> IncomingLetter:
     """Map one item. Raises WrongField, also when its sender is not `org_number`."""
     said = table(item, "the item")
     handled_at = optional_moment(said, "handled_at")
@@ -88,13 +102,18 @@ def read_item(item: Any, national_id: str, org_number: str) -> IncomingLetter:
         documents=_documents(said),
         case_reference=optional_text(said, "case_reference", longest=255),
         same_as=_same_as(said),
-        actions=_actions(said),
+        actions=_actions(said, pages_url),
         needs_action=truth(said, "needs_action") and handled_at is None,
         wants_opening_receipt=truth(said, "wants_opening_receipt"),
         documentary_value=_documentary_value(said),
         opened_at=optional_moment(said, "opened_at"),
         handled_at=handled_at,
+        handled_by=optional_text(said, "handled_by", longest=LABEL_MAX),
         withdrawn=truth(said, "withdrawn"),
+        reply_forms=_reply_forms(said),
+        messages=[_message(table(each, "a message")) for each in _few(said, "messages")],
+        payment=_payment(said),
+        signing=_signing(said, pages_url),
         provenance={"transport": "minside"},
         raw=[raw_part(item)],
     )
@@ -132,12 +151,114 @@ def _same_as(said: Mapping[str, Any]) -> list[str]:
     return [text(key, "key", longest=255) for key in keys]
 
 
-def _actions(said: Mapping[str, Any]) -> list[Action]:
+def _actions(said: Mapping[str, Any], pages_url: str) -> list[Action]:
     if said.get("link") is None:
         return []
     link = table(said["link"], "link")
-    label = optional_text(link, "label", longest=255) or "Gå til avsenderen"
-    return [Action(https_url(link, "url"), label, optional_moment(said, "due_at"))]
+    label = optional_text(link, "label", longest=LABEL_MAX) or "Gå til avsenderen"
+    return [
+        Action(
+            https_url(link, "url", also_below=pages_url),
+            label,
+            optional_moment(said, "due_at"),
+            truth(link, "takes_return"),
+        )
+    ]
+
+
+def _few(said: Mapping[str, Any], name: str) -> list[Any]:
+    found = rows(said, name)
+    if len(found) > ENTRIES_MAX:
+        raise WrongField(f"{name} has more than {ENTRIES_MAX} entries")
+    return found
+
+
+def _reply_forms(said: Mapping[str, Any]) -> list[ReplyForm]:
+    forms = [_reply_form(table(each, "a reply form")) for each in _few(said, "reply_forms")]
+    if len({form.code for form in forms}) < len(forms):
+        raise WrongField("two reply forms have the same code")
+    return forms
+
+
+def _reply_form(said: Mapping[str, Any]) -> ReplyForm:
+    """A kind that we do not know is a form that we cannot show: the letter is refused whole."""
+    name = text(said, "kind", longest=64)
+    if name not in set(ReplyKind):
+        raise WrongField("a reply form is of no known kind")
+    kind = ReplyKind(name)
+    choices = [_choice(table(each, "a choice")) for each in _few(said, "choices")]
+    if kind is ReplyKind.CHOICE and not choices:
+        raise WrongField("a reply form has nothing to choose")
+    return ReplyForm(
+        code=text(said, "code", longest=CODE_MAX),
+        kind=kind,
+        label=optional_text(said, "label", longest=LABEL_MAX),
+        choices=choices,
+        text_max=min(_count(said, "text_max", REPLY_TEXT_MAX), REPLY_TEXT_MAX),
+        attachments_max=_count(said, "attachments_max"),
+        attachment_types=[
+            text({"type": each}, "type", longest=127) for each in _few(said, "attachment_types")
+        ],
+        attachment_bytes_max=_count(said, "attachment_bytes_max"),
+        reason=optional_text(said, "reason", longest=TITLE_MAX),
+        settles=truth(said, "settles", default=True),
+    )
+
+
+def _choice(said: Mapping[str, Any]) -> ReplyChoice:
+    return ReplyChoice(text(said, "code", longest=CODE_MAX), text(said, "label", longest=LABEL_MAX))
+
+
+def _message(said: Mapping[str, Any]) -> ThreadMessage:
+    return ThreadMessage(
+        id=text(said, "id", longest=IDENTIFIER_MAX),
+        at=moment(said, "at"),
+        text=text(said, "text"),
+        author=optional_text(said, "author", longest=LABEL_MAX),
+    )
+
+
+def _payment(said: Mapping[str, Any]) -> Payment | None:
+    """A KID or account whose check digits are wrong is shown all the same, with a warning."""
+    if said.get("payment") is None:
+        return None
+    payment = table(said["payment"], "payment")
+    amount = _count(payment, "amount", None)
+    currency = optional_text(payment, "currency", longest=3) or "NOK"
+    if not (currency.isascii() and currency.isupper() and len(currency) == 3):
+        raise WrongField("currency is not three capital letters")
+    return Payment(
+        amount=amount,
+        account=text(payment, "account", longest=34),
+        kid=optional_text(payment, "kid", longest=25),
+        currency=currency,
+        due_at=optional_moment(payment, "due_at"),
+    )
+
+
+def _signing(said: Mapping[str, Any], pages_url: str) -> Signing | None:
+    if said.get("signing") is None:
+        return None
+    signing = table(said["signing"], "signing")
+    status = text(signing, "status", longest=64)
+    if status not in set(SigningStatus):
+        raise WrongField("signing is in no known status")
+    has_url = signing.get("url") is not None
+    return Signing(
+        SigningStatus(status),
+        https_url(signing, "url", also_below=pages_url) if has_url else "",
+        optional_moment(signing, "at"),
+    )
+
+
+def _count(said: Mapping[str, Any], name: str, default: int | None = 0) -> int:
+    """A whole number from 0; `default` where it is absent, unless that is None."""
+    value = said.get(name)
+    if value is None and default is not None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**12:
+        raise WrongField(f"{name} is not a number from 0")
+    return value
 
 
 def _documents(said: Mapping[str, Any]) -> list[IncomingDocument]:

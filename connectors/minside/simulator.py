@@ -11,15 +11,20 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
+from flask import Flask
+
 from connectors import clock
+from connectors.contract import Payment, ReplyForm, Signing
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, TokenChecker
-from connectors.minside import api
-from connectors.simulation import Simulator, State, apply_faults
+from connectors.minside import api, pages, threads
+from connectors.minside.feed import append, latest, stamp
+from connectors.simulation import Simulator, State, apply_faults, protect_pages
 from connectors.world.agencies import agency
 from connectors.world.model import Agency, Channel, Person, SimulatedLetter
 
@@ -29,6 +34,7 @@ AGENCIES = {
     "lanekassen": (Channel.LANEKASSEN, "Min side – Lånekassen"),
 }
 PAGE_SIZE = 100
+HERE = Path(__file__).parent
 TABLES = (
     "CREATE TABLE IF NOT EXISTS feed (position INTEGER PRIMARY KEY AUTOINCREMENT, agency TEXT,"
     " person TEXT, id TEXT, item TEXT)",
@@ -43,6 +49,9 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS receipts (agency TEXT, idempotency_key TEXT, letter TEXT,"
     " person TEXT, kind TEXT, at TEXT, PRIMARY KEY (agency, idempotency_key))",
     "CREATE TABLE IF NOT EXISTS expired_cursors (agency TEXT)",
+    threads.TABLE,
+    *pages.TABLES,
+    "CREATE INDEX IF NOT EXISTS replies_of ON replies (agency, person, answered)",
 )
 
 
@@ -53,6 +62,10 @@ class MinsideSimulator(Simulator):
 
     def __init__(self, state: State, keys_dir: Path) -> None:
         super().__init__(state)
+        self.app = Flask(
+            __name__, static_folder=str(HERE / "static"), template_folder=str(HERE / "templates")
+        )
+        protect_pages(self.app)
         self.tokens = TokenChecker(keys_dir)
         with state.transaction() as db:
             for table in TABLES:
@@ -61,6 +74,7 @@ class MinsideSimulator(Simulator):
             self.app, state, {slug: channel.value for slug, (channel, _) in AGENCIES.items()}
         )
         api.add_routes(self.app, self)
+        pages.add_routes(self.app, self)
 
     def send(self, letter: SimulatedLetter) -> str:
         """Put a letter at the end of its agency's feed; sent again, it is a change."""
@@ -73,10 +87,14 @@ class MinsideSimulator(Simulator):
             for letter in letters:
                 _put(db, letter)
 
+    def channel_of(self, slug: str) -> Channel:
+        """Return the channel by which an agency's letters come."""
+        return AGENCIES[slug][0]
+
     def forget(self, person: Person) -> None:
         """Remove the person's entries, documents and receipts at all three."""
         with self.state.transaction() as db:
-            for table in ("feed", "documents", "receipts"):
+            for table in ("feed", "documents", "receipts", "replies", "page_sessions"):
                 db.execute(f"DELETE FROM {table} WHERE person = ?", (person.national_id,))
             db.execute(
                 "DELETE FROM contents WHERE NOT EXISTS"
@@ -92,13 +110,13 @@ class MinsideSimulator(Simulator):
                 " (SELECT 1 FROM documents WHERE documents.agency = feed.agency"
                 " AND letter = feed.id AND (deleted_at IS NULL OR deleted_at > ?))"
                 " ORDER BY position DESC LIMIT 1",
-                (slug, person.national_id, api.stamp(now)),
+                (slug, person.national_id, stamp(now)),
             ).fetchone()
             if row is None:
                 return False
             db.execute(
                 "UPDATE documents SET deleted_at = ? WHERE agency = ? AND letter = ?",
-                (api.stamp(now - timedelta(seconds=1)), slug, row["id"]),
+                (stamp(now - timedelta(seconds=1)), slug, row["id"]),
             )
         return True
 
@@ -107,7 +125,7 @@ class MinsideSimulator(Simulator):
         identifier = str(uuid4())
         item = {"id": identifier, "type": "letter", "title": None, "sent_at": "i går"}
         with self.state.transaction() as db:
-            _append(db, _slug(channel), person.national_id, identifier, item)
+            append(db, _slug(channel), person.national_id, identifier, item)
         return identifier
 
     def change(self, channel: Channel, identifier: str, **fields: Any) -> None:
@@ -119,7 +137,30 @@ class MinsideSimulator(Simulator):
                 " ORDER BY position DESC LIMIT 1",
                 (slug, identifier),
             ).fetchone()
-            _append(db, slug, row["person"], identifier, json.loads(row["item"]) | fields)
+            append(db, slug, row["person"], identifier, json.loads(row["item"]) | fields)
+
+    def take_reply(self, slug: str, person: str, body: Any) -> str:
+        """Take an answer; see `threads.take`."""
+        with self.state.transaction() as db:
+            return threads.take(db, slug, person, body)
+
+    def answer(self, person: Person, channel: Channel, words: str = "") -> bool:
+        """Let the agency answer the person's newest reply now; False when there is none."""
+        with self.state.transaction() as db:
+            return threads.answer_latest(db, _slug(channel), person.national_id, words, clock.now())
+
+    def close_thread(self, person: Person, channel: Channel, reason: str) -> bool:
+        """Close her newest letter that can be answered; False when there is none."""
+        with self.state.transaction() as db:
+            return threads.close_latest(db, _slug(channel), person.national_id, reason)
+
+    def replies(self, person: Person) -> list[dict[str, Any]]:
+        """Return what a person has answered: agency, letter, reference, said."""
+        found = self.state.connection().execute(
+            "SELECT agency, letter, reference, said FROM replies WHERE person = ? ORDER BY rowid",
+            (person.national_id,),
+        )
+        return [dict(row) | {"said": json.loads(row["said"])} for row in found]
 
     def expire_cursors(self, channel: Channel) -> None:
         """Let every cursor that the agency has given until now be unknown."""
@@ -137,6 +178,12 @@ class MinsideSimulator(Simulator):
     def page(self, slug: str, person: str, cursor: str | None) -> dict[str, Any]:
         """Return one page of the feed. Raises LookupError for a cursor that is not known."""
         db = self.state.connection()
+        if db.execute(
+            "SELECT 1 FROM replies WHERE agency = ? AND person = ? AND answered = 0",
+            (slug, person),
+        ).fetchone():
+            with self.state.transaction():
+                threads.answer_due(db, slug, person, clock.now())
         generation = _generation(db, slug)
         after = _read_cursor(cursor, generation) if cursor else 0
         rows = db.execute(
@@ -162,20 +209,18 @@ class MinsideSimulator(Simulator):
         ).fetchone()
         if row is None:
             return None
-        if row["deleted_at"] and row["deleted_at"] <= api.stamp(clock.now()):
+        if row["deleted_at"] and row["deleted_at"] <= stamp(clock.now()):
             raise LookupError("deleted")
         return row["media_type"], bytes(row["content"])
 
     def take_receipt(self, slug: str, person: str, receipt: dict[str, str]) -> bool:
         """Keep a receipt once; False when the person has no such letter."""
         with self.state.transaction() as db:
-            known = db.execute(
-                "SELECT 1 FROM feed WHERE agency = ? AND id = ? AND person = ?",
-                (slug, receipt["id"], person),
-            ).fetchone()
-            if known is None:
+            try:
+                item = latest(db, slug, person, receipt["id"])
+            except LookupError:
                 return False
-            db.execute(
+            taken = db.execute(
                 "INSERT OR IGNORE INTO receipts VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     slug,
@@ -186,6 +231,13 @@ class MinsideSimulator(Simulator):
                     receipt["at"],
                 ),
             )
+            if taken.rowcount and receipt["kind"] in ("handled", "reopened"):
+                done = receipt["kind"] == "handled"
+                said = {
+                    "handled_at": receipt["at"] if done else None,
+                    "handled_by": "Du, i Samlepost" if done else None,
+                }
+                append(db, slug, person, receipt["id"], item | said)
         return True
 
 
@@ -209,6 +261,7 @@ def sources(base_url: str, keys_dir: Path) -> list[dict[str, Any]]:
                 "client_id": CLIENT_ID,
                 "private_key_file": str(keys_dir / CLIENT_KEY),
                 "org_number": agency(slug).org_number,
+                "pages_url": pages.pages_url(slug),
             },
         }
         for slug, (channel, label) in AGENCIES.items()
@@ -224,7 +277,12 @@ def _put(db: sqlite3.Connection, letter: SimulatedLetter) -> str:
     identifier = str(uuid5(NAMESPACE_URL, f"samlepost:minside:{slug}:{letter.key}"))
     documents = _keep_documents(db, slug, identifier, letter)
     item = {**_described(letter), "id": identifier, "documents": documents}
-    _append(db, slug, letter.person.national_id, identifier, item)
+    if letter.agency_task:
+        url = pages.address(slug, identifier)
+        item["link"] = {"url": url, "label": letter.agency_task, "takes_return": True}
+        if letter.signing:
+            item["signing"]["url"] = url
+    append(db, slug, letter.person.national_id, identifier, item)
     return identifier
 
 
@@ -285,21 +343,27 @@ def _described(letter: SimulatedLetter) -> dict[str, Any]:
         "documentary_value": letter.documentary_value,
         "opened_at": _time(letter.opened_at),
         "handled_at": _time(letter.handled_at),
+        "reply_forms": [_form(form) for form in letter.reply_forms],
+        "payment": _payment(letter.payment) if letter.payment else None,
+        "signing": _signing(letter.signing) if letter.signing else None,
         "also_sent_as": list(letter.same_as),
     }
 
 
-def _append(
-    db: sqlite3.Connection, slug: str, person: str, identifier: str, item: dict[str, Any]
-) -> None:
-    db.execute(
-        "INSERT INTO feed (agency, person, id, item) VALUES (?, ?, ?, ?)",
-        (slug, person, identifier, json.dumps(item, ensure_ascii=False)),
-    )
+def _form(form: ReplyForm) -> dict[str, Any]:
+    return asdict(form) | {"kind": form.kind.value}
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return asdict(payment) | {"due_at": _time(payment.due_at)}
+
+
+def _signing(signing: Signing) -> dict[str, Any]:
+    return {"status": signing.status.value, "url": signing.url or None, "at": _time(signing.at)}
 
 
 def _time(moment: datetime | None) -> str | None:
-    return api.stamp(moment) if moment else None
+    return stamp(moment) if moment else None
 
 
 def _generation(db: sqlite3.Connection, slug: str) -> int:

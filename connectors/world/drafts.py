@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from connectors.contract import LEVEL_SUBSTANTIAL, Kind
+from connectors.contract import LEVEL_SUBSTANTIAL, Kind, Payment, ReplyForm, Signing
 from connectors.world.agencies import agency
 from connectors.world.model import (
     STUDY_DATE,
@@ -85,6 +85,11 @@ class Draft:
     """Stands for the letter's own document: the same bytes go with many letters."""
     always_opened: bool = False
     handled: datetime | None = None
+    reply_forms: tuple[ReplyForm, ...] = ()
+    payment: Payment | None = None
+    signing: Signing | None = None
+    agency_task: str = ""
+    """Words of the button to the agency's own page with the task."""
     same_as: tuple[str, ...] = ()
 
 
@@ -143,6 +148,10 @@ def finish(draft: Draft) -> SimulatedLetter:
         documentary_value=_documentary_value(draft.kind),
         opened_at=opened,
         handled_at=handled,
+        reply_forms=draft.reply_forms,
+        payment=draft.payment,
+        signing=draft.signing,
+        agency_task=draft.agency_task,
         same_as=draft.same_as,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from connectors.contract import LEVEL_SUBSTANTIAL, Kind
+from connectors.contract import LEVEL_SUBSTANTIAL, Kind, Payment, ReplyForm, Signing
 
 STUDY_DATE = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 """The moment at which the seeded world stands: 23 November 2026, 09.00 in Oslo."""
@@ -100,5 +100,11 @@ class SimulatedLetter:
     documentary_value: bool | None = None
     opened_at: datetime | None = None
     handled_at: datetime | None = None
+    reply_forms: Sequence[ReplyForm] = ()
+    """How it can be answered where the channel takes answers (min side)."""
+    payment: Payment | None = None
+    signing: Signing | None = None
+    agency_task: str = ""
+    """Words of the button to the agency's own page with the task, where the channel has one."""
     same_as: Sequence[str] = ()
     """Keys that the other channel's copy of the same letter carries."""

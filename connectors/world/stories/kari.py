@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 from connectors.contract import Kind
-from connectors.world.drafts import RECENT, Draft, Enclosure
+from connectors.world.drafts import RECENT, Draft, Enclosure, oslo
 from connectors.world.model import STUDY_DATE, Channel, Person
 from connectors.world.pdf import Heading, Items, Rows
-from connectors.world.stories import everyday, nav, study, tax
+from connectors.world.stories import answers, everyday, nav, study, tax
 from connectors.world.stories.common import complaint_guide, letter
 from connectors.world.words import number
 
@@ -45,6 +45,8 @@ def newest(person: Person) -> Iterator[Draft]:
         needs_action=True,
         case=_CASE,
         action=(nav.MY_NAV, "Send dokumentasjon"),
+        agency_task="Send dokumentasjon",
+        reply_forms=answers.write_to("Svar på brevet, og legg ved lønnsslippene", settles=True),
         enclosures=(
             Enclosure(
                 "Slik sender du dokumentasjon",
@@ -77,7 +79,7 @@ def newest(person: Person) -> Iterator[Draft]:
         person,
         "barnehage-svar",
         "oslo",
-        person.mailbox_supplier,
+        Channel.OSLO,
         date(2026, 11, 20),
         "Svar på søknad om barnehageplass",
         "Barnet ditt har fått tilbud om plass i Tveita barnehage fra 1. januar.",
@@ -88,7 +90,10 @@ def newest(person: Person) -> Iterator[Draft]:
         kind=Kind.DECISION,
         needs_action=True,
         case="BHG-2026-11893",
-        action=("https://www.oslo.kommune.no/", "Svar på tilbudet"),
+        agency_task="Svar på tilbudet",
+        reply_forms=answers.choose(
+            "Vil dere ha plassen?", ("ja", "Ja, vi tar imot plassen"), ("nei", "Nei takk")
+        ),
         enclosures=(complaint_guide("oslo", 2026),),
     )
     yield tax.coming_tax_card(person, date(2026, 11, 19))
@@ -100,6 +105,7 @@ def newest(person: Person) -> Iterator[Draft]:
         1_845,
         always_opened=True,
         handled=datetime(2026, 11, 17, 18, 20, tzinfo=UTC),
+        payment=answers.invoice(1_845, 20_270_115, oslo(date(2027, 1, 15), time(12))),
     )
     yield letter(
         person,
@@ -123,6 +129,7 @@ def newest(person: Person) -> Iterator[Draft]:
         case=_CASE,
         expires=date(2026, 12, 23),
         always_opened=True,
+        reply_forms=answers.write_to("Skriv til NAV om vedtaket"),
         enclosures=(complaint_guide("nav", 2026),),
     )
     yield everyday.appointment(
@@ -155,6 +162,7 @@ def _earlier(person: Person) -> Iterator[Draft]:
         "Du får svar innen utgangen av november.",
         kind=Kind.NOTICE,
         case="BHG-2026-11893",
+        reply_forms=answers.closed("Søknaden er behandlet. Se svaret fra 20. november."),
     )
     yield letter(
         person,

@@ -159,6 +159,7 @@ def unemployment(person: Person, lost: date, until: date) -> Iterator[Draft]:
             with_document=False,
             case=case,
             action=(MY_NAV, "Send meldekort"),
+            agency_task="Send meldekort",
         )
         day = weeks_after(day, 4)
 
@@ -302,6 +303,7 @@ def sick_pay(person: Person, on: date) -> Iterator[Draft]:
         with_document=False,
         case=case,
         action=(MY_NAV, "Send sykmeldingen"),
+        agency_task="Send sykmeldingen",
     )
     yield letter(
         person,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from connectors.contract import Kind
+from connectors.contract import Kind, Signing, SigningStatus
 from connectors.world.drafts import Draft, rng
 from connectors.world.model import Channel, Person
 from connectors.world.pdf import Heading, Items, Rows
@@ -48,6 +48,8 @@ def support(person: Person, years: range, language: str = "nb") -> Iterator[Draf
             needs_action=True,
             enclosures=(complaint_guide("lanekassen", year, language),),
             action=(MY_LOAN, "Sign the contract" if english else "Signer avtalen"),
+            agency_task="Sign the contract" if english else "Signer avtalen",
+            signing=Signing(SigningStatus.WAITING),
         )
         if year + 1 <= 2026:
             grant = total * 40 // 100

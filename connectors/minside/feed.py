@@ -1,0 +1,36 @@
+"""The journal that an agency's feed is: entries are added at its end and never changed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime
+from typing import Any
+
+
+def stamp(moment_of: datetime) -> str:
+    """Return a time as the simulator writes it; such texts sort as the times do."""
+    return moment_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def append(
+    db: sqlite3.Connection, slug: str, person: str, identifier: str, item: dict[str, Any]
+) -> None:
+    """Write an item at the feed's end."""
+    db.execute(
+        "INSERT INTO feed (agency, person, id, item) VALUES (?, ?, ?, ?)",
+        (slug, person, identifier, json.dumps(item, ensure_ascii=False)),
+    )
+
+
+def latest(db: sqlite3.Connection, slug: str, person: str, identifier: str) -> dict[str, Any]:
+    """Return a letter as it was last written. Raises LookupError when it is not the person's."""
+    row = db.execute(
+        "SELECT item FROM feed WHERE agency = ? AND id = ? AND person = ?"
+        " ORDER BY position DESC LIMIT 1",
+        (slug, identifier, person),
+    ).fetchone()
+    if row is None:
+        raise LookupError("the person has no such letter")
+    found: dict[str, Any] = json.loads(row["item"])
+    return found
