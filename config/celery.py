@@ -29,6 +29,7 @@ BEAT = {
     "notifications due": ("inbox.notifications.tasks.send_due", 3),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
     "documents to be read": ("inbox.letters.tasks.read_documents", 2),
+    "letters to delete for good": ("inbox.sync.tasks.empty_bins", 60),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),
 }
 

@@ -80,15 +80,21 @@ class InboxState(models.Model):
 
     Written in the same transaction as the letters it counts. `version` grows with every change
     that her list could show and is the list's ETag. `senders` maps a sender's id to
-    [name, number of letters].
+    [name, number of letters in the inbox, number in her archive].
     """
 
     citizen = models.OneToOneField(
         Citizen, primary_key=True, on_delete=models.CASCADE, related_name="inbox_state"
     )
+    arrived = models.PositiveIntegerField(default=0)
+    """How many letters have ever come: it only grows, so its growth is what is new."""
     letters = models.PositiveIntegerField(default=0)
+    """In the inbox, as are the unread ones."""
     unread = models.PositiveIntegerField(default=0)
+    updated = models.PositiveIntegerField(default=0)
+    """Put away by her, and then sent new content that she has not read."""
     needs_action = models.PositiveIntegerField(default=0)
+    """In the inbox or her archive."""
     version = models.PositiveBigIntegerField(default=0)
     senders = models.JSONField(default=dict)
 

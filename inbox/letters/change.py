@@ -10,9 +10,11 @@ import copy
 from collections.abc import Sequence
 from datetime import datetime
 
+from connectors import clock
 from connectors.contract import IncomingLetter
 from inbox.archive.models import Blob, Package
 from inbox.letters import counters
+from inbox.letters.filing import BIN_LASTS
 from inbox.letters.models import Delivery, Document, Event, Letter
 from inbox.letters.receive import (
     TITLE_MAX,
@@ -41,9 +43,13 @@ def change(delivery: Delivery, arrival: Arrival) -> None:
     `arrival` carries the new package version and blobs when there is new content.
     """
     incoming, at = arrival.incoming, arrival.fetched_at
-    letter = Letter.objects.select_for_update().get(
-        citizen_id=delivery.citizen_id, id=delivery.letter_id
+    letter = (
+        Letter.objects.select_for_update()
+        .filter(citizen_id=delivery.citizen_id, id=delivery.letter_id)
+        .first()
     )
+    if letter is None:
+        return  # deleted for good while the batch was on its way
     before = copy.copy(letter)
     events = _events(letter, arrival)
     describe(letter, incoming, at)
@@ -52,6 +58,7 @@ def change(delivery: Delivery, arrival: Arrival) -> None:
     if arrival.blobs:
         _replace_documents(letter, arrival)
         letter.unread = True
+        _mark_updated(letter)
         events.append(_event(letter, Event.Kind.REPLACED, at, arrival.source))
     letter.save()
     delivery.fingerprint = fingerprint(incoming)
@@ -89,6 +96,13 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
     )
     with counters.changing(letter.citizen_id):
         pass  # nothing to count, but her list has changed: a new version
+
+
+def _mark_updated(letter: Letter) -> None:
+    """New content stays where she put the letter, marked; in the bin its days begin anew."""
+    letter.updated = letter.place != Letter.Place.INBOX
+    if letter.place == Letter.Place.BIN:
+        letter.delete_at = clock.now() + BIN_LASTS
 
 
 def _replace_documents(letter: Letter, arrival: Arrival) -> None:

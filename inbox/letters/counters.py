@@ -28,30 +28,51 @@ def changing(citizen_id: UUID) -> Iterator[InboxState]:
 
 
 def add(state: InboxState, letters: Iterable[Letter]) -> None:
-    """Count letters that have come into her list."""
+    """Count letters that have come."""
     for letter in letters:
-        state.letters += 1
-        state.unread += letter.unread
-        state.needs_action += _asks(letter)
-        key = str(letter.sender_id)
-        count = state.senders.get(key, ["", 0])[1]
-        state.senders[key] = [letter.sender_name, count + 1]
+        state.arrived += 1
+        _count(state, letter, 1)
+
+
+def remove(state: InboxState, letter: Letter) -> None:
+    """Leave out a letter that is deleted."""
+    if letter.revealed:
+        _count(state, letter, -1)
 
 
 def replace(state: InboxState, before: Letter, after: Letter) -> None:
-    """Count a letter that is in her list already and has changed."""
-    state.unread = max(0, state.unread + after.unread - before.unread)
-    state.needs_action = max(0, state.needs_action + _asks(after) - _asks(before))
+    """Count a letter that has come already and has changed."""
+    if after.revealed:
+        _count(state, before, -1)
+        _count(state, after, 1)
 
 
 def recount(citizen_id: UUID) -> InboxState:
     """Count everything anew from the rows; for repair and for tests, never for a page."""
     with transaction.atomic(), changing(citizen_id) as state:
-        state.letters = state.unread = state.needs_action = 0
+        state.letters = state.unread = state.needs_action = state.updated = 0
         state.senders = {}
-        add(state, Letter.objects.filter(citizen_id=citizen_id, revealed=True).iterator())
+        for letter in Letter.objects.filter(citizen_id=citizen_id, revealed=True).iterator():
+            _count(state, letter, 1)
     return state
 
 
-def _asks(letter: Letter) -> int:
-    return int(letter.needs_action and letter.handled_at is None)
+def _count(state: InboxState, letter: Letter, by: int) -> None:
+    """Count `letter` where it lies; in the bin it counts nowhere."""
+    if letter.place == Letter.Place.BIN:
+        return
+    is_filed = letter.place == Letter.Place.FILED
+    if is_filed:
+        state.updated = max(0, state.updated + by * letter.updated)
+    else:
+        state.letters = max(0, state.letters + by)
+        state.unread = max(0, state.unread + by * letter.unread)
+    asks = letter.needs_action and letter.handled_at is None
+    state.needs_action = max(0, state.needs_action + by * asks)
+    key = str(letter.sender_id)
+    counts = state.senders.get(key, ["", 0, 0])[1:]
+    counts[is_filed] = max(0, counts[is_filed] + by)
+    if any(counts):
+        state.senders[key] = [letter.sender_name, *counts]
+    else:
+        state.senders.pop(key, None)

@@ -1,4 +1,4 @@
-"""The inbox's first page: the newest letters and those due soon, in one read.
+"""The inbox's first page: the newest letters in it and those due soon, in one read.
 
 Both parts are found by index and limited before any row is read, so that the cost does not grow
 with the number of letters.
@@ -21,14 +21,15 @@ from inbox.letters.queries import DUE_SOON_MAX, LetterQuerySet, visible
 FRONT_IDS = """
     SELECT id FROM (
         SELECT id FROM letters_letter
-        WHERE citizen_id = %s AND due_at BETWEEN %s AND %s AND handled_at IS NULL
-            AND (visible_from IS NULL OR visible_from <= %s)
+        WHERE citizen_id = %s AND place = 'inbox' AND due_at BETWEEN %s AND %s
+            AND handled_at IS NULL AND (visible_from IS NULL OR visible_from <= %s)
         ORDER BY due_at, id LIMIT %s
     ) AS due
     UNION ALL
     SELECT id FROM (
         SELECT id FROM letters_letter
-        WHERE citizen_id = %s AND (visible_from IS NULL OR visible_from <= %s)
+        WHERE citizen_id = %s AND place = 'inbox'
+            AND (visible_from IS NULL OR visible_from <= %s)
         ORDER BY received_at DESC, id DESC LIMIT %s
     ) AS newest
 """

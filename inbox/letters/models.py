@@ -52,6 +52,13 @@ class Letter(CitizenOwned):
         REQUESTED = "requested"
         GONE = "gone"
 
+    class Place(models.TextChoices):
+        """Where it lies: in one place, and it leaves that only by her hand."""
+
+        INBOX = "inbox"
+        FILED = "filed"
+        BIN = "bin"
+
     sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="+", db_index=False)
     sender_name = models.CharField(max_length=255)
     source = models.CharField(max_length=64)
@@ -86,6 +93,11 @@ class Letter(CitizenOwned):
     expires_at = models.DateTimeField(null=True, blank=True)
     """When the first source stops showing it."""
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    place = models.CharField(max_length=8, choices=Place, default=Place.INBOX)
+    updated = models.BooleanField(default=False)
+    """The sender sent new content after she had put it away, and she has not read that."""
+    delete_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: when a letter in the bin is deleted for good."""
     actions = models.JSONField(default=list, blank=True)
     """[{"url", "label", "due_at"}]: what she can do outside the letter."""
     search_open = models.TextField(blank=True)
@@ -96,10 +108,12 @@ class Letter(CitizenOwned):
     objects: ClassVar = LetterQuerySet.as_manager()
 
     class Meta:
+        # `place` stands in the keys, not in conditions: so one index serves each place, and a
+        # value that is bound at run time still finds it.
         indexes: ClassVar = [
-            models.Index(fields=["citizen", "-received_at", "-id"], name="letter_list"),
+            models.Index(fields=["citizen", "place", "-received_at", "-id"], name="letter_list"),
             models.Index(
-                fields=["citizen", "-received_at", "-id"],
+                fields=["citizen", "place", "-received_at", "-id"],
                 name="letter_unread",
                 condition=Q(unread=True),
             ),
@@ -109,16 +123,25 @@ class Letter(CitizenOwned):
                 condition=Q(needs_action=True, handled_at=None),
             ),
             models.Index(
-                fields=["citizen", "sender", "-received_at", "-id"], name="letter_by_sender"
+                fields=["citizen", "place", "sender", "-received_at", "-id"],
+                name="letter_by_sender",
             ),
             models.Index(
-                fields=["citizen", "source", "-received_at", "-id"], name="letter_by_source"
+                fields=["citizen", "place", "source", "-received_at", "-id"],
+                name="letter_by_source",
             ),
             models.Index(
-                fields=["citizen", "due_at"], name="letter_due", condition=Q(due_at__isnull=False)
+                fields=["citizen", "due_at", "id"],
+                name="letter_due",
+                condition=Q(due_at__isnull=False),
             ),
             models.Index(
                 fields=["visible_from"], name="letter_to_reveal", condition=Q(revealed=False)
+            ),
+            models.Index(
+                fields=["delete_at"],
+                name="letter_to_delete",
+                condition=Q(delete_at__isnull=False),
             ),
         ]
 
@@ -276,3 +299,58 @@ class Event(CitizenOwned):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.letter_id}"
+
+
+class Filing(CitizenOwned):
+    """What she did to some of her letters at one go, kept for a while so that it can be undone."""
+
+    class Kind(models.TextChoices):
+        TO_INBOX = "inbox"
+        TO_ARCHIVE = "filed"
+        TO_BIN = "bin"
+
+    kind = models.CharField(max_length=16, choices=Kind)
+    actor = models.ForeignKey(
+        Citizen, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    done_at = models.DateTimeField()
+    """Real time: it can be undone for a while from then."""
+    undone_at = models.DateTimeField(null=True, blank=True)
+    changes = models.JSONField(default=dict)
+    """{letter's id: [what its fields were, what they became]}."""
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["done_at"], name="filing_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class Tombstone(CitizenOwned):
+    """A delivery that she has deleted for good: that it was, and nothing of what it said.
+
+    Whatever the source offers again under the same external id is passed over. The id is that
+    of the delivery and its archive object.
+    """
+
+    source = models.CharField(max_length=64)
+    external_digest = models.CharField(max_length=64)
+    """sha256 (hex) of the external id."""
+    deleted_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True, blank=True)
+    """Real time: when its bytes had left the archive; None until then."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "source", "external_digest"], name="tombstone_unique"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["deleted_at"], name="tombstone_to_erase", condition=Q(erased_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

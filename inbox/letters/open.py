@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import datetime
 from uuid import UUID
 
 from inbox.citizens.viewer import Viewer
 from inbox.letters import counters
+from inbox.letters.filing import LONG_FIELDS
 from inbox.letters.models import Event, Letter
 
 
@@ -22,7 +22,7 @@ def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
     Must run in a transaction. A letter opened elsewhere is opened here too, once.
     """
     # Of two tabs that open it at once the second waits here and finds the first one's event.
-    Letter.objects.select_for_update().only("id").get(citizen_id=letter.citizen_id, id=letter.id)
+    before = _locked(letter)
     mine = Event.objects.filter(
         citizen_id=letter.citizen_id,
         letter_id=letter.id,
@@ -31,10 +31,10 @@ def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
     )
     if mine.exists():
         return False
-    before = copy.copy(letter)
-    letter.unread = False
-    letter.opened_at = letter.opened_at or now
-    letter.save(update_fields=["unread", "opened_at"])
+    letter.unread = letter.updated = False
+    letter.place = before.place
+    letter.opened_at = before.opened_at or now
+    letter.save(update_fields=["unread", "updated", "opened_at"])
     Event.objects.create(
         citizen_id=letter.citizen_id,
         letter_id=letter.id,
@@ -53,9 +53,16 @@ def set_unread(letter: Letter, unread: bool) -> None:
 
     Must run in a transaction.
     """
-    changing = Letter.objects.filter(citizen_id=letter.citizen_id, id=letter.id, unread=not unread)
-    before = copy.copy(letter)
-    before.unread, letter.unread = not unread, unread
-    if changing.update(unread=unread):
+    before = _locked(letter)
+    letter.unread, letter.updated = unread, before.updated and unread
+    letter.place = before.place
+    if before.unread != unread:
+        letter.save(update_fields=["unread", "updated"])
         with counters.changing(letter.citizen_id) as state:
             counters.replace(state, before, letter)
+
+
+def _locked(letter: Letter) -> Letter:
+    """Return the letter as it is now, held until the transaction ends. Raises DoesNotExist."""
+    held = Letter.objects.select_for_update().defer(*LONG_FIELDS)
+    return held.get(citizen_id=letter.citizen_id, id=letter.id)

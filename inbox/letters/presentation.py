@@ -35,6 +35,9 @@ ROW_FIELDS = (
     "content",
     "expires_at",
     "withdrawn_at",
+    "place",
+    "updated",
+    "delete_at",
 )
 
 
@@ -61,6 +64,10 @@ class Row:
     content: str
     expires_at: datetime | None
     withdrawn: bool
+    place: str
+    updated: bool
+    """New content came after she had put it away."""
+    delete_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,9 @@ def make_row(
     content: str,
     expires_at: datetime | None,
     withdrawn_at: datetime | None,
+    place: str,
+    updated: bool,
+    delete_at: datetime | None,
 ) -> Row:
     """Return the row of what ROW_FIELDS names, in that order."""
     locked = not viewer.may_read(security_level)
@@ -176,6 +186,9 @@ def make_row(
         content=content,
         expires_at=expires_at,
         withdrawn=withdrawn_at is not None,
+        place=place,
+        updated=updated,
+        delete_at=delete_at,
     )
 
 

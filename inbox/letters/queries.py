@@ -53,6 +53,14 @@ class LetterQuerySet(models.QuerySet["Letter"]):
             Q(received_at__lt=received_at) | Q(id__lt=letter_id)
         )
 
+    def in_place(self, place: str) -> Self:
+        """Letters that lie in this place (`Letter.Place`)."""
+        return self.filter(place=place)
+
+    def outside_bin(self) -> Self:
+        """Letters that she has not thrown away."""
+        return self.filter(place__in=("inbox", "filed"))
+
     def unread(self) -> Self:
         """Letters that are news to her."""
         return self.filter(unread=True)

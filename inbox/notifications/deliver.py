@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from connectors import clock
-from inbox.letters.models import Event
+from inbox.letters.models import Event, Letter
 from inbox.notifications.channels import PermanentFailure, TemporaryFailure, email
 from inbox.notifications.models import Notification
 
@@ -52,7 +52,8 @@ def send(citizen_id: UUID, notification_id: UUID) -> bool:
     if not claimed:
         return False
     notification = row.select_related("letter", "citizen").get()
-    if not notification.letter.unread or not notification.citizen.email:
+    letter = notification.letter
+    if not letter.unread or letter.place == Letter.Place.BIN or not notification.citizen.email:
         row.update(state=State.CANCELLED, lease_until=None)
         return False
     if not row.filter(state=State.WAITING).update(state=State.SENDING):

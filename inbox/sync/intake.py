@@ -29,6 +29,7 @@ from inbox.archive import store
 from inbox.archive.deposit import package_rows
 from inbox.citizens.identity import citizens_by_value
 from inbox.letters.change import change, has_new_content
+from inbox.letters.erase import erased
 from inbox.letters.models import Delivery, Letter
 from inbox.letters.receive import Arrival, fingerprint, known, receive, refusal
 from inbox.notifications.rules import queue_for
@@ -120,9 +121,10 @@ def _sort(intake: Intake, batch: Batch) -> Sorted:
             result.unreadable.append((as_unreadable(incoming, reason), citizen_id))
         else:
             readable.append((citizen_id, incoming))
-    have = known(intake.source.slug, ((owner, item.external_id) for owner, item in readable))
+    keys = [(owner, item.external_id) for owner, item in readable]
+    have, deleted = known(intake.source.slug, keys), erased(intake.source.slug, keys)
     connected, disconnected = _mailboxes(intake, {owner for owner, _ in readable})
-    seen = set()
+    seen = set(deleted)
     for citizen_id, incoming in readable:
         key = (citizen_id, incoming.external_id)
         if key in seen:

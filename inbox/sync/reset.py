@@ -20,7 +20,7 @@ from inbox.archive.models import Package
 from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import Citizen, Identifier, InboxState
 from inbox.letters import counters
-from inbox.letters.models import Letter
+from inbox.letters.models import Filing, Letter, Tombstone
 from inbox.notifications.models import OutboxEmail
 from inbox.sync import engine
 from inbox.sync.freshness import freshness
@@ -47,6 +47,8 @@ def forget(national_id: str) -> int:
         objects = _archived(citizen)
         Letter.objects.filter(citizen=citizen).delete()
         Package.objects.filter(citizen=citizen).delete()
+        Filing.objects.filter(citizen=citizen).delete()
+        Tombstone.objects.filter(citizen=citizen).delete()
         Quarantined.objects.filter(citizen=citizen).delete()
         OutboxEmail.objects.filter(to=citizen.email).delete()
         counters.recount(citizen.id)
@@ -97,5 +99,6 @@ def _release(row: QuerySet[Mailbox] | QuerySet[Source]) -> None:
 
 def _archived(citizen: Citizen) -> list[UUID]:
     packages = Package.objects.filter(citizen=citizen).values_list("id", flat=True)
+    deleted = Tombstone.objects.filter(citizen=citizen, erased_at=None)
     quarantined = Quarantined.objects.filter(citizen=citizen).values_list("id", flat=True)
-    return [*packages, *quarantined]
+    return [*packages, *deleted.values_list("id", flat=True), *quarantined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.sync import engine, put_aside, receipts, schedule
+from inbox.sync import emptying, engine, put_aside, receipts, schedule
 from inbox.sync import retrieve as retrieval
 
 
@@ -51,3 +51,9 @@ def send_receipts() -> None:
 def release_put_aside() -> None:
     """Make letters of what was put aside for those who have connected a source again."""
     put_aside.release_due()
+
+
+@shared_task
+def empty_bins() -> None:
+    """Delete for good what has lain in a bin long enough."""
+    emptying.empty_due()

@@ -14,9 +14,12 @@ from uuid import UUID
 from django.http import QueryDict
 
 from inbox.citizens.viewer import Viewer
+from inbox.letters.models import Letter
 from inbox.letters.queries import LetterQuerySet
 from inbox.web.paths import address_of
 
+PLACES = {"": "inbox", "filed": "archive", "bin": "bin"}
+"""The page that shows each place; "" is the inbox."""
 SHOW = ("unread", "action", "deadline")
 SEARCH_LENGTH_MAX = 100
 SLUG_LENGTH_MAX = 64
@@ -54,11 +57,13 @@ class Filter:
     q: str = ""
     view: str = ""
     """ "separate" shows each source as an inbox of its own."""
+    place: str = ""
+    """Which of PLACES: part of the path, not of the query."""
 
     @property
     def is_whole(self) -> bool:
-        """Nothing is filtered away: letters due soon stand on top."""
-        return not (self.show or self.sender or self.source or self.q or self.view)
+        """The whole inbox: nothing is filtered away, and letters due soon stand on top."""
+        return self == WHOLE
 
     @property
     def is_separate(self) -> bool:
@@ -70,23 +75,41 @@ class Filter:
         """Something is filtered away that "Clear filters" brings back."""
         return bool(self.show or self.sender or self.q or (self.source and not self.is_separate))
 
+    def everything(self) -> Filter:
+        """Return the filter that shows all that lies in this place."""
+        return Filter(place=self.place)
+
+    @property
+    def home(self) -> str:
+        """The address of the page that shows this place."""
+        return address_of(PLACES[self.place])
+
     def cleared(self) -> Filter:
-        """Return what "Clear filters" leads to: the whole inbox, or the whole of a separate one."""
-        return Filter(source=self.source, view=self.view) if self.is_separate else Filter()
+        """Return what "Clear filters" leads to: the whole place, or the whole separate inbox."""
+        return Filter(source=self.source, view=self.view) if self.is_separate else self.everything()
 
     def address(self, **changes: str) -> str:
-        """Return the inbox's address with this filter, changed, without what is empty.
+        """Return the list's address with this filter, changed, without what is empty.
 
         Raises TypeError for a change of what is no filter.
         """
         said = {name: getattr(self, name) for name in NAMES} | changes
         if len(said) > len(NAMES):
             raise TypeError(f"no such filter among {', '.join(changes)}")
+        home = address_of(PLACES[said.pop("place")])
         query = urlencode({name: value for name, value in said.items() if value})
-        return f"{address_of('inbox')}?{query}" if query else address_of("inbox")
+        return f"{home}?{query}" if query else home
 
     def apply(self, letters: LetterQuerySet, viewer: Viewer) -> LetterQuerySet:
-        """Narrow `letters` to what is asked for."""
+        """Narrow `letters` to what is asked for.
+
+        What needs action is shown beside the inbox from the archive too: putting a letter away
+        does not do what it asks.
+        """
+        if self.show == "action" and not self.place:
+            letters = letters.outside_bin()
+        else:
+            letters = letters.in_place(self.place or Letter.Place.INBOX)
         if self.show == "unread":
             letters = letters.unread()
         elif self.show == "action":
@@ -103,18 +126,27 @@ class Filter:
 
 
 NAMES = tuple(field.name for field in fields(Filter))
+WHOLE = Filter()
 
 
-def read_filter(query: QueryDict) -> Filter:
-    """Return what the address asks for."""
+def read_filter(query: QueryDict, place: str = "") -> Filter:
+    """Return what the address of a place's page asks for."""
     show = query.get("show", "")
     return Filter(
         show=show if show in SHOW else "",
         sender=_uuid(query.get("sender", "")),
         source=query.get("source", "")[:SLUG_LENGTH_MAX].replace("\x00", ""),
         q=" ".join(query.get("q", "").replace("\x00", " ")[:SEARCH_LENGTH_MAX].split()),
-        view="separate" if query.get("view") == "separate" else "",
+        view="separate" if query.get("view") == "separate" and not place else "",
+        place=place,
     )
+
+
+def read_address(address: str) -> Filter:
+    """Return the list that an address of ours shows; the inbox for what shows none."""
+    path, _, query = address.partition("?")
+    place = next((place for place, name in PLACES.items() if path == address_of(name)), "")
+    return read_filter(QueryDict(query), place)
 
 
 def read_position(cursor: str) -> Position | None:

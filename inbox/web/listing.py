@@ -12,6 +12,7 @@ from connectors import clock
 from inbox.citizens.viewer import Viewer
 from inbox.letters import presentation
 from inbox.letters.front import front
+from inbox.letters.models import Letter
 from inbox.letters.presentation import Row
 from inbox.letters.queries import DUE_SOON_MAX
 from inbox.web.dates import OSLO, Calendar
@@ -62,7 +63,8 @@ def read_list(
     taken = {row.id for row in soon}
     rows.sort(key=lambda row: (row.received_at, row.id), reverse=True)
     is_last, rows = len(rows) <= PAGE_ROWS, rows[:PAGE_ROWS]
-    printer = Printer(calendar, labels, asked.address() if asked != Filter() else "")
+    back = "" if asked.is_whole else asked.address()
+    printer = Printer(calendar, labels, back, asked.place or Letter.Place.INBOX)
     groups = _groups((row for row in rows if row.id not in taken), calendar, printer)
     shown = len(soon) + sum(len(group.rows) for group in groups)
     more = ""
@@ -97,7 +99,9 @@ def _read(
     if asked.is_whole and not position:
         return front(viewer, limit, due)
     letters = presentation.ROWS.visible_to(viewer)
-    page = letters.without_due(due) if asked.is_whole else asked.apply(letters, viewer)
+    page = asked.apply(letters, viewer)
+    if asked.is_whole:
+        page = page.without_due(due)
     if position:
         page = page.after(position.received_at, position.letter_id)
     return presentation.rows(page.newest_first(), viewer, limit)

@@ -34,6 +34,8 @@ def letter_context(page: LetterPage, labels: Mapping[str, str], back: str) -> di
         "initials": initials(row.sender_name),
         "color": avatar_color(row.sender_name),
         "received": _moment(row.received_at, calendar),
+        "deleted_on": calendar.full_day(row.delete_at) if row.delete_at else "",
+        "delete_address": _address("letter_delete", row.id, _kept(back)),
         "deadline": letter_words.deadline(row, calendar),
         "actions": _actions(page, calendar),
     }
@@ -44,7 +46,7 @@ def content_context(
 ) -> dict[str, Any]:
     """Return what the part with body and documents shows; `polls`: how often it was asked for."""
     row = page.row
-    query = {"back": back} if back != reverse("inbox") else {}
+    query = _kept(back)
     documents = [_document(row.id, line) for line in page.documents]
     main = next((d for d in documents if d["is_main"]), documents[0] if documents else None)
     language = (get_language() or "nb")[:2]
@@ -80,6 +82,11 @@ def about_context(
         "keeping": letter_words.keeping(page, source, calendar),
         "events": _events(page, labels, calendar),
     }
+
+
+def _kept(back: str) -> dict[str, str]:
+    """Return the way back as part of an address, where it is not the inbox."""
+    return {"back": back} if back != reverse("inbox") else {}
 
 
 def _address(name: str, letter_id: UUID, query: Mapping[str, object]) -> str:

@@ -27,6 +27,7 @@ EXPIRY_DAYS = 60
 """A source that stops showing a letter within so many days is worth a word."""
 AVATAR_COLORS = ("accent", "brand1", "brand2", "brand3", "info", "success", "neutral")
 NO_ID = UUID(int=0)
+PLACE_ICONS = {"inbox": "Inbox", "filed": "Archive", "bin": "Trash"}
 
 
 @dataclass(slots=True)
@@ -52,11 +53,17 @@ class PrintedRow:
 class Printer:
     """Prints rows; what all rows of a page share is prepared once."""
 
-    def __init__(self, calendar: Calendar, labels: Mapping[str, str], back: str) -> None:
-        """`back` is the list's address, for the way back from a letter; empty for the inbox."""
+    def __init__(
+        self, calendar: Calendar, labels: Mapping[str, str], back: str, place: str
+    ) -> None:
+        """`back` is the list's address, for the way back from a letter; empty for the inbox.
+
+        `place` is what the list shows: rows from elsewhere say where they lie.
+        """
         language = get_language() or "nb"
         self._calendar = calendar
         self._labels = labels
+        self._place = place
         self._words = _words(language)
         self._language = _base(language)
         self._before, after = reverse("letter", args=[NO_ID]).split(str(NO_ID))
@@ -85,6 +92,13 @@ class Printer:
 
     def _tags(self, row: Row) -> Iterator[Markup]:
         words = self._words
+        if row.place != self._place:
+            yield tag("neutral", PLACE_ICONS[row.place], words[row.place])
+        if row.updated:
+            yield tag("info", "ArrowsCirclepath", words["updated"])
+        if row.delete_at:
+            day = self._calendar.day(row.delete_at)
+            yield tag("warning", "Trash", words["delete_at"].format(day=day))
         if row.needs_action:
             yield tag("danger", "ExclamationmarkTriangle", words["needs_action"])
         if row.handled:
@@ -167,6 +181,11 @@ def _words(_language: str) -> dict[str, str]:
         "higher_level": gettext("Higher security level"),
         "not_kept": gettext("Not kept yet"),
         "withdrawn": gettext("Withdrawn by the sender"),
+        "inbox": gettext("In the inbox"),
+        "filed": gettext("In the archive"),
+        "bin": gettext("In the bin"),
+        "updated": gettext("Updated by the sender"),
+        "delete_at": gettext("Deleted for good on {day}"),
     }
 
 

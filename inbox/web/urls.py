@@ -9,6 +9,7 @@ from inbox.web.views import (
     about,
     demo,
     documents,
+    filing,
     hooks,
     inbox,
     language,
@@ -21,11 +22,15 @@ from inbox.web.views import sources as source_pages
 
 urlpatterns = [
     path("", inbox.page, name="inbox"),
+    path("archive/", inbox.archive, name="archive"),
+    path("bin/", inbox.thrown_away, name="bin"),
     path("changes/", inbox.changes, name="changes"),
     path("letters/<uuid:letter_id>/", letters.page, name="letter"),
     path("letters/<uuid:letter_id>/open/", letters.agree, name="letter_agree"),
     path("letters/<uuid:letter_id>/fetch/", letters.fetch, name="letter_fetch"),
     path("letters/<uuid:letter_id>/unread/", letters.unread, name="letter_unread"),
+    path("letters/<uuid:letter_id>/move/", filing.move, name="letter_move"),
+    path("letters/<uuid:letter_id>/delete/", filing.delete, name="letter_delete"),
     path("letters/<uuid:letter_id>/content/", letters.content, name="letter_content"),
     path("letters/<uuid:letter_id>/documents/<uuid:document_id>/", documents.show, name="document"),
     path(
@@ -36,6 +41,7 @@ urlpatterns = [
     path(
         "letters/<uuid:letter_id>/documents.zip", documents.download_all, name="documents_download"
     ),
+    path("undo/<uuid:filing_id>/", filing.undo, name="undo"),
     path("sources/", source_pages.page, name="sources"),
     path("sources/<slug:source>/connect/", source_pages.connect, name="source_connect"),
     path("sources/<slug:source>/disconnect/", source_pages.disconnect, name="source_disconnect"),

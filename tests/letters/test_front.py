@@ -26,6 +26,7 @@ LETTERS = st.lists(
             "visible": st.none() | DAYS,
             "due": st.none() | DAYS,
             "handled": st.booleans(),
+            "place": st.sampled_from(["inbox", "inbox", "filed", "bin"]),
         }
     ),
     max_size=12,
@@ -47,15 +48,16 @@ def test_it_is_the_newest_and_those_due_of_what_she_may_see(frozen_clock, drawn)
         return None if days is None else now + timedelta(days=days)
 
     for one in drawn:
-        make_letter(
+        letter = make_letter(
             kari if one["hers"] else ola,
             sent_at=moment(one["received"]),
             visible_from=moment(one["visible"]),
             due_at=moment(one["due"]),
             handled_at=now if one["handled"] else None,
         )
+        Letter.objects.filter(id=letter.id).update(place=one["place"])
     viewer, due = Viewer(kari.id), (now - timedelta(days=14), now + timedelta(days=14))
-    visible = Letter.objects.visible_to(viewer)
+    visible = Letter.objects.visible_to(viewer).in_place("inbox")
     newest = visible.newest_first().values_list("id", flat=True)[:LIMIT]
     expected = {*newest, *visible.due_between(*due).values_list("id", flat=True)}
     found = [row.id for row in front(viewer, LIMIT, due)]

@@ -58,7 +58,7 @@ def test_the_counts_agree_with_the_rows(kari):
     )
     state = InboxState.objects.get(citizen=kari)
     assert (state.letters, state.unread, state.needs_action, state.version) == (3, 1, 1, 1)
-    assert list(state.senders.values()) == [["NAV", 3]]
+    assert list(state.senders.values()) == [["NAV", 3, 0]]
 
 
 def test_history_keeps_its_own_date_and_is_not_unread(kari):

@@ -109,7 +109,10 @@ def test_navigation_leads_away_from_a_search():
     ("asked", "current"),
     [
         (Filter(), "/"),
-        (Filter(show="unread"), "/?show=unread"),
+        (Filter(show="unread"), "/"),
+        (Filter(show="action"), "/?show=action"),
+        (Filter(place="filed", q="skatt"), "/archive/"),
+        (Filter(place="bin"), "/bin/"),
         (Filter(source="altinn"), "/?source=altinn"),
     ],
 )

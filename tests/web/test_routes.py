@@ -15,7 +15,9 @@ from django.urls import URLPattern, get_resolver, reverse
 import inbox.web
 from connectors.contract import RawPart, Unreadable
 from inbox.citizens.models import Citizen
-from inbox.letters.models import Document
+from inbox.citizens.viewer import Viewer
+from inbox.letters import filing
+from inbox.letters.models import Document, Letter
 from inbox.sync import quarantine
 from tests.make import log_in, make_citizen, make_letter, make_source
 
@@ -42,7 +44,7 @@ PUBLIC = {
 """Whoever asks gets an answer. A route that is missing here must ask for a log-in."""
 STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
 """They do not exist for anybody but those who run Samlepost."""
-OWNED = {"letter_id", "document_id", "item_id"}
+OWNED = {"letter_id", "document_id", "item_id", "filing_id"}
 OTHER_PARAMETERS = {"number": 0, "source": "altinn"}
 METHODS = ["get", "post", "head"]
 HTMX = [{}, {"HX-Request": "true"}]
@@ -69,14 +71,21 @@ def kari() -> Citizen:
 
 @pytest.fixture
 def real(kari) -> dict[str, Any]:
-    """The ids of a letter of Kari's, its document, and a letter of hers in quarantine."""
+    """The ids of a letter of Kari's, its document, one in quarantine, and of what she filed."""
     letter = make_letter(kari, title="Kun for Kari")
     document = Document.objects.get(citizen=kari, letter_id=letter.id, is_main=True)
     broken = Unreadable("1", "no title", [RawPart("x.json", b"{}", "application/json")])
     item = quarantine.keep(make_source(), broken, kari.id)
     assert item is not None
     quarantine.record([item])
-    return {"letter_id": letter.id, "document_id": document.id, "item_id": item.id}
+    moved = filing.move(Viewer(kari.id), [make_letter(kari).id], Letter.Place.FILED)
+    assert moved is not None
+    return {
+        "letter_id": letter.id,
+        "document_id": document.id,
+        "item_id": item.id,
+        "filing_id": moved.id,
+    }
 
 
 def browser(citizen: Citizen | None = None, level: int = 4) -> Client:

@@ -13,6 +13,8 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
 from inbox.citizens.models import InboxState
+from inbox.letters.filing import BIN_LASTS
+from inbox.letters.models import Letter
 from inbox.sync.freshness import freshness, labels
 from inbox.web.filters import Filter, Position, read_filter, read_position
 from inbox.web.listing import Listing, read_list, say_count
@@ -23,19 +25,22 @@ from inbox.web.standing import standings
 @require_safe
 @citizen_required
 def page(request: HttpRequest) -> HttpResponseBase:
-    """Show the list; to htmx the list alone, or what follows the rows that it has."""
-    asked = read_filter(request.GET)
-    position = read_position(request.GET.get("after", ""))
-    htmx: Any = request.htmx  # type: ignore[attr-defined]
-    if htmx and htmx.target == "pager" and position:
-        response = render(request, "web/_more.html", _more(request, asked, position))
-    elif htmx and htmx.target == "results":
-        context = _list(request, asked, position) | {"announced": True}
-        response = push_url(render(request, "web/_list.html", context), asked.address())
-    else:
-        response = render(request, "web/inbox.html", _whole(request, asked, position))
-    patch_vary_headers(response, ["HX-Request", "HX-Target"])
-    return response
+    """Show the inbox."""
+    return _page(request, "")
+
+
+@require_safe
+@citizen_required
+def archive(request: HttpRequest) -> HttpResponseBase:
+    """Show what she has put away to keep."""
+    return _page(request, Letter.Place.FILED)
+
+
+@require_safe
+@citizen_required
+def thrown_away(request: HttpRequest) -> HttpResponseBase:
+    """Show what she has thrown away, until it is deleted for good."""
+    return _page(request, Letter.Place.BIN)
 
 
 @require_safe
@@ -43,8 +48,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
 def changes(request: HttpRequest) -> HttpResponseBase:
     """Tell a page that stands open what is new; one query while there is nothing.
 
-    `v` and `n` are the version and the number of letters that the page shows. With `keep` it
-    shows more than the first letters: it is told, but its list is left as it is.
+    `v` and `n` are the version that the page shows and how many letters had come by then. With
+    `keep` it shows more than the first letters: it is told, but its list is left as it is.
     """
     state = _state_of(request)
     etag = f'"{state.version}-{get_language()}"'
@@ -59,6 +64,22 @@ def changes(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
+def _page(request: HttpRequest, place: str) -> HttpResponseBase:
+    """Show a list; to htmx the list alone, or what follows the rows that it has."""
+    asked = read_filter(request.GET, place)
+    position = read_position(request.GET.get("after", ""))
+    htmx: Any = request.htmx  # type: ignore[attr-defined]
+    if htmx and htmx.target == "pager" and position:
+        response = render(request, "web/_more.html", _more(request, asked, position))
+    elif htmx and htmx.target == "results":
+        context = _list(request, asked, position) | {"announced": True}
+        response = push_url(render(request, "web/_list.html", context), asked.address())
+    else:
+        response = render(request, "web/inbox.html", _whole(request, asked, position))
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
 def _whole(request: HttpRequest, asked: Filter, position: Position | None) -> dict[str, Any]:
     sources = standings(freshness(viewer_of(request).citizen_id))
     chosen = next((source for source in sources if source.slug == asked.source), None)
@@ -69,7 +90,8 @@ def _whole(request: HttpRequest, asked: Filter, position: Position | None) -> di
     return _list(request, asked, position) | {
         "sources": sources,
         "failing": [source for source in shown if source.problem],
-        "title": chosen.label if chosen and asked.is_separate else gettext("Inbox"),
+        "title": chosen.label if chosen and asked.is_separate else place_name(asked.place),
+        "explained": _explained(asked.place),
         "senders": _senders(request, asked),
     }
 
@@ -82,8 +104,8 @@ def _list(request: HttpRequest, asked: Filter, position: Position | None) -> dic
         "list": listing,
         "polls": asked.is_whole and not position,
         "seen_version": state.version,
-        "seen_letters": state.letters,
-        "counted": "" if asked.is_separate else _counted(state),
+        "seen_letters": state.arrived,
+        "counted": "" if asked.is_separate or asked.place else _counted(state),
         "found": _found(asked, listing, position, state),
         "empty": "" if listing.shown else _why_empty(asked, position),
     }
@@ -103,7 +125,7 @@ def _more(request: HttpRequest, asked: Filter, position: Position) -> dict[str, 
 
 def _news(request: HttpRequest, state: InboxState) -> dict[str, Any]:
     seen = request.GET.get("n", "")
-    new = state.letters - _number(seen) if seen else 0
+    new = state.arrived - _number(seen) if seen else 0
     said = ngettext("You have {n} new letter", "You have {n} new letters", new).format(n=new)
     context: dict[str, Any] = {"said": said if new > 0 else ""}
     if "keep" in request.GET:
@@ -116,6 +138,25 @@ def _news(request: HttpRequest, state: InboxState) -> dict[str, Any]:
     return context | _list(request, Filter(), None)
 
 
+def place_name(place: str) -> str:
+    """Return what a place (one of PLACES) is called."""
+    if place == Letter.Place.FILED:
+        return gettext("Archive")
+    return gettext("Bin") if place == Letter.Place.BIN else gettext("Inbox")
+
+
+def _explained(place: str) -> str:
+    """Return what becomes of letters in a place; nothing where it goes without saying."""
+    if place == Letter.Place.FILED:
+        return gettext("Your archive keeps a letter until you delete it yourself.")
+    if place == Letter.Place.BIN:
+        return gettext(
+            "Letters are deleted for good {days} days after you put them here. "
+            "The sender still has its own copy."
+        ).format(days=BIN_LASTS.days)
+    return ""
+
+
 def _state_of(request: HttpRequest) -> InboxState:
     state = getattr(request.user, "inbox_state", None)
     return state if isinstance(state, InboxState) else InboxState()
@@ -126,16 +167,24 @@ def _number(text: str) -> int:
 
 
 def _senders(request: HttpRequest, asked: Filter) -> list[tuple[str, str]]:
-    """Return (id, name) of her senders by name; none in a separate inbox, as all count here."""
+    """Return (id, name) of her senders in this place, by name.
+
+    None in a separate inbox, as those of all would count; in the bin all whom she may look for.
+    """
     if asked.is_separate:
         return []
-    found = [(key, name) for key, (name, _) in _state_of(request).senders.items()]
+    number = 2 if asked.place == Letter.Place.FILED else 1
+    found = [
+        (key, said[0])
+        for key, said in _state_of(request).senders.items()
+        if asked.place == Letter.Place.BIN or said[number]
+    ]
     return sorted(found, key=lambda sender: sender[1].casefold())
 
 
 def _counted(state: InboxState) -> str:
     """Return "4 unread of 27 letters from 9 senders"."""
-    number = len(state.senders)
+    number = sum(inbox > 0 for _, inbox, _ in state.senders.values())
     senders = ngettext("{n} sender", "{n} senders", number).format(n=number)
     return gettext("{unread} unread of {letters} from {senders}").format(
         unread=state.unread, letters=say_count(state.letters), senders=senders
@@ -171,4 +220,8 @@ def _why_empty(asked: Filter, position: Position | None) -> str:
         return gettext("There are no more letters.")
     if asked.is_narrowed:
         return gettext("No hits. Try fewer filters.")
+    if asked.place == Letter.Place.FILED:
+        return gettext("Your archive is empty. Letters that you put away lie here.")
+    if asked.place == Letter.Place.BIN:
+        return gettext("The bin is empty.")
     return gettext("No letters yet. When someone writes to you, you will see it here.")

@@ -21,7 +21,7 @@ from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of
 from inbox.sync.freshness import labels
 from inbox.sync.opening import ask_for_content, mark_unread, open_letter
-from inbox.web.filters import read_filter
+from inbox.web.filters import read_address
 from inbox.web.letter_words import title_of
 from inbox.web.reading import about_context, content_context, is_waiting, letter_context
 from inbox.web.sessions import P, View, citizen_required, viewer_of
@@ -61,7 +61,7 @@ def page(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 def agree(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """She agrees that the sender is told: open the letter."""
     open_letter(viewer_of(request), letter_id, agreed=True)
-    return redirect(_address(letter_id, request.POST.get("back", "")))
+    return redirect(letter_address(letter_id, request.POST.get("back", "")))
 
 
 @require_POST
@@ -70,7 +70,7 @@ def agree(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 def fetch(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """She asks for content that the source withholds until the letter is opened."""
     ask_for_content(viewer_of(request), letter_id)
-    return redirect(_address(letter_id, request.POST.get("back", "")))
+    return redirect(letter_address(letter_id, request.POST.get("back", "")))
 
 
 @require_POST
@@ -95,7 +95,7 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     letter = page_of(get_letter(viewer, letter_id), viewer)
     htmx: Any = request.htmx  # type: ignore[attr-defined]
     if not htmx:
-        return redirect(_address(letter_id, request.GET.get("back", "")))
+        return redirect(letter_address(letter_id, request.GET.get("back", "")))
     context: dict[str, Any] = {"closed": True, "letter": letter.row}
     if _has_opened(letter):
         asked = request.GET.get("asked", "")
@@ -110,8 +110,7 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 
 def back_address(said: QueryDict | dict[str, str]) -> str:
     """Return the address of the list that `back` names; whatever else it holds is left out."""
-    query = said.get("back", "")[:BACK_LENGTH_MAX].partition("?")[2]
-    return read_filter(QueryDict(query)).address()
+    return read_address(said.get("back", "")[:BACK_LENGTH_MAX]).address()
 
 
 def _has_opened(letter: LetterPage) -> bool:
@@ -135,7 +134,8 @@ def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
     return render(request, "web/letter.html", letter_context(letter, labels(), back))
 
 
-def _address(letter_id: UUID, back: str) -> str:
+def letter_address(letter_id: UUID, back: str) -> str:
+    """Return the address of a letter's page that leads back to the list `back`."""
     address = reverse("letter", args=[letter_id])
     kept = back_address({"back": back})
     return f"{address}?{urlencode({'back': kept})}" if kept != reverse("inbox") else address

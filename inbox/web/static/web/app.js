@@ -37,9 +37,11 @@ document.addEventListener("htmx:afterSettle", (event) => {
 });
 
 document.addEventListener("htmx:pushedIntoHistory", () => {
-  const shown = new URLSearchParams(location.search).get("show") ?? "";
+  const said = new URLSearchParams(location.search).get("show") ?? "";
+  const shown = ["action", "deadline"].includes(said) ? said : "";
   for (const link of document.querySelectorAll("[data-show]")) {
-    link.ariaCurrent = link.dataset.show === shown ? "page" : null;
+    const isHere = link.pathname === location.pathname && link.dataset.show === shown;
+    link.ariaCurrent = isHere ? "page" : null;
   }
 });
 

@@ -1,0 +1,83 @@
+"""Deleting a letter for good: its rows at once, its bytes right after, a tombstone for the rest.
+
+A tombstone is written with the deletion and finished when the bytes are gone, so that a process
+that dies in between leaves work that is found again, never bytes that nobody knows of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.utils import timezone
+
+from connectors import clock
+from inbox.archive import store
+from inbox.archive.models import Package
+from inbox.letters import counters
+from inbox.letters.models import Delivery, Letter, Tombstone
+
+BATCH = 500
+
+
+def erase(letter: Letter) -> None:
+    """Delete a letter with all that hangs on it, and owe the removal of its bytes.
+
+    Must run in a transaction that holds the letter's row. Whatever refers to a letter by an
+    OwnedForeignKey goes with it.
+    """
+    own = {"citizen_id": letter.citizen_id}
+    deliveries = list(Delivery.objects.filter(**own, letter_id=letter.id))
+    now = clock.now()
+    Tombstone.objects.bulk_create(
+        [
+            Tombstone(
+                **own,
+                id=delivery.id,
+                source=delivery.source,
+                external_digest=_digest(delivery.external_id),
+                deleted_at=now,
+            )
+            for delivery in deliveries
+        ],
+        ignore_conflicts=True,
+    )
+    Letter.objects.filter(**own, id=letter.id).delete()
+    Package.objects.filter(**own, id__in=[delivery.id for delivery in deliveries]).delete()
+    with counters.changing(letter.citizen_id) as state:
+        counters.remove(state, letter)
+
+
+def erase_bytes(citizen_id: UUID | None = None) -> int:
+    """Remove from the archive what deleted letters left there; returns how many objects went.
+
+    Of one citizen's letters, or of everybody's.
+    """
+    owed = Tombstone.objects.filter(erased_at=None).order_by("deleted_at")
+    if citizen_id:
+        owed = owed.filter(citizen_id=citizen_id)
+    keys = list(owed.values_list("citizen_id", "id")[:BATCH])
+    for owner_id, object_id in keys:
+        store.remove(object_id)
+        Tombstone.objects.filter(citizen_id=owner_id, id=object_id).update(erased_at=timezone.now())
+    return len(keys)
+
+
+def erased(source: str, keys: Iterable[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Return which of these (citizen, external id) at `source` have been deleted for good."""
+    wanted: dict[UUID, dict[str, str]] = defaultdict(dict)
+    for citizen_id, external_id in keys:
+        wanted[citizen_id][_digest(external_id)] = external_id
+    return {
+        (citizen_id, by_digest[digest])
+        for citizen_id, by_digest in wanted.items()
+        for digest in Tombstone.objects.filter(
+            citizen_id=citizen_id, source=source, external_digest__in=list(by_digest)
+        ).values_list("external_digest", flat=True)
+    }
+
+
+def _digest(external_id: str) -> str:
+    return hashlib.sha256(external_id.encode()).hexdigest()

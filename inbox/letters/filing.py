@@ -1,0 +1,181 @@
+"""Putting letters away and getting them back: inbox, archive and bin, and undoing it.
+
+She may do it with what the session may read. Nothing here tells a source anything.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from connectors import clock
+from inbox.citizens.viewer import Viewer
+from inbox.letters import counters
+from inbox.letters.models import Filing, Letter
+
+BIN_LASTS = timedelta(days=30)
+"""So long a letter lies in the bin before it is deleted for good."""
+UNDO_LASTS = timedelta(hours=24)
+LONG_FIELDS = ("body", "search_open", "search_full", "actions")
+"""What no counting or filing looks at."""
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What came of an undoing."""
+
+    restored: int
+    left: int
+    """Letters that something else has changed since, or that are gone: left as they are."""
+
+
+def move(viewer: Viewer, letter_ids: Iterable[UUID], place: str) -> Filing | None:
+    """Move letters to a place (`Letter.Place`). Returns what can be undone, None for nothing.
+
+    Letters that are not hers, that lie there already, or above the level of her session are
+    left out.
+    """
+    delete_at = clock.now() + BIN_LASTS if place == Letter.Place.BIN else None
+    moved = {"place": place, "updated": False, "delete_at": delete_at}
+
+    def changed(letter: Letter) -> Fields:
+        return {} if letter.place == place else moved
+
+    return _file(viewer, letter_ids, Filing.Kind(place), changed)
+
+
+def delete_now(viewer: Viewer, letter_id: UUID) -> bool:
+    """Let a letter in the bin be deleted at the next emptying; False when it lies elsewhere.
+
+    Raises Letter.DoesNotExist, also for one above the level of the session.
+    """
+    with transaction.atomic():
+        found = _hold(viewer, [letter_id])
+        if not found:
+            raise Letter.DoesNotExist
+        letter = found[0]
+        if letter.place != Letter.Place.BIN:
+            return False
+        letter.delete_at = clock.now()
+        letter.save(update_fields=["delete_at"])
+    return True
+
+
+def undo(viewer: Viewer, filing_id: UUID) -> Undone:
+    """Put the letters of one filing back as they were; doing it again changes nothing.
+
+    Raises Filing.DoesNotExist for what is not hers, or too long ago.
+    """
+    with transaction.atomic():
+        filing = Filing.objects.select_for_update().get(
+            citizen_id=viewer.citizen_id, id=filing_id, done_at__gt=timezone.now() - UNDO_LASTS
+        )
+        if filing.undone_at:
+            return Undone(0, 0)
+        letters = _hold(viewer, map(UUID, filing.changes))
+        back = {}
+        for letter in letters:
+            before, after = filing.changes[str(letter.id)]
+            if _plain(letter, after) == after:
+                back[letter.id] = before
+        _write(viewer.citizen_id, letters, back)
+        filing.undone_at = timezone.now()
+        filing.save(update_fields=["undone_at"])
+    return Undone(len(back), len(filing.changes) - len(back))
+
+
+def forget_old() -> int:
+    """Delete filings that can no longer be undone; returns how many."""
+    old = Filing.objects.filter(done_at__lte=timezone.now() - UNDO_LASTS)
+    return old.delete()[0]
+
+
+def _file(
+    viewer: Viewer,
+    letter_ids: Iterable[UUID],
+    kind: Filing.Kind,
+    changed: Callable[[Letter], Fields],
+) -> Filing | None:
+    """Change each letter by what `changed` says of it, and keep what it was."""
+    with transaction.atomic():
+        letters = _hold(viewer, letter_ids)
+        new = {letter.id: fields for letter in letters if (fields := changed(letter))}
+        if not new:
+            return None
+        filing = Filing(
+            citizen_id=viewer.citizen_id,
+            kind=kind,
+            actor_id=viewer.actor_id,
+            done_at=timezone.now(),
+            changes={
+                str(letter.id): [_plain(letter, new[letter.id]), _stored(new[letter.id])]
+                for letter in letters
+                if letter.id in new
+            },
+        )
+        _write(viewer.citizen_id, letters, new)
+        filing.save(force_insert=True)
+    return filing
+
+
+def _hold(viewer: Viewer, letter_ids: Iterable[UUID]) -> list[Letter]:
+    """Return those of the letters that she may file, held until the transaction ends."""
+    # In one order everywhere, so that two of her tabs never wait for each other's rows.
+    return list(
+        Letter.objects.visible_to(viewer)
+        .select_for_update(of=("self",))
+        .filter(id__in=list(letter_ids), security_level__lte=viewer.level)
+        .defer(*LONG_FIELDS)
+        .order_by("id")
+    )
+
+
+def _write(citizen_id: UUID, letters: Iterable[Letter], new: Mapping[UUID, Fields]) -> None:
+    """Write new values with one statement for each set of them, and count the letters anew."""
+    alike: dict[str, list[UUID]] = defaultdict(list)
+    fields_of = {}
+    for letter_id, fields in new.items():
+        key = json.dumps(_stored(fields), sort_keys=True)
+        alike[key].append(letter_id)
+        fields_of[key] = _loaded(fields)
+    for key, ids in alike.items():
+        Letter.objects.filter(citizen_id=citizen_id, id__in=ids).update(**fields_of[key])
+    if new:
+        with counters.changing(citizen_id) as state:
+            for letter in letters:
+                if letter.id in new:
+                    before = copy.copy(letter)
+                    for name, value in _loaded(new[letter.id]).items():
+                        setattr(letter, name, value)
+                    counters.replace(state, before, letter)
+
+
+def _plain(letter: Letter, fields: Iterable[str]) -> Fields:
+    """Return the letter's present values of these fields as JSON keeps them."""
+    return _stored({name: getattr(letter, name) for name in fields})
+
+
+def _stored(fields: Fields) -> Fields:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in fields.items()
+    }
+
+
+def _loaded(fields: Fields) -> Fields:
+    """Return the values as the model takes them: a moment may come as JSON keeps it."""
+    moment = fields.get("delete_at")
+    if isinstance(moment, str):
+        return fields | {"delete_at": datetime.fromisoformat(moment)}
+    return fields
