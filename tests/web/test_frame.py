@@ -117,11 +117,19 @@ def test_navigation_leads_away_from_a_search():
     ],
 )
 def test_navigation_marks_where_she_is(rf: RequestFactory, asked, current):
-    sources = [
-        Standing(
-            "altinn", "Altinn", "We cannot fetch", "", "Down", None, Calendar(clock.now(), "en")
-        )
-    ]
+    source = Standing(
+        slug="altinn",
+        label="Altinn",
+        problem="We cannot fetch",
+        advice="",
+        tag="Down",
+        last_success_at=None,
+        connected=True,
+        shared=False,
+        consent=(),
+        calendar=Calendar(clock.now(), "en"),
+    )
+    sources = [source]
     text = render_to_string("web/_nav.html", {"asked": asked, "sources": sources}, rf.get("/"))
     assert text.count("aria-current") == 1
     assert f'<a href="{current}" ' in text[: text.index("aria-current")].rsplit("<li>", 1)[1]
