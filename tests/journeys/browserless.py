@@ -9,6 +9,8 @@ from urllib.parse import urljoin
 
 import httpx
 
+from tests.pages import Answer
+
 HIGH = "idporten-loa-high"
 SUBSTANTIAL = "idporten-loa-substantial"
 
@@ -24,11 +26,30 @@ class Visitor:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End her browser."""
         self._client.close()
 
     def get(self, path: str) -> httpx.Response:
         """Open a page of the site."""
         return self._client.get(urljoin(self.web, path))
+
+    def ask(self, path: str) -> Answer:
+        """Ask for one address of the site and follow nothing."""
+        got = self._client.get(urljoin(self.web, path), follow_redirects=False)
+        media_type = got.headers.get("content-type", "").partition(";")[0]
+        location = got.headers.get("location", "").removeprefix(self.web)
+        return Answer(path, got.status_code, media_type, location, got.content)
+
+    def cookies(self) -> list[dict[str, str]]:
+        """Her cookies at the site, for a browser that goes on from here."""
+        return [
+            {"name": each.name, "value": each.value or "", "url": self.web}
+            for each in self._client.cookies.jar
+            if each.name.startswith("samlepost")
+        ]
 
     def log_in(self, slug: str, level: str = HIGH) -> httpx.Response:
         """Log in through the simulated ID-porten; returns the page she lands on."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, get_resolver, reverse
+from django.urls import get_resolver, reverse
 
 import inbox.web
 from connectors.contract import RawPart, Unreadable
@@ -20,6 +19,7 @@ from inbox.letters import filing
 from inbox.letters.models import Document, Letter
 from inbox.sync import quarantine
 from tests.make import log_in, make_citizen, make_letter, make_source
+from tests.pages import PARAMETERS, ROUTES, walk
 
 pytestmark = pytest.mark.django_db
 
@@ -50,16 +50,6 @@ METHODS = ["get", "post", "head"]
 HTMX = [{}, {"HX-Request": "true"}]
 
 
-def walk(patterns: list[Any]) -> Iterator[URLPattern]:
-    for pattern in patterns:
-        if isinstance(pattern, URLPattern):
-            yield pattern
-        else:
-            yield from walk(pattern.url_patterns)
-
-
-ROUTES = {str(route.name): route for route in walk(get_resolver().url_patterns)}
-PARAMETERS = {name: set(route.pattern.converters) for name, route in ROUTES.items()}
 PRIVATE = sorted(set(ROUTES) - PUBLIC - STAFF)
 OWNED_ROUTES = sorted(name for name, parameters in PARAMETERS.items() if parameters & OWNED)
 

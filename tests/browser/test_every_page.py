@@ -1,0 +1,166 @@
+"""Every page that a walk through the demo reaches, in every language, width and scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests import vnu
+from tests.browser.conftest import look_at, sideways, violations
+from tests.journeys.browserless import HIGH, SUBSTANTIAL, Visitor
+from tests.journeys.processes import Demo
+from tests.pages import ROUTES, Answer, crawl, made_up
+
+pytestmark = pytest.mark.browser
+
+LANGUAGES = ["nb", "nn", "en"]
+PERSONS = {
+    "Kari at the high level": ("kari", HIGH),
+    "Kari at the lower level": ("kari", SUBSTANTIAL),
+    "who runs Samlepost": ("drift", HIGH),
+    "a stranger": ("", ""),
+}
+STARTS = [
+    *["/", "/?show=unread", "/?q=vedtak", "/?q=ingentingsomdette", "/?view=separate"],
+    *["/login/", "/login/step-up/?next=/", "/logged-out/", "/operator/quarantine/", "/demo/"],
+]
+NO_PAGE = {
+    "changes": "a part of the inbox",
+    "document": "the document itself",
+    "document_download": "the document itself",
+    "documents_download": "a zip",
+    "healthz": "a word for machines",
+    "letter_content": "a part of the letter's page",
+    "login_callback": "leads on",
+    "login_start": "leads to ID-porten",
+    "logout_frontchannel": "an empty frame for ID-porten",
+    "quarantine_file": "the file itself",
+}
+"""Routes that answer GET with something else than a page, and what that is."""
+COLOURS = ["color-contrast", "link-in-text-block"]
+LAYOUT = ["target-size", "scrollable-region-focusable", "aria-hidden-focus", "heading-order"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A page, and who saw it."""
+
+    who: str
+    answer: Answer
+
+
+@pytest.fixture(scope="module")
+def visitors(running: Demo) -> Iterator[dict[str, Visitor]]:
+    made = {who: Visitor(running.web) for who in PERSONS}
+    for who, visitor in made.items():
+        slug, level = PERSONS[who]
+        if slug:
+            visitor.log_in(slug, level)
+    yield made
+    for visitor in made.values():
+        visitor.close()
+
+
+@pytest.fixture(scope="module")
+def pages(visitors: dict[str, Visitor]) -> list[Seen]:
+    """Every page that somebody comes to, each letter's among them."""
+    return [
+        Seen(who, answer)
+        for who, visitor in visitors.items()
+        for answer in crawl(visitor.ask, STARTS, each=3, more={"letter": 100})
+        if answer.is_page
+    ]
+
+
+@pytest.fixture(scope="module")
+def telling(pages: list[Seen]) -> list[Seen]:
+    """The pages that have something on them that none before has: each route's, each state's."""
+    known: set[tuple[str, ...]] = set()
+    chosen = []
+    for seen in pages:
+        parts = {("route", seen.answer.route)}
+        parts |= {
+            (str(each.tag), name)
+            for each in seen.answer.tree.body.iter()
+            if isinstance(each.tag, str)
+            for name in [*each.get("class", "").split(), each.get("role", ""), each.get("type", "")]
+        }
+        if parts - known:
+            known |= parts
+            chosen.append(seen)
+    return chosen
+
+
+def test_every_route_is_among_the_pages_or_is_none(
+    pages: list[Seen], visitors: dict[str, Visitor]
+) -> None:
+    reached = {seen.answer.route for seen in pages}
+    asked = visitors["Kari at the high level"].ask
+    posts = {name for name in ROUTES if asked(made_up(name)).status == 405}
+    posts |= {name for name in set(ROUTES) - reached if name.startswith(("demo_f", "quarantine_r"))}
+    assert set(ROUTES) - reached - posts - set(NO_PAGE) == set(), "no walk leads to these pages"
+    assert set(NO_PAGE) & reached == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(
+    browser: Browser,
+    running: Demo,
+    visitors: dict[str, Visitor],
+    telling: list[Seen],
+    language: str,
+) -> None:
+    """Every width and scheme are changes to the page as it was loaded: the server knows neither."""
+    wrong: list[str] = []
+    shown: dict[str, Page] = {}
+    for seen in telling:
+        if seen.who not in shown:
+            shown[seen.who] = open_page(browser, running, visitors[seen.who], language)
+        page = shown[seen.who]
+        look_at(page, 1280, "light")
+        page.goto(seen.answer.address)
+        assert page.locator("html").get_attribute("lang") == language
+        said = {"1280 light": violations(page)}
+        look_at(page, 1280, "dark")
+        said["1280 dark"] = violations(page, COLOURS)
+        look_at(page, 390, "dark")
+        said["390 dark"] = violations(page, COLOURS)
+        look_at(page, 390, "light")
+        said["390 light"] = violations(page, LAYOUT)
+        page.set_viewport_size({"width": 320, "height": 800})
+        said["320"] = [f"{sideways(page)} px too wide"] if sideways(page) > 0 else []
+        wrong += [
+            f"{seen.who}, {seen.answer.address}, {how}: {each}"
+            for how, found in said.items()
+            for each in found
+        ]
+    for page in shown.values():
+        page.context.close()
+    assert wrong == []
+
+
+def open_page(browser: Browser, running: Demo, visitor: Visitor, language: str) -> Page:
+    """Return a page of a browser that goes on with a visitor's session, in this language."""
+    context = browser.new_context(base_url=running.web, locale="nb-NO", timezone_id="Europe/Oslo")
+    context.set_default_timeout(15_000)
+    context.add_cookies([*visitor.cookies(), cookie("django_language", language, running.web)])
+    return context.new_page()
+
+
+def cookie(name: str, value: str, url: str) -> dict[str, str]:
+    return {"name": name, "value": value, "url": url}
+
+
+@pytest.mark.skipif(bool(vnu.missing()), reason=vnu.missing())
+def test_the_nu_html_checker_has_nothing_to_say(
+    pages: list[Seen], visitors: dict[str, Visitor]
+) -> None:
+    stranger = visitors["a stranger"].ask
+    errors = [stranger("/nothing/here/"), stranger("/hooks/nothing/")]
+    shown = [(f"{seen.who}, {seen.answer.address}", seen.answer.body) for seen in pages]
+    shown += [(each.address, each.body) for each in errors if each.is_page]
+    said = vnu.complaints(shown)
+    assert not said, "\n".join(said)
