@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests import vnu
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -118,6 +120,8 @@ def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
         jobs.append(Job(BROWSER, [*pytest, "-m", "browser", *arguments]))
     else:
         left_out.append("browser tests: no Chromium on this machine (package chromium)")
+    if vnu.missing():
+        left_out.append(f"pages judged by the Nu HTML checker: {vnu.missing()}")
     if not shutil.which("openssl"):
         left_out.append("DPI packages judged by openssl: it is not on this machine")
     missing = [address for address in (DATABASE, REDIS) if not _answers(address)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from django.test import Client
 from connectors import clock
 from connectors.contract import IncomingDocument, SenderRef
 from inbox.citizens.models import Citizen, InboxState
+from inbox.letters import counters
 from inbox.letters.models import Letter
 from inbox.letters.receive import receive
 from inbox.sync.models import Mailbox, Source
@@ -75,6 +76,26 @@ def make_letter(
     with transaction.atomic():
         (letter,) = receive([arrival(citizen.id, said, source, history=history)], now)
     return Letter.objects.get(citizen=citizen, id=letter.id)
+
+
+def copy_letter(letter: Letter, count: int, **fields: Any) -> None:
+    """Put so many copies straight into the table, each an hour older than the one before.
+
+    Of what hangs on a letter they have nothing. `fields` are those of the row.
+    """
+    names = [each.attname for each in Letter._meta.concrete_fields if each.attname != "id"]
+    values = {name: getattr(letter, name) for name in names}
+    copies = [
+        Letter(
+            **values
+            | {"title": f"Letter {number}"}
+            | {"received_at": letter.received_at - timedelta(hours=number)}
+            | fields
+        )
+        for number in range(1, count + 1)
+    ]
+    Letter.objects.bulk_create(copies, batch_size=500)
+    counters.recount(letter.citizen_id)
 
 
 def log_in(client: Client, citizen: Citizen, level: int = 3) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, urldefrag, urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote, urldefrag, urljoin, urlsplit
 from uuid import uuid4
 
+from django.test import Client
 from django.urls import Resolver404, URLPattern, get_resolver, resolve, reverse
 from lxml import html
 
@@ -47,6 +48,7 @@ class Answer:
     media_type: str
     location: str
     body: bytes
+    headers: str = ""
 
     @property
     def is_page(self) -> bool:
@@ -79,6 +81,20 @@ class Answer:
 
 Ask = Callable[[str], Answer]
 """Asks for one address (path and query) without following where it redirects."""
+
+
+def asking(client: Client, **headers: str) -> Ask:
+    """Return what asks for an address as this client of Django's."""
+
+    def ask(address: str) -> Answer:
+        got = client.get(address, headers=headers)
+        body = b"".join(got) if got.streaming else got.content
+        location = got.headers.get("Location", "")
+        media_type = got.headers.get("Content-Type", "").partition(";")[0]
+        said = "\n".join(unquote(value) for value in got.headers.values())
+        return Answer(address, got.status_code, media_type, location, body, said)
+
+    return ask
 
 
 def crawl(

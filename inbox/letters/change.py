@@ -1,7 +1,8 @@
 """A letter that the source says something new about: metadata, new content, withdrawal.
 
-Metadata alone never makes a letter unread. New documents under the same id are kept beside the
-old ones, and the change is an event. A source that takes a letter back marks ours; it stays.
+Metadata alone never makes a letter unread, nor do the same documents under other names. New
+documents under the same id are kept beside the old ones, and the change is an event. A source
+that takes a letter back marks ours; it stays.
 """
 
 from __future__ import annotations
@@ -56,10 +57,12 @@ def change(delivery: Delivery, arrival: Arrival) -> None:
     if incoming.opened_at and letter.opened_at is None:
         letter.opened_at, letter.unread = incoming.opened_at, False
     if arrival.blobs:
+        is_news = _has_other_bytes(arrival)
         _replace_documents(letter, arrival)
-        letter.unread = True
-        _mark_updated(letter)
-        events.append(_event(letter, Event.Kind.REPLACED, at, arrival.source))
+        if is_news:
+            letter.unread = True
+            _mark_updated(letter)
+            events.append(_event(letter, Event.Kind.REPLACED, at, arrival.source))
     letter.save()
     delivery.fingerprint = fingerprint(incoming)
     delivery.content_fingerprint = content_fingerprint(incoming)
@@ -103,6 +106,14 @@ def _mark_updated(letter: Letter) -> None:
     letter.updated = letter.place != Letter.Place.INBOX
     if letter.place == Letter.Place.BIN:
         letter.delete_at = clock.now() + BIN_LASTS
+
+
+def _has_other_bytes(arrival: Arrival) -> bool:
+    """Say whether a document says something that none of it said before: a new name is no news."""
+    own = {"citizen_id": arrival.citizen_id, "delivery_id": arrival.delivery_id}
+    shown = Document.objects.filter(**own, replaced_at=None)
+    before = set(shown.values_list("blob__sha256", flat=True))
+    return any(blob is not None and blob.sha256 not in before for blob in arrival.blobs)
 
 
 def _replace_documents(letter: Letter, arrival: Arrival) -> None:

@@ -164,3 +164,19 @@ def test_the_nu_html_checker_has_nothing_to_say(
     shown += [(each.address, each.body) for each in errors if each.is_page]
     said = vnu.complaints(shown)
     assert not said, "\n".join(said)
+
+
+def test_no_page_breaks_its_own_content_security_policy(
+    browser: Browser, running: Demo, visitors: dict[str, Visitor], telling: list[Seen]
+) -> None:
+    who = "Kari at the high level"
+    page = open_page(browser, running, visitors[who], "nb")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(f"{page.url}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
+    for seen in telling:
+        if seen.who == who:
+            page.goto(seen.answer.address)
+            page.wait_for_timeout(150)
+    page.context.close()
+    assert [text for text in said if "Content Security Policy" in text or "Error" in text] == []

@@ -12,12 +12,11 @@ from django.utils import translation
 
 from connectors import clock
 from inbox.citizens.models import InboxState
-from inbox.letters import counters
 from inbox.letters.models import Letter
 from inbox.sync.freshness import labels
 from inbox.sync.models import Mailbox
 from inbox.sync.sources import forget_labels
-from tests.make import log_in, make_citizen, make_letter, make_mailbox, make_source
+from tests.make import copy_letter, log_in, make_citizen, make_letter, make_mailbox, make_source
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 HTMX = {"HX-Request": "true"}
@@ -67,25 +66,7 @@ def write(citizen, title, *, days=0, due=None, **fields):
 
 def write_many(citizen, count, **fields):
     """Letters straight into the table, an hour apart, as many as a life gives."""
-    first = write(citizen, "First", days=1)
-    values = {
-        field.attname: getattr(first, field.attname)
-        for field in Letter._meta.concrete_fields
-        if field.attname != "id"
-    }
-    Letter.objects.bulk_create(
-        [
-            Letter(
-                **values
-                | {"title": f"Letter {number}"}
-                | {"received_at": first.received_at - timedelta(hours=number)}
-                | fields
-            )
-            for number in range(1, count)
-        ],
-        batch_size=500,
-    )
-    counters.recount(citizen.id)
+    copy_letter(write(citizen, "First", days=1), count - 1, **fields)
 
 
 def more(page):

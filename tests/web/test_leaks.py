@@ -1,0 +1,248 @@
+"""Nobody finds anything of another's, nor of her own above the level of her session.
+
+Every text field of what belongs to a citizen is filled with a word that says whose and what it
+is; every page, part of a page, download, search, count and notice is then looked through.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote, urlsplit
+from zipfile import BadZipFile, ZipFile
+
+import pytest
+from django.apps import apps
+from django.core import mail
+from django.db import models
+from django.test import Client
+from django.utils import translation
+
+from connectors import clock
+from connectors.contract import IncomingDocument
+from inbox.citizens.models import Citizen
+from inbox.citizens.owned import CitizenOwned
+from inbox.letters.models import Letter
+from inbox.notifications.deliver import send_due
+from inbox.notifications.rules import queue_for
+from inbox.sync.sources import forget_labels
+from tests.make import log_in, make_citizen, make_letter, make_mailbox
+from tests.pages import Answer, asking, crawl
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
+
+MARK = re.compile(r"zq([a-z]+)0([a-z]+)qz")
+LOW, HIGH = 3, 4
+MACHINES_READ = {
+    *["source", "media_type", "body_media_type", "language", "ref", "path", "sha256", "url"],
+    *["fingerprint", "content_fingerprint", "external_id", "sender_verified", "key", "token"],
+    *["inventory_sha512"],
+}
+"""Fields that hold no words of anybody's; a made-up word there would be no possible value."""
+SAFE_BELOW_THE_LEVEL = {"publictitle", "sender"}
+PARTS = [{}, {"HX-Request": "true"}, {"HX-Request": "true", "HX-Target": "results"}]
+
+
+def word(whose: str, what: str) -> str:
+    """A word that stands nowhere else; found again by MARK."""
+    return f"zq{whose}0{what}qz"
+
+
+def write(citizen: Citizen, whose: str, level: int, **fields: Any) -> Letter:
+    """A letter of which every text is such a word."""
+    documents = [
+        IncomingDocument(
+            f"{word(whose, 'name')}{number}.txt",
+            "text/plain",
+            word(whose, "documenttitle"),
+            is_main=number == 0,
+            content=f"{word(whose, 'documenttext')} {number}".encode(),
+        )
+        for number in range(2)
+    ]
+    return make_letter(
+        citizen,
+        title=word(whose, "title"),
+        public_title=word(whose, "publictitle"),
+        summary=word(whose, "summary"),
+        body=word(whose, "body"),
+        body_media_type="text/plain",
+        case_reference=word(whose, "case"),
+        sender=word(whose, "sender"),
+        org_number={3: "889640782", 4: "974761076"}[level],
+        documents=documents,
+        security_level=level,
+        **fields,
+    )
+
+
+def fill(citizen: Citizen, names: dict[Any, str], otherwise: str) -> None:
+    """Write such a word into every text of hers that has none yet.
+
+    `names` says whose the words are of what hangs on which letter.
+    """
+    for model in owned():
+        for row in model._base_manager.filter(citizen=citizen):
+            letter = row.id if isinstance(row, Letter) else getattr(row, "letter_id", None)
+            whose = names.get(letter, otherwise)
+            changed = {
+                field.name: word(whose, field.name.replace("_", ""))
+                for field in texts(model)
+                if not MARK.search(str(getattr(row, field.attname)))
+            }
+            if changed:
+                model._base_manager.filter(citizen=citizen, id=row.id).update(**changed)
+
+
+def owned() -> list[type[CitizenOwned]]:
+    return [model for model in apps.get_models() if issubclass(model, CitizenOwned)]
+
+
+def texts(model: type[models.Model]) -> Iterator[models.Field[Any, Any]]:
+    for field in model._meta.concrete_fields:
+        is_text = isinstance(field, models.CharField | models.TextField) and not field.choices
+        long_enough = (field.max_length or 255) >= 60
+        if is_text and long_enough and field.name not in MACHINES_READ:
+            yield field
+
+
+@pytest.fixture(autouse=True)
+def _place(settings, tmp_path):
+    settings.ARCHIVE_DIR = tmp_path / "archive"
+    settings.LANGUAGE_CODE = "en"
+    forget_labels()
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture
+def kari() -> Citizen:
+    return person("Kari", "kari")
+
+
+@pytest.fixture
+def ola() -> Citizen:
+    return person("Ola", "ola")
+
+
+def person(name: str, whose: str) -> Citizen:
+    """Somebody with letters of both levels in every state, and whatever else can be hers."""
+    citizen = make_citizen(name)
+    make_mailbox(citizen)
+    low, high = f"{whose}low", f"{whose}high"
+    names = {
+        write(citizen, low, LOW).id: low,
+        write(citizen, low, LOW, due_at=clock.now(), needs_action=True).id: low,
+        write(citizen, high, HIGH).id: high,
+        write(citizen, high, HIGH, due_at=clock.now(), needs_action=True).id: high,
+    }
+    fill(citizen, names, low)
+    return citizen
+
+
+def screen(citizen: Citizen, level: int) -> Client:
+    client = Client(headers={"accept-language": "en"})
+    log_in(client, citizen, level)
+    return client
+
+
+def words(answer: Answer) -> set[tuple[str, str]]:
+    """(whose, what) of each such word in an answer, zips' contents and headers among them."""
+    said = [answer.body.decode("utf-8", "replace"), answer.headers]
+    if answer.body.startswith(b"PK"):
+        try:
+            with ZipFile(io.BytesIO(answer.body)) as packed:
+                for name in packed.namelist():
+                    said += [name, packed.read(name).decode("utf-8", "replace")]
+        except BadZipFile:
+            pass
+    asked = set(MARK.findall(answer.address))
+    return set(MARK.findall(" ".join(said))) - asked
+
+
+def everything(client: Client, starts: Iterable[str] = ("/",)) -> list[Answer]:
+    """Every answer that a walk through the site gives, as pages and as parts of them."""
+    walked = crawl(asking(client), starts, each=4, more={"letter": 50, "document": 50})
+    parts = [
+        asking(client, **headers)(answer.address)
+        for answer in walked
+        for headers in PARTS[1:]
+        if answer.status == 200 and answer.media_type == "text/html"
+    ]
+    return walked + parts
+
+
+def found(answers: Iterable[Answer]) -> dict[tuple[str, str], str]:
+    """Every word that stands in an answer, and an address where it stands."""
+    return {each: answer.address for answer in answers for each in words(answer)}
+
+
+@pytest.mark.parametrize("level", [LOW, HIGH])
+def test_on_no_page_is_a_word_of_anothers_or_above_the_level(kari, ola, level):
+    seen = found(everything(screen(kari, level)))
+    assert {each: at for each, at in seen.items() if each[0].startswith("ola")} == {}
+    above = {each: at for each, at in seen.items() if each[0] == "karihigh"}
+    if level == LOW:
+        assert {each: at for each, at in above.items() if each[1] not in SAFE_BELOW_THE_LEVEL} == {}
+    whole = {"karilow"} if level == LOW else {"karilow", "karihigh"}
+    told = {"title", "body", "sender", "documenttitle", "documenttext", "case"}
+    assert {(whose, what) for whose in whole for what in told} <= set(seen)
+
+
+@pytest.mark.parametrize("level", [LOW, HIGH])
+def test_at_anothers_addresses_is_no_word_of_hers(kari, ola, level):
+    addresses = {answer.address for answer in everything(screen(ola, HIGH))}
+    client = screen(kari, level)
+    seen = found(asking(client, **headers)(address) for address in addresses for headers in PARTS)
+    assert {each: at for each, at in seen.items() if each[0].startswith("ola")} == {}
+
+
+@pytest.mark.parametrize("level", [LOW, HIGH])
+def test_a_search_for_what_she_may_not_see_answers_as_one_for_nothing(kari, ola, level):
+    client = screen(kari, level)
+    hidden = {each for each in found(everything(screen(ola, HIGH))) if each[0].startswith("ola")}
+    if level == LOW:
+        own = found(everything(screen(kari, HIGH)))
+        hidden |= {e for e in own if e[0] == "karihigh" and e[1] not in SAFE_BELOW_THE_LEVEL}
+    assert len(hidden) > 7
+    for headers in PARTS:
+        nothing = shown(client, "zqnobody0nothingqz", headers)
+        for whose, what in sorted(hidden):
+            assert shown(client, word(whose, what), headers) == nothing, (whose, what)
+
+
+TOKEN = re.compile(r'(csrfmiddlewaretoken" value|"X-CSRFToken": )="?[^"]*"|"X-CSRFToken": "[^"]*"')
+
+
+def shown(client: Client, asked: str, headers: dict[str, str]) -> str:
+    """The inbox searched for `asked`, without what was asked and without what changes by itself."""
+    body = asking(client, **headers)(f"/?q={quote(asked)}").body.decode()
+    return TOKEN.sub("", body).replace(asked, "")
+
+
+def test_counts_say_nothing_of_anothers_letters(kari, ola):
+    client = screen(kari, LOW)
+    before = asking(client)("/").body
+    write(ola, "olalow", LOW)
+    assert TOKEN.sub("", asking(client)("/").body.decode()) == TOKEN.sub("", before.decode())
+    assert asking(client, **PARTS[1])("/changes/?v=0").status == 200
+
+
+@pytest.mark.parametrize("level", [LOW, HIGH])
+def test_a_notice_says_no_word_of_the_letter(kari, ola, level):
+    letters = list(Letter.objects.filter(citizen__in=[kari, ola], security_level=level))
+    queue_for(letters, clock.now())
+    assert send_due() == 4
+    for message in mail.outbox:
+        said = set(MARK.findall(message.subject + message.body))
+        owner = "kari" if message.to == [kari.email] else "ola"
+        assert {whose for whose, _ in said} <= {f"{owner}low"}
+        assert {what for _, what in said} <= {"sender"}
+
+
+def test_an_address_holds_no_word_of_a_letter(kari):
+    for answer in everything(screen(kari, HIGH)):
+        for link in answer.links():
+            assert not MARK.search(urlsplit(link).path), link
