@@ -73,6 +73,33 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         """Letters with a deadline, handled or not."""
         return self.filter(due_at__isnull=False)
 
+    def handled(self) -> Self:
+        """Letters whose task is done."""
+        return self.filter(handled_at__isnull=False)
+
+    def unhandled(self) -> Self:
+        """Letters that are not noted as done."""
+        return self.filter(handled_at=None)
+
+    def due_before(self, moment: datetime) -> Self:
+        """Letters whose deadline had passed at this moment."""
+        return self.filter(due_at__lt=moment)
+
+    def due_from(self, moment: datetime) -> Self:
+        """Letters whose deadline had not passed at this moment."""
+        return self.filter(due_at__gte=moment)
+
+    def by_due(self, *, nearest_first: bool) -> Self:
+        """In the order of their deadlines, or the other way round."""
+        return self.order_by("due_at", "id") if nearest_first else self.order_by("-due_at", "-id")
+
+    def after_due(self, due_at: datetime, letter_id: UUID, *, nearest_first: bool) -> Self:
+        """Those that stand below this position in that order."""
+        if nearest_first:
+            below = Q(due_at__gt=due_at) | Q(id__gt=letter_id)
+            return self.filter(below, due_at__gte=due_at)
+        return self.filter(Q(due_at__lt=due_at) | Q(id__lt=letter_id), due_at__lte=due_at)
+
     def due_between(self, start: datetime, end: datetime) -> Self:
         """Unhandled letters whose deadline lies in [start, end], nearest first."""
         return self.filter(due_at__range=(start, end), handled_at=None).order_by("due_at", "id")

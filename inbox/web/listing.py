@@ -39,6 +39,8 @@ class Group:
     """How many letters there are under the heading, where that is known without counting."""
     continued: bool = False
     """The page before ended in the same group."""
+    more: str = ""
+    """The address of more letters of this group, where it has a next page of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from django.urls import path
 
 from inbox.web.views import (
     about,
+    deadlines,
     demo,
     documents,
     filing,
@@ -24,6 +25,7 @@ urlpatterns = [
     path("", inbox.page, name="inbox"),
     path("archive/", inbox.archive, name="archive"),
     path("bin/", inbox.thrown_away, name="bin"),
+    path("deadlines/", deadlines.page, name="deadlines"),
     path("changes/", inbox.changes, name="changes"),
     path("letters/<uuid:letter_id>/", letters.page, name="letter"),
     path("letters/<uuid:letter_id>/open/", letters.agree, name="letter_agree"),

@@ -23,6 +23,7 @@ from inbox.sync.freshness import labels
 from inbox.sync.opening import ask_for_content, mark_unread, open_letter
 from inbox.web.filters import read_address
 from inbox.web.letter_words import title_of
+from inbox.web.paths import address_of
 from inbox.web.reading import about_context, content_context, is_waiting, letter_context
 from inbox.web.sessions import P, View, citizen_required, viewer_of
 
@@ -110,7 +111,10 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 
 def back_address(said: QueryDict | dict[str, str]) -> str:
     """Return the address of the list that `back` names; whatever else it holds is left out."""
-    return read_address(said.get("back", "")[:BACK_LENGTH_MAX]).address()
+    wanted = said.get("back", "")[:BACK_LENGTH_MAX]
+    if wanted == address_of("deadlines"):
+        return wanted
+    return read_address(wanted).address()
 
 
 def _has_opened(letter: LetterPage) -> bool:

@@ -32,13 +32,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 // "Show more letters" goes away with its own answer: go on at the first letter that came.
 document.addEventListener("htmx:afterSettle", (event) => {
   if (document.activeElement !== document.body) return;
-  if (!event.detail.requestConfig.elt.closest("#pager")) return;
+  if (!event.detail.requestConfig.elt.closest(".pager")) return;
   document.querySelectorAll(".row h3 a")[shownBefore]?.focus();
 });
 
 document.addEventListener("htmx:pushedIntoHistory", () => {
   const said = new URLSearchParams(location.search).get("show") ?? "";
-  const shown = ["action", "deadline"].includes(said) ? said : "";
+  const shown = document.querySelector(`[data-show="${CSS.escape(said)}"]`) ? said : "";
   for (const link of document.querySelectorAll("[data-show]")) {
     const isHere = link.pathname === location.pathname && link.dataset.show === shown;
     link.ariaCurrent = isHere ? "page" : null;
