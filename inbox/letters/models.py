@@ -308,6 +308,8 @@ class Filing(CitizenOwned):
         TO_INBOX = "inbox"
         TO_ARCHIVE = "filed"
         TO_BIN = "bin"
+        READ = "read"
+        UNREAD = "unread"
 
     kind = models.CharField(max_length=16, choices=Kind)
     actor = models.ForeignKey(

@@ -43,6 +43,7 @@ urlpatterns = [
     path(
         "letters/<uuid:letter_id>/documents.zip", documents.download_all, name="documents_download"
     ),
+    path("bulk/", filing.bulk, name="bulk"),
     path("undo/<uuid:filing_id>/", filing.undo, name="undo"),
     path("sources/", source_pages.page, name="sources"),
     path("sources/<slug:source>/connect/", source_pages.connect, name="source_connect"),

@@ -14,16 +14,21 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from inbox.citizens.viewer import Viewer
 from inbox.letters import filing
 from inbox.letters.models import Filing, Letter
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import row_of
 from inbox.sync.emptying import delete_now
-from inbox.web.filters import Filter
+from inbox.web.filters import Filter, read_address
 from inbox.web.letter_words import title_of
 from inbox.web.paths import own_path
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
-from inbox.web.views.letters import back_address, hers_alone, letter_address
+from inbox.web.views.letters import BACK_LENGTH_MAX, back_address, hers_alone, letter_address
+
+BULK = (*Letter.Place.values, "read", "unread")
+BULK_MAX = 1000
+"""No more letters than this are changed at one go."""
 
 
 @require_POST
@@ -80,6 +85,62 @@ def delete(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 @require_POST
 @citizen_required
 @herself_required
+def bulk(request: HttpRequest) -> HttpResponseBase:
+    """Do one thing to the letters that she has chosen, or to all that her filter finds."""
+    viewer = viewer_of(request)
+    asked = read_address(request.POST.get("list", "")[:BACK_LENGTH_MAX])
+    ids, has_more = _chosen(request, viewer, asked)
+    wanted = request.POST.get("do", "")
+    if wanted not in BULK:
+        messages.error(request, gettext("Choose what is to be done with the letters."))
+    elif not ids:
+        messages.error(request, gettext("Choose one or more letters first."))
+    else:
+        if wanted in Letter.Place.values:
+            done = filing.move(viewer, ids, wanted)
+        else:
+            done = filing.mark(viewer, ids, unread=wanted == "unread")
+        _tell(request, done, filing.above_level(viewer, ids))
+        if has_more:
+            text = gettext("No more than {most} letters at a time: there are more that match.")
+            messages.warning(request, text.format(most=BULK_MAX))
+    return redirect(asked.address())
+
+
+def _chosen(request: HttpRequest, viewer: Viewer, asked: Filter) -> tuple[list[UUID], bool]:
+    """Return the letters chosen, and whether there are more than BULK_MAX that match."""
+    if request.POST.get("all"):
+        found = asked.apply(Letter.objects.visible_to(viewer), viewer).newest_first()
+        ids = list(found.values_list("id", flat=True)[: BULK_MAX + 1])
+    else:
+        ids = [letter_id for said in request.POST.getlist("letter") if (letter_id := _id(said))]
+    return ids[:BULK_MAX], len(ids) > BULK_MAX
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _tell(request: HttpRequest, done: Filing | None, above: int) -> None:
+    if done:
+        messages.success(request, said(done), extra_tags=str(done.id))
+    if above:
+        text = ngettext(
+            "{n} letter requires a higher security level, and was left as it is.",
+            "{n} letters require a higher security level, and were left as they are.",
+            above,
+        )
+        messages.info(request, text.format(n=above))
+    if not done and not above:
+        messages.info(request, gettext("The letters are so already. Nothing was changed."))
+
+
+@require_POST
+@citizen_required
+@herself_required
 def undo(request: HttpRequest, filing_id: UUID) -> HttpResponseBase:
     """Put letters back as they were before she moved them."""
     try:
@@ -117,6 +178,10 @@ def said(done: Filing) -> str:
         ),
         Filing.Kind.TO_BIN: ngettext(
             "{n} letter moved to the bin.", "{n} letters moved to the bin.", n
+        ),
+        Filing.Kind.READ: ngettext("{n} letter marked as read.", "{n} letters marked as read.", n),
+        Filing.Kind.UNREAD: ngettext(
+            "{n} letter marked as unread.", "{n} letters marked as unread.", n
         ),
     }[Filing.Kind(done.kind)]
     return text.format(n=n)

@@ -100,6 +100,7 @@ def _list(request: HttpRequest, asked: Filter, position: Position | None) -> dic
     state = _state_of(request)
     listing = read_list(viewer_of(request), asked, position, labels())
     return {
+        **_bulk(request, asked, position),
         "asked": asked,
         "list": listing,
         "polls": asked.is_whole and not position,
@@ -114,12 +115,44 @@ def _list(request: HttpRequest, asked: Filter, position: Position | None) -> dic
 def _more(request: HttpRequest, asked: Filter, position: Position) -> dict[str, Any]:
     """What follows; the page goes on from the version that it shows, not from the present one."""
     return {
+        "picks": _picks(request),
         "asked": asked,
         "list": read_list(viewer_of(request), asked, position, labels()),
         "polls": asked.is_whole,
         "keep": True,
         "seen_version": _number(request.GET.get("v", "")),
         "seen_letters": _number(request.GET.get("n", "")),
+    }
+
+
+def _picks(request: HttpRequest) -> str:
+    """Say whether rows have boxes ("some"), and whether they are ticked ("all").
+
+    Who acts for her tidies nothing: no boxes.
+    """
+    if not viewer_of(request).is_herself:
+        return ""
+    return "all" if request.GET.get("pick") == "all" else "some"
+
+
+def _bulk(request: HttpRequest, asked: Filter, position: Position | None) -> dict[str, Any]:
+    """Return what the form for several letters shows."""
+    places = [
+        ("inbox", gettext("Move to the inbox"), "Inbox", ""),
+        ("filed", gettext("Move to the archive"), "Archive", "e"),
+        ("bin", gettext("Move to the bin"), "Trash", "#"),
+    ]
+    here = asked.address()
+    query = f"after={position.cursor()}&pick=all" if position else "pick=all"
+    return {
+        "picks": _picks(request),
+        "picked": request.GET.get("pick") == "all",
+        "pick_address": f"{here}{'&' if '?' in here else '?'}{query}",
+        "bulk_actions": [
+            *(place for place in places if place[0] != (asked.place or Letter.Place.INBOX)),
+            ("read", gettext("Mark as read"), "EnvelopeOpen", ""),
+            ("unread", gettext("Mark as unread"), "EnvelopeClosed", "u"),
+        ],
     }
 
 

@@ -50,3 +50,37 @@ document.addEventListener("change", (event) => {
     event.target.form.requestSubmit();
   }
 });
+
+// Letters that she has ticked stay so when the list is drawn anew.
+const boxes = () => [...document.querySelectorAll(".pick")];
+let ticked = new Set();
+
+function countTicked() {
+  const form = document.getElementById("bulk");
+  if (!form) return;
+  const number = boxes().filter((box) => box.checked).length;
+  form.querySelector("[data-picked]").textContent = number ? `(${number})` : "";
+  if (number) form.querySelector("details").open = true;
+}
+
+document.addEventListener("htmx:beforeSwap", () => {
+  ticked = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
+});
+
+document.addEventListener("htmx:afterSettle", () => {
+  for (const box of boxes()) if (ticked.has(box.value)) box.checked = true;
+  countTicked();
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches(".pick")) countTicked();
+});
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-pick-all]")) return;
+  event.preventDefault();
+  for (const box of boxes()) box.checked = true;
+  countTicked();
+});
+
+countTicked();
