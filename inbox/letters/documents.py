@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from inbox.archive import store
 from inbox.citizens.viewer import Viewer
-from inbox.letters.models import Document, Letter
+from inbox.letters.models import Document, DocumentText, Letter
 from inbox.letters.open import get_letter
 
 
@@ -39,6 +39,30 @@ def find_letter_with_documents(viewer: Viewer, letter_id: UUID) -> tuple[Letter,
     letter = _readable_letter(viewer, letter_id)
     present = _kept_documents(letter).filter(replaced_at=None)
     return letter, list(present.order_by("-is_main", "position"))
+
+
+def find_text(
+    viewer: Viewer, letter_id: UUID, document_id: UUID
+) -> tuple[Letter, Document, DocumentText | None]:
+    """Return a document that the viewer may read, with its text where there is a row of it.
+
+    Raises Letter.DoesNotExist, Document.DoesNotExist, LevelTooLow or NotOpened.
+    """
+    letter = _readable_letter(viewer, letter_id)
+    document = _kept_documents(letter).get(id=document_id)
+    text = DocumentText.objects.filter(citizen_id=letter.citizen_id, id=document.id).first()
+    return letter, document, text
+
+
+def find_texts(viewer: Viewer, letter_id: UUID, limit: int) -> dict[UUID, str]:
+    """Return what has been read of a letter's first `limit` documents, by document.
+
+    Raises Letter.DoesNotExist, LevelTooLow or NotOpened.
+    """
+    letter = _readable_letter(viewer, letter_id)
+    present = _kept_documents(letter).filter(replaced_at=None).order_by("-is_main", "position")
+    found = present.filter(texts__state=DocumentText.State.DONE)[:limit]
+    return {key: text for key, text in found.values_list("id", "texts__text") if text}
 
 
 def _readable_letter(viewer: Viewer, letter_id: UUID) -> Letter:

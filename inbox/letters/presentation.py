@@ -41,6 +41,20 @@ ROW_FIELDS = (
 )
 
 
+DOCUMENT_FIELDS = (
+    "id",
+    "name",
+    "title",
+    "media_type",
+    "size",
+    "is_main",
+    "blob_id",
+    "texts__pages",
+    "texts__warnings",
+)
+"""Plain values: a letter may have thousands of attachments."""
+
+
 @dataclass(slots=True)
 class Row:
     """A letter in the list. `title` and `snippet` are safe to show; both may be empty if locked."""
@@ -81,7 +95,10 @@ class DocumentLine:
     size: int | None
     is_main: bool
     kept: bool
-    sha256: str
+    pages: int
+    """0 where we do not know (yet)."""
+    warnings: Sequence[str]
+    """What was found to be unusual about the file: the codes of `DocumentText.warnings`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,22 +243,23 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
 def shown_documents(letter: Letter) -> list[DocumentLine]:
     """Return the letter's present documents, the main one first (1 query)."""
     found = (
-        Document.objects.select_related("blob")
-        .filter(citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None)
+        Document.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None)
         .order_by("-is_main", "position")
+        .values_list(*DOCUMENT_FIELDS)
     )
     return [
         DocumentLine(
-            id=document.id,
-            name=document.name,
-            title=document.title or document.name,
-            media_type=document.media_type,
-            size=document.size,
-            is_main=document.is_main,
-            kept=document.blob_id is not None,
-            sha256=document.blob.sha256 if document.blob_id else "",
+            id=document_id,
+            name=name,
+            title=title or name,
+            media_type=media_type,
+            size=size,
+            is_main=is_main,
+            kept=blob_id is not None,
+            pages=pages or 0,
+            warnings=warnings or (),
         )
-        for document in found
+        for document_id, name, title, media_type, size, is_main, blob_id, pages, warnings in found
     ]
 
 

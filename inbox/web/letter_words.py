@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from django.utils.translation import get_language, gettext, ngettext
 
@@ -21,6 +22,69 @@ def title_of(row: Row) -> str:
 def group_digits(org_number: str) -> str:
     """Return an organisation number as it is written: "889 640 782"."""
     return " ".join(org_number[start : start + 3] for start in range(0, len(org_number), 3))
+
+
+@lru_cache(maxsize=256)
+def language_base(code: str) -> str:
+    """Return "nb" for "nb-NO"; Norwegian of no stated form counts as bokmål, nonsense as none."""
+    base = code.partition("-")[0].lower()
+    if not (base.isascii() and base.isalpha() and len(base) in (2, 3)):
+        return ""
+    return "nb" if base == "no" else base
+
+
+def other_language(code: str) -> str:
+    """Return the letter's language where it is another than the page's, else empty."""
+    base = language_base(code)
+    return base if base != language_base(get_language() or "nb") else ""
+
+
+def language_name(code: str) -> str:
+    """Return a language's name in the page's language; a code that we do not know as it is."""
+    known = {
+        "nb": gettext("Bokmål"),
+        "nn": gettext("Nynorsk"),
+        "en": gettext("English"),
+        "se": gettext("Northern Sami"),
+        "smj": gettext("Lule Sami"),
+        "sma": gettext("Southern Sami"),
+    }
+    return known.get(code, code)
+
+
+def type_of(media_type: str) -> str:
+    """Return what people call a file of this type."""
+    known = {
+        "application/pdf": "PDF",
+        "image/png": "PNG",
+        "image/jpeg": "JPEG",
+        "image/gif": "GIF",
+        "text/plain": gettext("Text"),
+        "text/html": "HTML",
+        "application/xml": "XML",
+        "text/xml": "XML",
+    }
+    return known.get(media_type) or gettext("File")
+
+
+def unusual(warnings: Sequence[str]) -> list[str]:
+    """Return what she should know before opening a document; other codes say nothing."""
+    said = {
+        "encrypted": gettext(
+            "The document is encrypted. If you are asked for a password, the sender has it."
+        ),
+        "broken": gettext(
+            "The file has faults. If you cannot open it, ask the sender for a new one."
+        ),
+        "script": gettext(
+            "There is a program in the document, which is unusual in a letter. "
+            "Say no if you are asked whether it may run."
+        ),
+        "embedded_files": gettext(
+            "Other files lie inside the document. Open them only if you expected them."
+        ),
+    }
+    return [words for code, words in said.items() if code in warnings]
 
 
 def size_of(count: int | None) -> str:

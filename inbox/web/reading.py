@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.urls import reverse
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, ngettext
 
 from connectors import clock
 from inbox.letters.models import Letter
@@ -19,16 +19,35 @@ from inbox.web.body import render_body
 from inbox.web.dates import Calendar
 from inbox.web.rows import avatar_color, initials
 
+ATTACHMENTS_SHOWN = 50
+"""No more attachments than this are listed before she asks for all of them."""
 POLLS_MAX = 60
 """An open page asks this often whether the content has come; then it is for her to ask."""
 
 
-def letter_context(page: LetterPage, labels: Mapping[str, str], back: str) -> dict[str, Any]:
-    """Return everything that the letter's templates show."""
+SHOWN_AS = {
+    "application/pdf": "pdf",
+    "image/png": "image",
+    "image/jpeg": "image",
+    "image/gif": "image",
+    "text/plain": "text",
+    "text/html": "text",
+    "application/xhtml+xml": "text",
+}
+"""How the letter's page shows a document; what is not here is downloaded.
+
+HTML is never shown as the sender made it: its text is.
+"""
+
+
+def letter_context(
+    page: LetterPage, labels: Mapping[str, str], back: str, *, whole: bool = False
+) -> dict[str, Any]:
+    """Return everything that the letter's templates show; `whole`: every attachment."""
     calendar = Calendar(clock.now(), get_language())
     row = page.row
     return {
-        **content_context(page, labels, back),
+        **content_context(page, labels, back, whole=whole),
         **about_context(page, labels, calendar),
         "title": letter_words.title_of(row),
         "initials": initials(row.sender_name),
@@ -42,18 +61,25 @@ def letter_context(page: LetterPage, labels: Mapping[str, str], back: str) -> di
 
 
 def content_context(
-    page: LetterPage, labels: Mapping[str, str], back: str, polls: int = 0
+    page: LetterPage,
+    labels: Mapping[str, str],
+    back: str,
+    polls: int = 0,
+    *,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Return what the part with body and documents shows; `polls`: how often it was asked for."""
     row = page.row
     query = _kept(back)
     documents = [_document(row.id, line) for line in page.documents]
     main = next((d for d in documents if d["is_main"]), documents[0] if documents else None)
-    language = (get_language() or "nb")[:2]
+    attachments = [document for document in documents if document is not main]
+    language = letter_words.other_language(row.language)
     return {
         "letter": row,
         "source": labels.get(row.source, row.source),
-        "lang": row.language if row.language[:2] != language else "",
+        "lang": language,
+        "language_name": letter_words.language_name(language),
         "back": back,
         "again": _address("letter", row.id, query),
         "poll": _address("letter_content", row.id, {**query, "asked": polls + 1}),
@@ -63,7 +89,10 @@ def content_context(
         "main": main,
         "kept_count": sum(document["kept"] for document in documents),
         "lacks_documents": not all(document["kept"] for document in documents),
-        "attachments": [document for document in documents if document is not main],
+        "attachments": attachments if whole else attachments[:ATTACHMENTS_SHOWN],
+        "attachments_count": len(attachments),
+        "all_attachments": _address("letter", row.id, {**query, "attachments": "all"}),
+        "print": reverse("letter_print", args=[row.id]),
     }
 
 
@@ -103,31 +132,38 @@ def _moment(moment: datetime, calendar: Calendar) -> dict[str, str]:
 
 
 def _document(letter_id: UUID, line: DocumentLine) -> dict[str, Any]:
-    media_type = line.media_type.partition(";")[0].strip().lower()
-    described = (_kind_of(media_type), letter_words.size_of(line.size))
+    media_type = plain_type(line.media_type)
+    pages = ngettext("{n} page", "{n} pages", line.pages).format(n=line.pages)
+    has_pages = line.pages and media_type == "application/pdf"
+    described = (
+        letter_words.type_of(media_type),
+        pages if has_pages else "",
+        letter_words.size_of(line.size),
+    )
+    own = [letter_id, line.id]
     return {
         "title": line.title,
         "is_main": line.is_main,
-        "is_pdf": media_type == "application/pdf",
+        "shown": SHOWN_AS.get(media_type, ""),
         "kept": line.kept,
         "described": ", ".join(text for text in described if text),
-        "address": reverse("document", args=[letter_id, line.id]),
-        "download": reverse("document_download", args=[letter_id, line.id]),
+        "unusual": letter_words.unusual(line.warnings),
+        "address": reverse("document", args=own),
+        "download": reverse("document_download", args=own),
+        "text": reverse("document_text", args=own) if can_be_text(media_type) else "",
     }
 
 
-def _kind_of(media_type: str) -> str:
-    known = {
-        "application/pdf": "PDF",
-        "image/png": "PNG",
-        "image/jpeg": "JPEG",
-        "image/gif": "GIF",
-        "text/plain": gettext("Text"),
-        "text/html": "HTML",
-        "application/xml": "XML",
-        "text/xml": "XML",
-    }
-    return known.get(media_type) or gettext("File")
+def plain_type(media_type: str) -> str:
+    """Return "text/html" for "Text/HTML; charset=utf-8"."""
+    return media_type.partition(";")[0].strip().lower()
+
+
+def can_be_text(media_type: str) -> bool:
+    """Say whether documents of this type have a text that can be read."""
+    return media_type in ("application/pdf", "application/xhtml+xml") or media_type.startswith(
+        "text/"
+    )
 
 
 def _actions(page: LetterPage, calendar: Calendar) -> list[dict[str, str]]:

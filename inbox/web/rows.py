@@ -19,6 +19,7 @@ from markupsafe import Markup
 from inbox.letters.models import Letter
 from inbox.letters.presentation import Row
 from inbox.web.dates import Calendar
+from inbox.web.letter_words import language_base
 from inbox.web.templating import icon
 
 URGENT_DAYS = 14
@@ -65,7 +66,7 @@ class Printer:
         self._labels = labels
         self._place = place
         self._words = _words(language)
-        self._language = _base(language)
+        self._language = language_base(language)
         self._before, after = reverse("letter", args=[NO_ID]).split(str(NO_ID))
         self._after = f"{after}?back={quote(back, safe='')}" if back else after
 
@@ -83,12 +84,16 @@ class Printer:
             sender=row.sender_name,
             source=self._labels.get(row.source, row.source),
             title=row.title or words["letter_from"].format(sender=row.sender_name),
-            lang=language if language and _base(language) != self._language else "",
+            lang=self._other(language),
             summary=words["locked"] if row.locked else row.snippet,
             tags=Markup("".join(self._tags(row))),
             when=self._calendar.short(row.received_at),
             iso=row.received_at.isoformat(timespec="minutes"),
         )
+
+    def _other(self, language: str) -> str:
+        base = language_base(language)
+        return base if base != self._language else ""
 
     def _tags(self, row: Row) -> Iterator[Markup]:
         words = self._words
@@ -158,12 +163,6 @@ def tag(color: str, symbol: str, text: str) -> Markup:
 def avatar_color(name: str) -> str:
     """Return the sender's colour: the same one on every machine, so that pictures agree."""
     return AVATAR_COLORS[crc32(name.encode()) % len(AVATAR_COLORS)]
-
-
-def _base(language: str) -> str:
-    """Return "nb" for "nb-NO"; Norwegian of no stated form counts as bokmål."""
-    base = language.partition("-")[0].lower()
-    return "nb" if base == "no" else base
 
 
 @cache

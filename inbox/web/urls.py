@@ -17,6 +17,7 @@ from inbox.web.views import (
     letters,
     login,
     operator,
+    texts,
     welcome,
 )
 from inbox.web.views import sources as source_pages
@@ -40,6 +41,12 @@ urlpatterns = [
         documents.download,
         name="document_download",
     ),
+    path(
+        "letters/<uuid:letter_id>/documents/<uuid:document_id>/text/",
+        texts.page,
+        name="document_text",
+    ),
+    path("letters/<uuid:letter_id>/print/", texts.printed, name="letter_print"),
     path(
         "letters/<uuid:letter_id>/documents.zip", documents.download_all, name="documents_download"
     ),

@@ -92,7 +92,7 @@ def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         for document in documents:
             _begun(document)  # a failure can still be told on a page; few files are open at a time
     except (LevelTooLow, NotOpened, Letter.DoesNotExist) as error:
-        return _refused(error, letter_id)
+        return refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
         return _unreadable(request, letter_id, error)
     names = unique_names(_file_name_of(document) for document in documents)
@@ -117,13 +117,13 @@ def _answer(
         document = find_document(viewer_of(request), letter_id, document_id)
         chunks = _begun(document)
     except (LevelTooLow, NotOpened, Letter.DoesNotExist, Document.DoesNotExist) as error:
-        return _refused(error, letter_id)
+        return refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
         return _unreadable(request, letter_id, error)
     return _with_headers(_body(request, chunks), document, as_attachment)
 
 
-def _refused(error: Exception, letter_id: UUID) -> HttpResponseBase:
+def refused(error: Exception, letter_id: UUID) -> HttpResponseBase:
     """Lead to where she may go on from; raises Http404 where there is nothing of hers."""
     letter_page = reverse("letter", args=[letter_id])
     if isinstance(error, LevelTooLow):

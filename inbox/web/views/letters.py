@@ -98,7 +98,7 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     if not htmx:
         return redirect(letter_address(letter_id, request.GET.get("back", "")))
     context: dict[str, Any] = {"closed": True, "letter": letter.row}
-    if _has_opened(letter):
+    if has_opened(letter):
         asked = request.GET.get("asked", "")
         polls = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
         context = content_context(letter, labels(), back_address(request.GET), polls)
@@ -117,7 +117,8 @@ def back_address(said: QueryDict | dict[str, str]) -> str:
     return read_address(wanted).address()
 
 
-def _has_opened(letter: LetterPage) -> bool:
+def has_opened(letter: LetterPage) -> bool:
+    """Say whether she has opened the letter here, and may read it now."""
     if letter.row.locked or letter.awaiting_consent:
         return False
     return any(event.kind == Event.Kind.OPENED and event.by_viewer for event in letter.events)
@@ -135,7 +136,8 @@ def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
         locked = letter.row.locked
         template = "web/letter_locked.html" if locked else "web/letter_consent.html"
         return render(request, template, context)
-    return render(request, "web/letter.html", letter_context(letter, labels(), back))
+    whole = request.GET.get("attachments") == "all"
+    return render(request, "web/letter.html", letter_context(letter, labels(), back, whole=whole))
 
 
 def letter_address(letter_id: UUID, back: str) -> str:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from io import BytesIO
+from zipfile import ZipFile
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 
 from connectors.contract import Action
-from tests.incoming import PDF
+from inbox.letters.models import Document, DocumentText, Letter
 from tests.make import make_letter
 from tests.web.letter.pages import document, page_of
 
@@ -64,18 +70,69 @@ def test_plain_text_keeps_its_lines(screen, kari):
     assert "<p>En &amp; to<br>tre</p><p>fire</p>" in page
 
 
-def test_a_hundred_attachments_with_one_name_are_all_there(screen, kari):
-    documents = [document(is_main=True)]
-    documents += [document("vedlegg.pdf", "Vedlegg", content=PDF + b"%d" % n) for n in range(100)]
-    letter = make_letter(kari, documents=documents)
-    page = page_of(screen, letter)
-    assert "Attachments (100)" in page
-    assert page.count("<bdi>Vedlegg</bdi></a><br>") == 100
+def with_attachments(
+    kari, number: int, name: str = "vedlegg.pdf", title: str = "Vedlegg"
+) -> Letter:
+    """A letter with so many attachments of the same name, all with the bytes of the first."""
+    letter = make_letter(kari, documents=[document(is_main=True), document(name, title)])
+    first = letter.documents.get(is_main=False)
+    copies = [
+        Document(
+            citizen_id=kari.id,
+            letter_id=letter.id,
+            delivery_id=first.delivery_id,
+            blob_id=first.blob_id,
+            position=position,
+            name=name,
+            title=title,
+            media_type=first.media_type,
+            size=first.size,
+        )
+        for position in range(2, number + 1)
+    ]
+    Document.objects.bulk_create(copies, batch_size=500)
+    Letter.objects.filter(id=letter.id).update(attachments=number)
+    return letter
+
+
+def test_of_two_thousand_attachments_the_first_are_listed_and_all_of_them_on_asking(screen, kari):
+    letter = with_attachments(kari, 2000)
+    address = reverse("letter", args=[letter.id])
+    page = screen.get(address, {"back": "/?show=unread"}).content.decode()
+    assert "Attachments (2000)" in page
+    assert page.count("<bdi>Vedlegg</bdi></a><br>") == 50
+    assert len(page) < 120_000
+    more = f'href="{address}?back=%2F%3Fshow%3Dunread&amp;attachments=all#attachments-title"'
+    assert more in page
+    assert "Show all 2000 attachments" in page
+    with CaptureQueriesContext(connection) as captured:
+        whole = screen.get(address, {"attachments": "all"}).content.decode()
+    assert len(captured) <= 5
+    assert "Show all" not in whole
     addresses = {
         reverse("document_download", args=[letter.id, d.id]) for d in letter.documents.all()
     }
-    assert len(addresses) == 101
-    assert all(f'href="{address}"' in page for address in addresses)
+    assert len(addresses) == 2001
+    assert all(f'href="{address}"' in whole for address in addresses)
+
+
+@pytest.mark.parametrize("name", ["vedlegg.pdf", "å" * 240 + ".pdf", "📎" * 200])
+def test_two_thousand_attachments_of_one_name_are_as_many_files_in_the_zip(screen, kari, name):
+    letter = with_attachments(kari, 2000, name[:255], name[:255])
+    screen.get(reverse("letter", args=[letter.id]))
+    answer = screen.get(reverse("documents_download", args=[letter.id]))
+    names = ZipFile(BytesIO(b"".join(answer.streaming_content))).namelist()
+    assert len({given.casefold() for given in names}) == 2001
+    assert max(len(given.encode()) for given in names) <= 255
+    assert all(given.endswith(".pdf") for given in names)
+
+
+def test_in_print_every_attachment_is_named_and_the_page_stays_readable(screen, kari):
+    letter = with_attachments(kari, 2000, title="<b>Vedlegg</b> \u202e📎")
+    screen.get(reverse("letter", args=[letter.id]))
+    page = screen.get(reverse("letter_print", args=[letter.id])).content.decode()
+    assert page.count("<bdi>&lt;b&gt;Vedlegg&lt;/b&gt; \u202e📎</bdi>") == 2000
+    assert "<b>" not in page
 
 
 @pytest.mark.parametrize("title", ["å" * 255, "\u202eרשימה של מסמכים", "W" * 255])
@@ -83,3 +140,21 @@ def test_long_and_right_to_left_titles_are_shown_whole(screen, kari, title):
     page = page_of(screen, make_letter(kari, title=title))
     assert f">{title}</h1>" in page
     assert 'dir="auto"' in page
+
+
+@pytest.mark.parametrize("title", ["👩🏽‍⚖️" * 30, "\u202eרשימה של מסמכים", "W" * 255, "<i>a</i>"])
+def test_odd_titles_stay_what_they_are_in_the_list_in_print_and_as_text(screen, kari, title):
+    letter = make_letter(
+        kari, title=title, sender=title[:200], documents=[document(title=title, is_main=True)]
+    )
+    found = letter.documents.get()
+    DocumentText.objects.filter(id=found.id).update(state="done", text=title, pages=1)
+    page_of(screen, letter)
+    for name, own in (
+        ("inbox", []),
+        ("letter_print", [letter.id]),
+        ("document_text", [letter.id, found.id]),
+    ):
+        page = screen.get(reverse(name, args=own)).content.decode()
+        assert escape(title) in page
+        assert "<i>" not in page

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
+from connectors.contract import IncomingDocument
 from connectors.world.letters import new_letter
 from connectors.world.model import STUDY_DATE, Channel
 from connectors.world.persons import by_slug
 from inbox.archive import store
+from inbox.letters import texts
 from inbox.letters.models import Letter
 from tests.browser.conftest import (
     browser_type_launch_args,  # noqa: F401
@@ -115,3 +118,30 @@ def test_every_state_of_the_page_is_accessible(visit, kari, fields, width):
     page = visit(make_letter(kari, language="nb", **fields), width)
     assert violations(page) == []
     assert sideways(page) <= 0
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_a_document_as_text_and_the_print_view_are_accessible(visit, kari, live_server, width):
+    letter = make_letter(kari, language="nn", document=real_pdf(), body="Hei")
+    texts.read_due()
+    page = visit(letter, width)
+    for link in ("Read as text", "Print view"):
+        page.goto(live_server.url + reverse("letter", args=[letter.id]))
+        page.get_by_role("link", name=link).first.click()
+        expect(page.get_by_text("Dette brevet er sendt fra kontrollsiden.")).to_be_visible()
+        assert violations(page) == []
+        assert sideways(page) <= 0
+
+
+def test_an_image_stands_in_an_area_of_its_own_size(visit, kari):
+    drawn = bytes.fromhex(
+        "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
+    )
+    image = IncomingDocument("k.gif", "image/gif", "Kart", is_main=True, content=drawn)
+    page = visit(make_letter(kari, documents=[image, replace(image, is_main=False)]))
+    shown = page.get_by_role("img", name="Kart")
+    expect(shown).to_be_visible()
+    assert shown.evaluate("image => image.naturalWidth") == 1
+    assert shown.evaluate("image => image.clientHeight") > 300
+    assert violations(page) == []
+    assert [said for said in page.complaints if "Content Security Policy" in said] == []

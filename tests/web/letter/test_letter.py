@@ -76,6 +76,24 @@ def test_the_letters_language_is_marked_where_it_differs_from_the_pages(screen, 
     assert ' lang="nb">Vedtak</h1>' not in page_of(screen, letter)
 
 
+@pytest.mark.parametrize(
+    ("language", "name"), [("nn", "Nynorsk"), ("se", "Northern Sami"), ("no", "Bokmål")]
+)
+def test_the_letters_language_is_named_where_it_differs_from_the_pages(
+    screen, kari, language, name
+):
+    page = page_of(screen, make_letter(kari, language=language))
+    tag = page[page.index("The letter is written in:") :]
+    assert f"<span>{name}</span></span></p>" in tag[:100]
+
+
+@pytest.mark.parametrize("language", ["en", "EN-gb", "", "<b>", "12"])
+def test_no_language_is_named_where_it_is_the_pages_or_none(screen, kari, language):
+    page = page_of(screen, make_letter(kari, language=language))
+    assert "The letter is written in:" not in page
+    assert 'dir="auto">Du må sende dokumentasjon</h1>' in page
+
+
 def test_events_stand_in_the_order_they_happened(screen, kari):
     opened_there = STUDY_DATE - timedelta(days=1)
     letter = make_letter(
