@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import mimetypes
-import re
-import unicodedata
 from collections.abc import Iterator
 from itertools import chain
 from urllib.parse import urlencode
@@ -31,6 +28,7 @@ from inbox.letters.documents import (
 )
 from inbox.letters.models import Document, Letter
 from inbox.web.dates import OSLO
+from inbox.web.files import file_name, file_name_of, media_type_of
 from inbox.web.sessions import citizen_required, viewer_of
 from inbox.web.zipped import unique_names, zip_stream
 
@@ -43,15 +41,6 @@ INLINE_TYPES = {
 }
 """What a browser shows without running anything of it; all else is only downloaded."""
 OTHER_TYPE = "application/octet-stream"
-EXTENSIONS = {
-    "application/pdf": ".pdf",
-    "image/png": ".png",
-    "image/jpeg": ".jpg",
-    "image/gif": ".gif",
-    "text/plain": ".txt",
-}
-NAME_LENGTH_MAX = 150
-SUFFIX_LENGTH_MAX = 10
 # `sandbox` is left out: Chromium's PDF viewer does not run in it.
 POLICY = {
     "default-src": [NONE],
@@ -95,7 +84,7 @@ def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         return refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
         return _unreadable(request, letter_id, error)
-    names = unique_names(_file_name_of(document) for document in documents)
+    names = unique_names(file_name_of(document) for document in documents)
     moment = letter.received_at.astimezone(OSLO)
     parts = ((document, stream(document)) for document in documents)
     chunks = zip_stream(
@@ -159,9 +148,9 @@ def _body(request: HttpRequest, chunks: Iterator[bytes]) -> HttpResponseBase:
 def _with_headers(
     response: HttpResponseBase, document: Document, as_attachment: bool
 ) -> HttpResponseBase:
-    inline = INLINE_TYPES.get(_media_type(document))
+    inline = INLINE_TYPES.get(media_type_of(document))
     disposition = content_disposition_header(
-        as_attachment or inline is None, _file_name_of(document)
+        as_attachment or inline is None, file_name_of(document)
     )
     response["Content-Type"] = inline or OTHER_TYPE
     response["Content-Length"] = str(document.blob.size)
@@ -169,27 +158,3 @@ def _with_headers(
     response["X-Content-Type-Options"] = "nosniff"
     response["ETag"] = f'"{document.blob.sha256}"'
     return response
-
-
-def _media_type(document: Document) -> str:
-    return document.media_type.partition(";")[0].strip().lower()
-
-
-def _file_name_of(document: Document) -> str:
-    return file_name(document.title or document.name, _media_type(document))
-
-
-def file_name(name: str, media_type: str) -> str:
-    """Return `name` as a file name: no folders, no invisible characters, an extension that fits.
-
-    Characters that change the direction of writing could hide an extension from the eye.
-    """
-    shown = "".join(c for c in name if unicodedata.category(c)[0] != "C")
-    last = re.split(r"[/\\]", shown)[-1]
-    cleaned = re.sub(r'[<>:"|?*]', "_", last).strip(" .") or "document"
-    stem, dot, suffix = cleaned.rpartition(".")
-    own = dot + suffix if stem and len(suffix) <= SUFFIX_LENGTH_MAX else ""
-    wanted = EXTENSIONS.get(media_type, own)
-    fits = own and (wanted == own or mimetypes.guess_type(cleaned)[0] == media_type)
-    kept = (stem if fits else cleaned)[:NAME_LENGTH_MAX].rstrip(" .")
-    return kept + (own if fits else wanted)

@@ -130,11 +130,12 @@ def callback(request: HttpRequest) -> HttpResponseBase:
 @require_GET
 @sessions.citizen_required
 def step_up(request: HttpRequest) -> HttpResponseBase:
-    """Explain that a letter needs a safer log-in, and lead there."""
+    """Explain that a letter, or another page, needs a safer log-in, and lead there."""
     next_page = _next_page(request)
     if sessions.viewer_of(request).level == SecurityLevel.HIGH:
         return redirect(next_page)
-    return render(request, "web/step_up.html", {"next": next_page})
+    is_letter = next_page.startswith("/letters/")
+    return render(request, "web/step_up.html", {"next": next_page, "is_letter": is_letter})
 
 
 @never_cache

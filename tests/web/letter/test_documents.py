@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from connectors.contract import IncomingDocument
 from inbox.letters.models import Document, Event, Letter
-from inbox.web.views.documents import file_name
+from inbox.web.files import file_name
 from tests.incoming import PDF
 from tests.make import log_in, make_citizen, make_letter
 

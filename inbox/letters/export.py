@@ -1,0 +1,73 @@
+"""Everything of hers, letter by letter, for her to take away.
+
+Read by keyset in batches: memory and the number of queries for a batch stay the same however many
+letters there are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from inbox.citizens.models import SecurityLevel
+from inbox.citizens.viewer import Viewer
+from inbox.letters.documents import LevelTooLow
+from inbox.letters.models import Delivery, Document, Event, Letter
+
+BATCH = 100
+
+
+@dataclass(slots=True)
+class Exported:
+    """One letter with all that belongs to it."""
+
+    letter: Letter
+    withheld: bool
+    """She has not agreed to the receipt that the sender wants of the opening: no content."""
+    documents: list[Document] = field(default_factory=list)
+    """The main one first; then those that the sender has replaced since. Empty if withheld."""
+    deliveries: list[Delivery] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+def everything(viewer: Viewer) -> Iterator[Exported]:
+    """Yield each of the viewer's letters, the newest first.
+
+    That a letter is taken away does not count as opening it. Raises LevelTooLow below the highest
+    level, at the first letter.
+    """
+    if not viewer.may_read(SecurityLevel.HIGH):
+        raise LevelTooLow
+    found = Letter.objects.visible_to(viewer).select_related("sender").newest_first()
+    batch = list(found[:BATCH])
+    while batch:
+        yield from _with_parts(viewer.citizen_id, batch)
+        batch = list(found.after(batch[-1].received_at, batch[-1].id)[:BATCH])
+
+
+def _with_parts(citizen_id: UUID, letters: Sequence[Letter]) -> Iterable[Exported]:
+    hers = {"citizen_id": citizen_id, "letter_id__in": [letter.id for letter in letters]}
+    made = {
+        letter.id: Exported(letter, withheld=letter.asks_receipt and letter.opened_at is None)
+        for letter in letters
+    }
+    documents: dict[UUID, list[Document]] = defaultdict(list)
+    for document in (
+        Document.objects.select_related("blob")
+        .filter(**hers)
+        .order_by("-is_main", "position", "id")
+    ):
+        documents[document.letter_id].append(document)
+    for letter_id, each in made.items():
+        if not each.withheld:
+            # Sorting keeps the order within each of the two.
+            of_it = documents[letter_id]
+            each.documents = sorted(of_it, key=lambda one: one.replaced_at is not None)
+    for delivery in Delivery.objects.filter(**hers).order_by("fetched_at", "id"):
+        made[delivery.letter_id].deliveries.append(delivery)
+    for event in Event.objects.filter(**hers).order_by("at", "id"):
+        if not made[event.letter_id].withheld:
+            made[event.letter_id].events.append(event)
+    return made.values()
