@@ -64,6 +64,7 @@ class Export:
     _without_content: Counter[str] = field(default_factory=Counter)
     _withheld: int = 0
     _faults: int = 0
+    _in_bin: int = 0
 
     def entries(self) -> Iterator[Entry]:
         """Yield the zip's files; `index.html` is the last one, when it is known what is in it."""
@@ -85,6 +86,7 @@ class Export:
     def _files(self, each: Exported) -> list[_File]:
         self._letters += 1
         self._withheld += each.withheld
+        self._in_bin += each.letter.place == Letter.Place.BIN
         present = [document for document in each.documents if document.blob_id]
         names = unique_names(
             ["letter.html", "letter.json", *(file_name_of(document) for document in present)]
@@ -156,6 +158,7 @@ class Export:
                 "source": self.labels.get(each.letter.source, each.letter.source),
                 "received": Calendar(self.at, self.language).full_day(each.letter.received_at),
                 "files": sum(bool(file.name) for file in files),
+                "in_bin": each.letter.place == Letter.Place.BIN,
                 "incomplete": each.letter.content != Letter.Content.KEPT
                 or each.withheld
                 or any(file.fault for file in files),
@@ -172,6 +175,11 @@ class Export:
                 "letters": ngettext("{n} letter", "{n} letters", self._letters).format(
                     n=self._letters
                 ),
+                "bin": ngettext(
+                    "The archive and the bin are included: {n} letter lies in the bin.",
+                    "The archive and the bin are included: {n} letters lie in the bin.",
+                    self._in_bin,
+                ).format(n=self._in_bin),
                 "gaps": self._gaps(),
                 "mark": "@@rows@@",
             }
@@ -230,6 +238,7 @@ def _metadata(each: Exported, files: Sequence[_File]) -> bytes:
         "title": letter.title,
         "public_title": letter.public_title,
         "language": letter.language,
+        "place": letter.place,
         "kind": letter.kind,
         "security_level": letter.security_level,
         "received_at": letter.received_at,

@@ -72,6 +72,16 @@ def stored() -> list[Stored]:
             ("archive.Package", "archive.Blob", "letters.DocumentText"),
         ),
         Stored(
+            _("What you have put away or deleted"),
+            _(
+                "Your latest moves to archive and bin, so that you can undo them. Of a letter that is"
+                " deleted for good: its source and number there, so that it does not come back."
+            ),
+            account,
+            you,
+            ("letters.Filing", "letters.Tombstone"),
+        ),
+        Stored(
             _("What has happened"),
             _("When a letter came, who opened it and when, and what the sender was told."),
             with_letter,

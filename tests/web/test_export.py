@@ -111,6 +111,15 @@ def test_it_says_which_source_has_letters_whose_content_we_do_not_keep(client, k
     assert "ikke komplett" in index
 
 
+def test_it_says_that_the_bin_is_included_and_which_letters_lie_there(client, kari):
+    binned = make_letter(kari, title="Kastet")
+    Letter.objects.filter(citizen=kari, id=binned.id).update(place=Letter.Place.BIN)
+    make_letter(kari, title="Beholdt")
+    index = download(client)["index.html"].decode()
+    assert "Arkivet og papirkurven er med: 1 brev ligger i papirkurven." in index
+    assert index.count("(i papirkurven)") == 1
+
+
 def test_taking_letters_away_opens_none_of_them(client, kari):
     make_letter(kari, title="Krever kvittering", wants_opening_receipt=True)
     files = download(client)
