@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from tests.pages import Answer
+from tests.pages import Answer, route_of
 
 HIGH = "idporten-loa-high"
 SUBSTANTIAL = "idporten-loa-substantial"
@@ -42,6 +42,14 @@ class Visitor:
         media_type = got.headers.get("content-type", "").partition(";")[0]
         location = got.headers.get("location", "").removeprefix(self.web)
         return Answer(path, got.status_code, media_type, location, got.content)
+
+    def press(self, page: str, route: str, **values: str) -> httpx.Response:
+        """Submit the first form of a page that leads to this route, filled with `values`."""
+        shown = self.ask(page)
+        forms = [each for each in shown.tree.forms if route_of(each.action or page) == route]
+        assert forms, f"{page} has no form that leads to {route}"
+        said = dict(forms[0].form_values()) | values
+        return self._client.post(urljoin(self.web, forms[0].action or page), data=said)
 
     def cookies(self) -> list[dict[str, str]]:
         """Her cookies at the site, for a browser that goes on from here."""
