@@ -14,9 +14,9 @@ from datetime import datetime
 from connectors import clock
 from connectors.contract import IncomingLetter
 from inbox.archive.models import Blob, Package
-from inbox.letters import counters
+from inbox.letters import copies, counters, matching
 from inbox.letters.filing import BIN_LASTS
-from inbox.letters.models import Delivery, Document, Event, Letter
+from inbox.letters.models import Delivery, DeliveryKey, Document, Event, Letter
 from inbox.letters.receive import (
     TITLE_MAX,
     Arrival,
@@ -27,6 +27,7 @@ from inbox.letters.receive import (
     describe,
     document_rows,
     fingerprint,
+    sender_of,
     snippet,
 )
 
@@ -52,22 +53,25 @@ def change(delivery: Delivery, arrival: Arrival) -> None:
     if letter is None:
         return  # deleted for good while the batch was on its way
     before = copy.copy(letter)
-    events = _events(letter, arrival)
-    describe(letter, incoming, at)
-    if incoming.opened_at and letter.opened_at is None:
-        letter.opened_at, letter.unread = incoming.opened_at, False
-    if arrival.blobs:
-        is_news = _has_other_bytes(arrival)
-        _replace_documents(letter, arrival)
-        if is_news:
-            letter.unread = True
-            _mark_updated(letter)
-            events.append(_event(letter, Event.Kind.REPLACED, at, arrival.source))
+    is_news = _has_other_bytes(arrival)
+    with copies.editing(letter, delivery) as said:
+        events = _events(said, arrival)
+        describe(said, incoming, at)
+        said.opened_at = said.opened_at or incoming.opened_at
+        if arrival.blobs:
+            _replace_documents(said, arrival)
+        delivery.withdrawn_at = said.withdrawn_at
+    if incoming.opened_at and before.opened_at is None:
+        letter.unread = False
+    if is_news:
+        letter.unread = True
+        _mark_updated(letter)
+        events.append(_event(letter, Event.Kind.REPLACED, at, arrival.source))
     letter.save()
     delivery.fingerprint = fingerprint(incoming)
     delivery.content_fingerprint = content_fingerprint(incoming)
     delivery.expires_at = incoming.expires_at
-    delivery.withdrawn_at = letter.withdrawn_at
+    delivery.main_digest = matching.main_digest(incoming) or delivery.main_digest
     delivery.save()
     Event.objects.bulk_create(events)
     if letter.revealed:
@@ -82,23 +86,51 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
     source says now that it has vouched for her level: the list may have held the public ones.
     """
     incoming = arrival.incoming
-    _replace_documents(letter, arrival)
-    letter.title = clean(incoming.title, TITLE_MAX) or letter.title
-    letter.snippet = snippet(incoming.summary) or letter.snippet
-    letter.case_reference = clean(incoming.case_reference, TITLE_MAX) or letter.case_reference
-    letter.search_full = f"{letter.search_open} {letter.title}".casefold()
-    letter.body = clean(incoming.body)
-    letter.body_media_type = incoming.body_media_type
-    letter.actions = action_rows(incoming) or letter.actions
-    letter.security_level = max(letter.security_level, incoming.security_level)
-    letter.content = Letter.Content.KEPT
+    before = copy.copy(letter)
+    with copies.editing(letter, delivery) as said:
+        _replace_documents(said, arrival)
+        said.title = clean(incoming.title, TITLE_MAX) or said.title
+        said.snippet = snippet(incoming.summary) or said.snippet
+        said.case_reference = clean(incoming.case_reference, TITLE_MAX) or said.case_reference
+        said.search_full = f"{said.search_open} {said.title}".casefold()
+        said.body = clean(incoming.body)
+        said.body_media_type = incoming.body_media_type
+        said.actions = action_rows(incoming) or said.actions
+        said.security_level = max(said.security_level, incoming.security_level)
+        said.content = Letter.Content.KEPT
+        if incoming.sender.org_number and not letter.sender.org_number:
+            said.sender = sender_of(incoming)
     letter.save()
+    letter.refresh_from_db(fields=["sender"])
+    delivery.main_digest = _digest_of_main(delivery) or delivery.main_digest
+    delivery.same_as = sorted({*delivery.same_as, *incoming.same_as})
     delivery.save()
     Event.objects.bulk_create(
         [_event(letter, Event.Kind.CONTENT_KEPT, arrival.fetched_at, arrival.source)]
     )
-    with counters.changing(letter.citizen_id):
-        pass  # nothing to count, but her list has changed: a new version
+    with counters.changing(letter.citizen_id) as state:
+        counters.replace(state, before, letter)
+    _find_again(letter, delivery)
+
+
+def _digest_of_main(delivery: Delivery) -> str:
+    kept = Document.objects.filter(
+        citizen_id=delivery.citizen_id,
+        delivery_id=delivery.id,
+        replaced_at=None,
+        blob_id__isnull=False,
+    )
+    main = kept.order_by("-is_main", "position").values_list("blob__sha256", flat=True).first()
+    return main or ""
+
+
+def _find_again(letter: Letter, delivery: Delivery) -> None:
+    """Note by what the delivery is recognised, now that its source has told more of it."""
+    keys = matching.keys_of(matching.copy_of(delivery, letter), delivery.same_as)
+    own = {"citizen_id": letter.citizen_id, "delivery_id": delivery.id}
+    DeliveryKey.objects.bulk_create(
+        [DeliveryKey(**own, key=key) for key in keys], ignore_conflicts=True
+    )
 
 
 def _mark_updated(letter: Letter) -> None:
@@ -109,8 +141,11 @@ def _mark_updated(letter: Letter) -> None:
 
 
 def _has_other_bytes(arrival: Arrival) -> bool:
-    """Say whether a document says something that none of it said before: a new name is no news."""
-    own = {"citizen_id": arrival.citizen_id, "delivery_id": arrival.delivery_id}
+    """Say whether a document says something that none of the letter said before, by any channel.
+
+    A new name is no news.
+    """
+    own = {"citizen_id": arrival.citizen_id, "letter_id": arrival.letter_id}
     shown = Document.objects.filter(**own, replaced_at=None)
     before = set(shown.values_list("blob__sha256", flat=True))
     return any(blob is not None and blob.sha256 not in before for blob in arrival.blobs)

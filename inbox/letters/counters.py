@@ -40,6 +40,11 @@ def remove(state: InboxState, letter: Letter) -> None:
         _count(state, letter, -1)
 
 
+def split_off(state: InboxState, letter: Letter) -> None:
+    """Count a letter that was part of another until now: it is no news."""
+    _count(state, letter, 1)
+
+
 def replace(state: InboxState, before: Letter, after: Letter) -> None:
     """Count a letter that has come already and has changed."""
     if after.revealed:

@@ -11,6 +11,7 @@ from inbox.archive import store
 from inbox.citizens.viewer import Viewer
 from inbox.letters.models import Document, DocumentText, Letter
 from inbox.letters.open import get_letter
+from inbox.letters.presentation import shown_documents
 
 
 class LevelTooLow(Exception):
@@ -38,6 +39,9 @@ def find_letter_with_documents(viewer: Viewer, letter_id: UUID) -> tuple[Letter,
     """
     letter = _readable_letter(viewer, letter_id)
     present = _kept_documents(letter).filter(replaced_at=None)
+    if letter.other_sources:
+        by_id = {document.id: document for document in present}
+        return letter, [by_id[line.id] for line in shown_documents(letter) if line.id in by_id]
     return letter, list(present.order_by("-is_main", "position"))
 
 

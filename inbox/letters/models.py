@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
@@ -62,7 +63,9 @@ class Letter(CitizenOwned):
     sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="+", db_index=False)
     sender_name = models.CharField(max_length=255)
     source = models.CharField(max_length=64)
-    """The slug of the source that the letter was first delivered by."""
+    """The slug of the source that the letter as it is shown was delivered by."""
+    other_sources = models.CharField(max_length=255, blank=True)
+    """Slugs, between spaces, of the further sources that brought the same letter."""
     title = models.CharField(max_length=255)
     public_title = models.CharField(max_length=255, blank=True)
     snippet = models.CharField(max_length=160, blank=True)
@@ -91,7 +94,7 @@ class Letter(CitizenOwned):
     case_reference = models.CharField(max_length=255, blank=True)
     documentary_value = models.BooleanField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    """When the first source stops showing it."""
+    """When `source` stops showing it."""
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     place = models.CharField(max_length=8, choices=Place, default=Place.INBOX)
     updated = models.BooleanField(default=False)
@@ -129,6 +132,11 @@ class Letter(CitizenOwned):
             models.Index(
                 fields=["citizen", "place", "source", "-received_at", "-id"],
                 name="letter_by_source",
+            ),
+            models.Index(
+                fields=["citizen", "-received_at", "-id"],
+                name="letter_by_many",
+                condition=~Q(other_sources=""),
             ),
             models.Index(
                 fields=["citizen", "due_at", "id"],
@@ -177,6 +185,14 @@ class Delivery(CitizenOwned):
     wants_opening_receipt = models.BooleanField(default=False)
     needs_confirmation = models.BooleanField(default=False)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    main_digest = models.CharField(max_length=64, blank=True)
+    """sha256 of its main document, where the source or the bytes gave it."""
+    said = models.JSONField(null=True, blank=True, encoder=DjangoJSONEncoder)
+    """What this source says of the letter (`copies.py`), once it is not the only one."""
+    matched_by = models.CharField(max_length=16, blank=True)
+    """Why it is taken for the same letter as the others: see `matching.py`."""
+    split_from_id = models.UUIDField(null=True, blank=True)
+    """The letter that she took it out of: never matched by itself again."""
 
     class Meta:
         constraints: ClassVar = [
@@ -185,11 +201,51 @@ class Delivery(CitizenOwned):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["citizen", "letter_id"], name="delivery_by_letter")
+            models.Index(fields=["citizen", "letter_id"], name="delivery_by_letter"),
+            models.Index(
+                fields=["citizen", "split_from_id"],
+                name="delivery_split",
+                condition=Q(split_from_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class DeliveryKey(CitizenOwned):
+    """What a delivery can be recognised by as the same letter in another channel."""
+
+    delivery_id = models.UUIDField()
+    delivery = OwnedForeignKey(Delivery, "delivery_id", related_name="keys")
+    key = models.CharField(max_length=80)
+    """ "reference:", "document:" or "case:" and a sha256; made by `matching.py`."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "key", "delivery_id"], name="delivery_key_unique"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "delivery_id"], name="delivery_key_of")
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class FormerLetter(CitizenOwned):
+    """A letter that turned out to be another one; its id still leads there."""
+
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="formers")
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["citizen", "letter_id"], name="former_letter_of")]
+
+    def __str__(self) -> str:
+        return f"{self.id} is {self.letter_id}"
 
 
 class Document(CitizenOwned):
@@ -281,6 +337,8 @@ class Event(CitizenOwned):
         NOTIFIED = "notified"
         REMINDED = "reminded"
         RECEIPT_SENT = "receipt_sent"
+        JOINED = "joined"
+        SPLIT = "split"
 
     letter_id = models.UUIDField()
     letter = OwnedForeignKey(Letter, "letter_id", related_name="events")

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
+from django.db.models import Q
+
 from inbox.citizens.viewer import Viewer
 from inbox.letters.models import Delivery, Document, Event, Letter
 from inbox.letters.queries import LetterQuerySet
@@ -20,6 +22,7 @@ ROW_FIELDS = (
     "id",
     "sender_name",
     "source",
+    "other_sources",
     "title",
     "public_title",
     "snippet",
@@ -53,6 +56,8 @@ DOCUMENT_FIELDS = (
     "texts__warnings",
 )
 """Plain values: a letter may have thousands of attachments."""
+ORIGIN_FIELDS = ("delivery_id", "blob__sha256", "delivery__source")
+"""By these the same document of two channels is told."""
 
 
 @dataclass(slots=True)
@@ -62,6 +67,8 @@ class Row:
     id: UUID
     sender_name: str
     source: str
+    other_sources: str
+    """Slugs, between spaces, of the further sources that brought it."""
     title: str
     snippet: str
     language: str
@@ -105,6 +112,7 @@ class DocumentLine:
 class DeliveryLine:
     """Where the letter came from, by one channel."""
 
+    id: UUID
     source: str
     sent_at: datetime
     fetched_at: datetime
@@ -112,6 +120,18 @@ class DeliveryLine:
     provenance: dict[str, str]
     expires_at: datetime | None
     withdrawn_at: datetime | None
+    matched_by: str
+    """Why it is taken for the same letter as the first, empty for that one (`matching.py`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A copy that she has made a letter of its own: she may put it back."""
+
+    delivery_id: UUID
+    source: str
+    letter_id: UUID
+    """The other letter: the copy's own, or the one that it was split from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +161,7 @@ class LetterPage:
     actions: list[dict[str, str]]
     documents: Sequence[DocumentLine]
     deliveries: Sequence[DeliveryLine]
+    apart: Sequence[Apart]
     events: Sequence[EventLine]
 
 
@@ -164,6 +185,7 @@ def make_row(
     letter_id: UUID,
     sender_name: str,
     source: str,
+    other_sources: str,
     title: str,
     public_title: str,
     snippet: str,
@@ -189,6 +211,7 @@ def make_row(
         id=letter_id,
         sender_name=sender_name,
         source=source,
+        other_sources=other_sources,
         title=public_title if locked else title,
         snippet="" if locked else snippet,
         language=language,
@@ -217,7 +240,11 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
     locked = not viewer.may_read(letter.security_level)
     hidden = locked or (letter.asks_receipt and letter.opened_at is None)
     own = {"citizen_id": letter.citizen_id, "letter_id": letter.id}
-    deliveries = Delivery.objects.filter(**own).order_by("fetched_at", "id")
+    deliveries = list(
+        Delivery.objects.filter(
+            Q(letter_id=letter.id) | Q(split_from_id=letter.id), citizen_id=letter.citizen_id
+        ).order_by("fetched_at", "id")
+    )
     documents = [] if hidden else shown_documents(letter)
     events = [] if hidden else Event.objects.filter(**own).order_by("at", "id")
     return LetterPage(
@@ -232,7 +259,8 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
         documentary_value=letter.documentary_value,
         actions=[] if hidden else letter.actions,
         documents=documents,
-        deliveries=[_delivery_line(delivery) for delivery in deliveries],
+        deliveries=[_delivery_line(each) for each in deliveries if each.letter_id == letter.id],
+        apart=[] if hidden else _apart(letter, deliveries),
         events=[
             EventLine(event.kind, event.at, event.actor_id == viewer.actor_id, event.detail)
             for event in events
@@ -241,12 +269,18 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
 
 
 def shown_documents(letter: Letter) -> list[DocumentLine]:
-    """Return the letter's present documents, the main one first (1 query)."""
-    found = (
+    """Return the letter's present documents, the main one first (1 query).
+
+    What came by several channels stands once, and one document is the main one: that of the
+    channel whose words stand for the letter, where it has one.
+    """
+    found: Iterable[Sequence[Any]] = (
         Document.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None)
         .order_by("-is_main", "position")
-        .values_list(*DOCUMENT_FIELDS)
+        .values_list(*DOCUMENT_FIELDS, *(ORIGIN_FIELDS if letter.other_sources else ()))
     )
+    if letter.other_sources:
+        found = _each_once(letter, found)
     return [
         DocumentLine(
             id=document_id,
@@ -263,16 +297,39 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
     ]
 
 
-def lacks_documents(letter: Letter) -> bool:
-    """Say whether a document of the letter can still be fetched from its source (1 query)."""
-    missing = Document.objects.filter(
-        citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None, blob_id=None
-    )
-    return missing.exclude(ref="").exists()
+def _each_once(letter: Letter, found: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Return documents by channel, without those that a channel before had, and one main one.
+
+    Takes DOCUMENT_FIELDS with ORIGIN_FIELDS after them; gives DOCUMENT_FIELDS.
+    """
+    width, is_main = len(DOCUMENT_FIELDS), DOCUMENT_FIELDS.index("is_main")
+    brought_by: dict[str, UUID] = {}
+    kept: list[Sequence[Any]] = []
+    # Sorting is stable: within a channel they stay in the order they came in.
+    for row in sorted(found, key=lambda row: (not row[is_main], row[-1] != letter.source, row[-3])):
+        delivery_id, sha256, _ = row[width:]
+        if sha256 and brought_by.setdefault(sha256, delivery_id) != delivery_id:
+            continue
+        first = row[is_main] and not kept
+        kept.append((*row[:is_main], first, *row[is_main + 1 : width]))
+    return kept
+
+
+def _apart(letter: Letter, deliveries: Iterable[Delivery]) -> list[Apart]:
+    return [
+        Apart(
+            each.id,
+            each.source,
+            each.split_from_id if each.letter_id == letter.id else each.letter_id,
+        )
+        for each in deliveries
+        if each.split_from_id
+    ]
 
 
 def _delivery_line(delivery: Delivery) -> DeliveryLine:
     return DeliveryLine(
+        id=delivery.id,
         source=delivery.source,
         sent_at=delivery.sent_at,
         fetched_at=delivery.fetched_at,
@@ -280,4 +337,5 @@ def _delivery_line(delivery: Delivery) -> DeliveryLine:
         provenance=delivery.provenance,
         expires_at=delivery.expires_at,
         withdrawn_at=delivery.withdrawn_at,
+        matched_by=delivery.matched_by,
     )

@@ -114,7 +114,11 @@ class LetterQuerySet(models.QuerySet["Letter"]):
 
     def by_source(self, sources: Iterable[str]) -> Self:
         """Letters that came by one of these sources (slugs)."""
-        return self.filter(source__in=list(sources))
+        slugs = list(sources)
+        also = Q()
+        for slug in slugs:
+            also |= Q(other_sources__contains=f" {slug} ")
+        return self.filter(Q(source__in=slugs) | (~Q(other_sources="") & also))
 
     def matching(self, text: str, viewer: Viewer) -> Self:
         """Letters whose sender or title holds every word of `text`.

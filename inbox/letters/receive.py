@@ -2,16 +2,18 @@
 
 A batch is received in the transaction that saves its cursor. Receiving the same letter twice is
 a no-op by the unique key (citizen, source, external_id). The bytes are in the archive before
-this is called.
+this is called. A letter that is here already by another channel (`matching.py`) becomes a further
+delivery of it: neither unread nor announced a second time.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,8 +22,16 @@ from connectors.contract import IncomingDocument, IncomingLetter
 from inbox.archive.models import Blob, Package
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.owned import new_id
-from inbox.letters import counters, texts
-from inbox.letters.models import Delivery, Document, DocumentText, Event, Letter, Sender
+from inbox.letters import copies, counters, join, matching, texts
+from inbox.letters.models import (
+    Delivery,
+    DeliveryKey,
+    Document,
+    DocumentText,
+    Event,
+    Letter,
+    Sender,
+)
 
 TITLE_MAX = 255
 SNIPPET_MAX = 160
@@ -45,6 +55,10 @@ class Arrival:
     """One for each of `incoming.documents`; None where the bytes are not kept."""
     raw_blobs: list[Blob] = field(default_factory=list)
     """What arrived byte for byte."""
+    received: bool = False
+    """Set by `receive`: this very arrival was written, as a letter or as a further delivery."""
+    same_as: list[tuple[UUID, str]] = field(default_factory=list)
+    """Set by `receive`: the letters that it is the same as, and why; empty for a new one."""
 
     def kept_blobs(self) -> list[Blob]:
         """Every file of the package that has a row of its own."""
@@ -116,18 +130,102 @@ def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
     `now` is the shared clock's. Must run in a transaction. The caller has archived every
     package; arrivals that another worker was faster with are left out.
     """
+    join.lock(arrival.citizen_id for arrival in arrivals)
     arrivals = _won(arrivals)
+    keys = _match(arrivals, now)
     senders = _senders(arrivals)
-    letters = [
-        _letter(arrival, senders[_sender_key(arrival.incoming)], now) for arrival in arrivals
-    ]
+    said = {a.delivery_id: _letter(a, senders[_sender_key(a.incoming)], now) for a in arrivals}
+    letters = [said[arrival.delivery_id] for arrival in arrivals if not arrival.same_as]
     Package.objects.bulk_create([a.package for a in arrivals if a.package])
     Blob.objects.bulk_create([blob for a in arrivals for blob in a.kept_blobs()])
     Letter.objects.bulk_create(letters)
     add_documents([row for a in arrivals for row in document_rows(a)])
     Event.objects.bulk_create([event for a in arrivals for event in _events(a)])
+    DeliveryKey.objects.bulk_create(keys)
     _count(letters)
-    return letters
+    for arrival in arrivals:
+        if arrival.same_as:
+            _add_copy(arrival, said[arrival.delivery_id])
+    if all(not arrival.same_as for arrival in arrivals):
+        return letters
+    # Made of several by now, or joined to another.
+    now_there = (Letter.objects.filter(citizen_id=a.citizen_id, id=a.id).first() for a in letters)
+    return [letter for letter in now_there if letter]
+
+
+def _match(arrivals: Sequence[Arrival], now: datetime) -> list[DeliveryKey]:
+    """Find which arrivals are letters that we have; returns the keys of all, unsaved.
+
+    Of what is hidden until its day nothing is told by matching it: that waits for the day.
+    """
+    mine = {arrival.delivery_id: _copy(arrival) for arrival in arrivals}
+    keys = {
+        arrival.delivery_id: matching.keys_of(mine[arrival.delivery_id], arrival.incoming.same_as)
+        for arrival in arrivals
+    }
+    index = matching.known_copies(
+        (arrival.citizen_id, key) for arrival in arrivals for key in keys[arrival.delivery_id]
+    )
+    for arrival in arrivals:
+        own, copied = keys[arrival.delivery_id], mine[arrival.delivery_id]
+        visible_from = arrival.incoming.visible_from
+        if visible_from is not None and visible_from > now:
+            continue
+        arrival.same_as = matching.matches(arrival.citizen_id, copied, own, index)
+        if arrival.same_as:
+            arrival.letter_id = arrival.same_as[0][0]
+        # For those further down the batch.
+        for key in own:
+            known_as = replace(copied, letter_id=arrival.letter_id)
+            index[arrival.citizen_id, key].append(known_as)
+        if arrival.same_as:
+            found = [letter_id for letter_id, _ in arrival.same_as]
+            matching.note_match(index, arrival.citizen_id, found, arrival.source)
+    return [
+        DeliveryKey(citizen_id=arrival.citizen_id, delivery_id=arrival.delivery_id, key=key)
+        for arrival in arrivals
+        for key in keys[arrival.delivery_id]
+    ]
+
+
+def _copy(arrival: Arrival) -> matching.Copy:
+    incoming = arrival.incoming
+    return matching.Copy(
+        letter_id=arrival.letter_id,
+        sources=frozenset({arrival.source}),
+        org_number=incoming.sender.org_number[:9],
+        sender_name=clean(incoming.sender.name, TITLE_MAX),
+        title=clean(incoming.title or incoming.public_title, TITLE_MAX),
+        public_title=clean(incoming.public_title, TITLE_MAX),
+        case_reference=clean(incoming.case_reference, TITLE_MAX),
+        sent_at=incoming.sent_at,
+        document=matching.main_digest(incoming),
+    )
+
+
+def _add_copy(arrival: Arrival, said: Letter) -> None:
+    """Add what one more source says to the letter, and join what it shows to be one."""
+    (letter_id, reason), *more = arrival.same_as
+    own = {"citizen_id": arrival.citizen_id, "id": letter_id}
+    letter = Letter.objects.select_for_update().get(**own)
+    before = copy.copy(letter)
+    others = Delivery.objects.filter(citizen_id=arrival.citizen_id, letter_id=letter_id)
+    delivery = Delivery.objects.get(citizen_id=arrival.citizen_id, id=arrival.delivery_id)
+    deliveries = copies.set_apart(letter, others.exclude(id=delivery.id))
+    done_here = copies.done_by_her(letter, deliveries)
+    delivery.letter_id, delivery.matched_by = letter_id, reason
+    delivery.said = copies.facts_of(said)
+    delivery.save(update_fields=["letter_id", "matched_by", "said"])
+    if said.opened_at:
+        letter.unread = False
+    copies.unite(letter, [*deliveries, delivery], done_here)
+    letter.save()
+    if letter.revealed:
+        with counters.changing(letter.citizen_id) as state:
+            counters.replace(state, before, letter)
+    for other_id, why in more:
+        other = Letter.objects.select_for_update().get(citizen_id=arrival.citizen_id, id=other_id)
+        join.join(letter, other, why)
 
 
 def _won(arrivals: Sequence[Arrival]) -> list[Arrival]:
@@ -141,7 +239,9 @@ def _won(arrivals: Sequence[Arrival]) -> list[Arrival]:
         ours.update(
             Delivery.objects.filter(citizen_id=citizen_id, id__in=ids).values_list("id", flat=True)
         )
-    return [arrival for arrival in arrivals if arrival.delivery_id in ours]
+    for arrival in arrivals:
+        arrival.received = arrival.delivery_id in ours
+    return [arrival for arrival in arrivals if arrival.received]
 
 
 def _delivery(arrival: Arrival) -> Delivery:
@@ -164,6 +264,7 @@ def _delivery(arrival: Arrival) -> Delivery:
         wants_opening_receipt=incoming.wants_opening_receipt,
         needs_confirmation=incoming.needs_confirmation,
         withdrawn_at=arrival.fetched_at if incoming.withdrawn else None,
+        main_digest=matching.main_digest(incoming),
     )
 
 
@@ -308,6 +409,12 @@ def _senders(arrivals: Sequence[Arrival]) -> dict[tuple[str, str], Sender]:
     return {(sender.org_number, sender.name): sender for sender in found}
 
 
+def sender_of(incoming: IncomingLetter) -> Sender:
+    """Return the row of the letter's sender, made if need be."""
+    org_number, name = _sender_key(incoming)
+    return Sender.objects.get_or_create(org_number=org_number, name=name)[0]
+
+
 def _sender_key(incoming: IncomingLetter) -> tuple[str, str]:
     return incoming.sender.org_number[:9], clean(incoming.sender.name, TITLE_MAX)
 
@@ -323,11 +430,16 @@ def _moments(incoming: IncomingLetter) -> tuple[datetime | None, ...]:
     )
 
 
-def _document_key(document: IncomingDocument) -> list[Any]:
-    digest = document.sha256
+def document_digest(document: IncomingDocument) -> str:
+    """Return the document's sha256 (hex): of its bytes, else as declared, else empty."""
     if document.content is not None:
-        digest = hashlib.sha256(document.content).hexdigest()
-    return [document.name, document.title, document.is_main, digest or document.ref, document.size]
+        return hashlib.sha256(document.content).hexdigest()
+    return document.sha256.lower()
+
+
+def _document_key(document: IncomingDocument) -> list[Any]:
+    digest = document_digest(document) or document.ref
+    return [document.name, document.title, document.is_main, digest, document.size]
 
 
 def _digest(value: object) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from connectors import clock
-from inbox.letters import counters
+from inbox.letters import counters, join
 from inbox.letters.models import Letter
 
 BATCH = 500
@@ -22,6 +22,7 @@ def reveal_due() -> int:
 
 def _reveal(citizen_id: UUID, letter_id: UUID) -> int:
     with transaction.atomic():
+        join.lock([citizen_id])
         claimed = Letter.objects.filter(citizen_id=citizen_id, id=letter_id, revealed=False).update(
             revealed=True
         )
@@ -29,4 +30,5 @@ def _reveal(citizen_id: UUID, letter_id: UUID) -> int:
             letter = Letter.objects.get(citizen_id=citizen_id, id=letter_id)
             with counters.changing(letter.citizen_id) as state:
                 counters.add(state, [letter])
+            join.join_same(letter)
     return claimed

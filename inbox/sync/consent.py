@@ -18,6 +18,7 @@ from inbox.letters.models import Letter
 from inbox.sync import tasks
 from inbox.sync.models import Mailbox, Retrieval
 from inbox.sync.quarantine import DISCONNECTED
+from inbox.sync.retrieve import note
 from inbox.sync.wake import wake
 
 
@@ -33,16 +34,14 @@ def disconnect(citizen_id: UUID, slug: str) -> Mailbox | None:
         mailbox.active = False
         mailbox.lease_token = mailbox.lease_until = None
         mailbox.save(update_fields=["active", "lease_token", "lease_until"])
-        asked_for = Retrieval.objects.filter(
-            citizen_id=citizen_id, state="waiting", letter__source=slug
+        asked_for = Retrieval.objects.select_related("delivery").filter(
+            citizen_id=citizen_id, state="waiting", delivery__source=slug
         )
-        letters = list(asked_for.values_list("letter_id", flat=True))
-        Retrieval.objects.filter(
-            citizen_id=citizen_id, state="waiting", letter_id__in=letters
-        ).update(state="failed", lease_until=None, last_error=DISCONNECTED)
-        Letter.objects.filter(citizen_id=citizen_id, id__in=letters).update(
-            content=Letter.Content.ON_OPEN
-        )
+        for retrieval in asked_for:
+            note(retrieval.delivery, Letter.Content.ON_OPEN)
+            Retrieval.objects.filter(citizen_id=citizen_id, id=retrieval.id).update(
+                state="failed", lease_until=None, last_error=DISCONNECTED
+            )
     return mailbox
 
 

@@ -106,7 +106,8 @@ def take_in(
             change(delivery, arrival)
         queue_for(letters, now)
         if ReceiptKind.DELIVERED in intake.connector.receipts:
-            receipts.owe_delivered(sorted_batch.new, letters, now)
+            receipts.owe_delivered(sorted_batch.new, now)
+        receipts.owe_opened_copies(sorted_batch.new, now)
     return letters
 
 

@@ -103,6 +103,9 @@ class Retrieval(CitizenOwned, Work):
 
     letter_id = models.UUIDField()
     letter = OwnedForeignKey(Letter, "letter_id", related_name="retrievals")
+    delivery_id = models.UUIDField()
+    delivery = OwnedForeignKey(Delivery, "delivery_id", related_name="retrievals")
+    """The copy that is fetched, where the letter came by several channels."""
     security_level = models.PositiveSmallIntegerField()
     """The level of the session in which she asked."""
     requested_at = models.DateTimeField()
@@ -110,7 +113,7 @@ class Retrieval(CitizenOwned, Work):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["citizen", "letter_id"],
+                fields=["citizen", "delivery_id"],
                 name="retrieval_one_waiting",
                 condition=Q(state="waiting"),
             ),

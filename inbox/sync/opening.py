@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
@@ -9,12 +10,14 @@ from django.db import transaction
 
 from connectors import clock
 from inbox.citizens.viewer import Viewer
-from inbox.letters.models import Event, Letter
+from inbox.letters.models import Delivery, Event, Letter
 from inbox.letters.open import get_letter, mark_opened, set_unread
-from inbox.letters.presentation import EventLine, LetterPage, lacks_documents, page_of
+from inbox.letters.presentation import EventLine, LetterPage, page_of
 from inbox.notifications.rules import stop
 from inbox.sync import receipts, retrieve, tasks
 from inbox.sync.wake import wake
+
+NOT_KEPT = frozenset(Letter.Content) - {Letter.Content.KEPT}
 
 
 def open_letter(viewer: Viewer, letter_id: UUID, *, agreed: bool = False) -> LetterPage:
@@ -50,12 +53,11 @@ def ask_for_content(viewer: Viewer, letter_id: UUID) -> None:
     letter = get_letter(viewer, letter_id)
     if not viewer.may_read(letter.security_level):
         return
-    if letter.content == Letter.Content.KEPT and not lacks_documents(letter):
-        return
     if letter.asks_receipt and letter.opened_at is None:
         return  # She must agree to the receipt first.
     with transaction.atomic():
-        _request_content(letter, viewer)
+        _request(letter, retrieve.withheld(letter, NOT_KEPT), viewer)
+        _request(letter, retrieve.lacking(letter), viewer)
 
 
 def _open(letter: Letter, viewer: Viewer, page: LetterPage | None = None) -> LetterPage:
@@ -67,8 +69,9 @@ def _open(letter: Letter, viewer: Viewer, page: LetterPage | None = None) -> Let
             if letter.asks_receipt:
                 receipts.owe_opened(letter, now)
                 wake(tasks.send_receipts)
-        if letter.content == Letter.Content.ON_OPEN:
-            _request_content(letter, viewer)
+        if letter.content == Letter.Content.ON_OPEN or (first and letter.other_sources):
+            # Opened here is opened: a copy that its source withholds until then comes too.
+            _request(letter, retrieve.withheld(letter, {Letter.Content.ON_OPEN}), viewer)
     if page is None:
         return page_of(letter, viewer)
     opened = EventLine(Event.Kind.OPENED, now, True, {})
@@ -88,7 +91,8 @@ def _read_again(letter: Letter, page: LetterPage) -> LetterPage:
     return replace(page, row=replace(page.row, unread=False))
 
 
-def _request_content(letter: Letter, viewer: Viewer) -> None:
-    retrieval = retrieve.request(letter, viewer.level, clock.now())
-    if retrieval is not None:
-        wake(tasks.retrieve, retrieval.citizen_id, retrieval.id)
+def _request(letter: Letter, deliveries: Iterable[Delivery], viewer: Viewer) -> None:
+    for delivery in deliveries:
+        retrieval = retrieve.request(letter, delivery, viewer.level, clock.now())
+        if retrieval is not None:
+            wake(tasks.retrieve, retrieval.citizen_id, retrieval.id)

@@ -35,17 +35,34 @@ BATCH = 200
 QUOTED_PART_MAX_BYTES = 1_000_000
 
 
-def owe_delivered(arrivals: Iterable[Arrival], letters: Iterable[Letter], at: datetime) -> None:
-    """Owe a delivery receipt for each arrival that became one of `letters`. In a transaction."""
-    new = {letter.id for letter in letters}
+def owe_delivered(arrivals: Iterable[Arrival], at: datetime) -> None:
+    """Owe a delivery receipt for each arrival that was received. In a transaction."""
     OutboundReceipt.objects.bulk_create(
         [
             _owed(arrival.citizen_id, arrival.delivery_id, ReceiptKind.DELIVERED, at)
             for arrival in arrivals
-            if arrival.letter_id in new
+            if arrival.received
         ],
         ignore_conflicts=True,
     )
+
+
+def owe_opened_copies(arrivals: Iterable[Arrival], at: datetime) -> None:
+    """Owe the opening receipt of copies of letters whose sender is told already. In a transaction.
+
+    She has agreed to that for the letter, which she has opened. Where she has not been asked,
+    nothing is told.
+    """
+    for arrival in arrivals:
+        if not (arrival.received and arrival.same_as and arrival.incoming.wants_opening_receipt):
+            continue
+        told = OutboundReceipt.objects.filter(
+            citizen_id=arrival.citizen_id,
+            kind=ReceiptKind.OPENED,
+            delivery__letter_id=arrival.letter_id,
+        )
+        if told.exists():
+            owe_opened(Letter(citizen_id=arrival.citizen_id, id=arrival.letter_id), at)
 
 
 def owe_opened(letter: Letter, at: datetime) -> None:

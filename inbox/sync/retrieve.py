@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from connectors.contract import (
     RecipientKind,
     SenderRef,
 )
+from inbox.letters import copies, join
 from inbox.letters.change import add_content
 from inbox.letters.models import Delivery, Document, Letter
 from inbox.letters.receive import Arrival
@@ -36,18 +37,19 @@ ATTEMPTS_MAX = 8
 BATCH = 50
 
 
-def request(letter: Letter, level: int, at: datetime) -> Retrieval | None:
-    """Ask for the letter's content, in a transaction; None when it is being asked for already.
+def request(letter: Letter, delivery: Delivery, level: int, at: datetime) -> Retrieval | None:
+    """Ask for what a delivery's source still holds, in a transaction; None when already asked.
 
     None also when she has disconnected the source: then nothing is asked of it.
 
     `level` is that of the session in which she asked. Sets `letter.content` (saved).
     """
-    if _is_disconnected(letter):
+    if _is_disconnected(delivery):
         return None
     retrieval = Retrieval(
         citizen_id=letter.citizen_id,
         letter_id=letter.id,
+        delivery_id=delivery.id,
         security_level=level,
         requested_at=at,
         due_at=timezone.now(),
@@ -55,15 +57,50 @@ def request(letter: Letter, level: int, at: datetime) -> Retrieval | None:
     Retrieval.objects.bulk_create([retrieval], ignore_conflicts=True)
     if not Retrieval.objects.filter(citizen_id=letter.citizen_id, id=retrieval.id).exists():
         return None
-    letter.content = Letter.Content.REQUESTED
-    letter.save(update_fields=["content"])
+    letter.content = note(delivery, Letter.Content.REQUESTED)
     return retrieval
 
 
-def _is_disconnected(letter: Letter) -> bool:
+def _is_disconnected(delivery: Delivery) -> bool:
     return Mailbox.objects.filter(
-        citizen_id=letter.citizen_id, source_id=letter.source, active=False
+        citizen_id=delivery.citizen_id, source_id=delivery.source, active=False
     ).exists()
+
+
+def withheld(letter: Letter, standing: Collection[str]) -> list[Delivery]:
+    """Return the letter's deliveries whose content stands so (`Letter.Content`)."""
+    deliveries = Delivery.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id)
+    return [
+        delivery
+        for delivery in deliveries.order_by("fetched_at", "id")
+        if (delivery.said or {"content": letter.content})["content"] in standing
+    ]
+
+
+def lacking(letter: Letter) -> list[Delivery]:
+    """Return the letter's deliveries that have a document which can still be fetched."""
+    missing = Document.objects.filter(
+        citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None, blob_id=None
+    ).exclude(ref="")
+    return list(
+        Delivery.objects.filter(
+            citizen_id=letter.citizen_id, id__in=missing.values("delivery_id")
+        ).order_by("fetched_at", "id")
+    )
+
+
+def note(delivery: Delivery, content: str) -> str:
+    """Write where a delivery's content stands; returns where the letter's stands then.
+
+    Must run in a transaction.
+    """
+    letter = Letter.objects.select_for_update().get(
+        citizen_id=delivery.citizen_id, id=delivery.letter_id
+    )
+    with copies.editing(letter, delivery) as said:
+        said.content = content
+    letter.save()
+    return str(letter.content)
 
 
 def run_due() -> int:
@@ -81,7 +118,7 @@ def retrieve(citizen_id: UUID | str, retrieval_id: UUID | str) -> bool:
     if not lease.claim_work(row):
         return False
     with lease.unless_called_off(row):
-        return _carry_out(row.select_related("letter").get())
+        return _carry_out(row.select_related("letter", "delivery").get())
     return False
 
 
@@ -98,10 +135,7 @@ def _carry_out(retrieval: Retrieval) -> bool:
 
 
 def _retrieve(retrieval: Retrieval) -> None:
-    letter = retrieval.letter
-    delivery = Delivery.objects.filter(
-        citizen_id=letter.citizen_id, letter_id=letter.id, source=letter.source
-    ).latest("fetched_at")
+    letter, delivery = retrieval.letter, retrieval.delivery
     source = Source.objects.get(slug=delivery.source)
     account = account_of(letter.citizen_id, retrieval.security_level)
     with connected(source) as connector:
@@ -124,9 +158,16 @@ def _retrieve(retrieval: Retrieval) -> None:
         for position, document in enumerate(documents):
             arrival.blobs[position] = arrival.blobs[position] or document.blob
     with transaction.atomic():
-        fresh = Letter.objects.select_for_update().get(citizen_id=letter.citizen_id, id=letter.id)
+        join.lock([letter.citizen_id])
+        # Meanwhile she may have split the letter, or it has become one with another.
+        delivery = Delivery.objects.get(citizen_id=letter.citizen_id, id=delivery.id)
+        fresh = Letter.objects.select_for_update().get(
+            citizen_id=letter.citizen_id, id=delivery.letter_id
+        )
+        arrival.letter_id = fresh.id
         add_content(fresh, delivery, arrival)
-        Retrieval.objects.filter(citizen_id=letter.citizen_id, id=retrieval.id).update(
+        join.join_same(fresh)
+        Retrieval.objects.filter(citizen_id=retrieval.citizen_id, id=retrieval.id).update(
             state="done", lease_until=None, last_error=""
         )
 
@@ -185,6 +226,5 @@ def _end(retrieval: Retrieval, error: Exception, content: str) -> None:
         Retrieval.objects.filter(citizen_id=retrieval.citizen_id, id=retrieval.id).update(
             state="failed", lease_until=None, last_error=str(error)[:255]
         )
-        Letter.objects.filter(citizen_id=retrieval.citizen_id, id=retrieval.letter_id).update(
-            content=content
-        )
+        delivery = Delivery.objects.get(citizen_id=retrieval.citizen_id, id=retrieval.delivery_id)
+        note(delivery, content)

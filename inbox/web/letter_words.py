@@ -149,6 +149,16 @@ def checks(line: DeliveryLine, source: str) -> list[str]:
     return passed
 
 
+def matched(reason: str) -> str:
+    """Return why a copy is taken for the same letter, empty for the first one."""
+    return {
+        "reference": gettext("The sender gave both the same reference"),
+        "document": gettext("The sender and the document are the same, byte for byte"),
+        "case": gettext("The sender, the title and the case number are the same"),
+        "herself": gettext("You chose to show them as one letter"),
+    }.get(reason, "")
+
+
 def signer_of(provenance: Mapping[str, str]) -> str:
     """Return who signed the message: "NAV (889 640 782)"."""
     name, number = provenance.get("signer", ""), provenance.get("signer_org_number", "")
@@ -199,6 +209,8 @@ def event_words(line: EventLine, source: str) -> str:
         Event.Kind.REPLACED: gettext("The sender sent new content; the old is kept as well"),
         Event.Kind.WITHDRAWN: gettext("The sender withdrew the letter"),
         Event.Kind.HANDLED: gettext("Noted as done by %(source)s"),
+        Event.Kind.SPLIT: gettext("The copy from %(source)s was made a letter of its own"),
+        Event.Kind.JOINED: gettext("The copy from %(source)s was put together with the letter"),
         Event.Kind.NOTIFIED: gettext("Notice sent to you by e-mail"),
         Event.Kind.REMINDED: gettext("Reminder sent to you by e-mail"),
     }

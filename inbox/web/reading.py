@@ -106,7 +106,16 @@ def about_context(
         "letter": page.row,
         "org_number": letter_words.group_digits(page.org_number),
         "case_reference": page.case_reference,
-        "arrivals": [_arrival(line, labels, calendar) for line in page.deliveries],
+        "arrivals": [_arrival(line, page, labels, calendar) for line in page.deliveries],
+        "may_split": len(page.deliveries) > 1,
+        "apart": [
+            {
+                "delivery_id": each.delivery_id,
+                "source": labels.get(each.source, each.source),
+                "address": reverse("letter", args=[each.letter_id]),
+            }
+            for each in page.apart
+        ],
         "some_kept": any(document.kept for document in page.documents),
         "keeping": letter_words.keeping(page, source, calendar),
         "events": _events(page, labels, calendar),
@@ -199,13 +208,20 @@ def _host_of(url: str) -> str:
     return host.removeprefix("www.") if parts.scheme == "https" and "@" not in parts.netloc else ""
 
 
-def _arrival(line: DeliveryLine, labels: Mapping[str, str], calendar: Calendar) -> dict[str, Any]:
+def _arrival(
+    line: DeliveryLine, page: LetterPage, labels: Mapping[str, str], calendar: Calendar
+) -> dict[str, Any]:
     source = labels.get(line.source, line.source)
+    several = len(page.deliveries) > 1
     return {
+        "delivery_id": line.id,
         "source": source,
         "fetched": _moment(line.fetched_at, calendar),
         "checks": letter_words.checks(line, source),
         "signer": letter_words.signer_of(line.provenance),
+        "matched": letter_words.matched(line.matched_by),
+        "withdrawn": several and line.withdrawn_at is not None,
+        "may_go": several and line.source != page.row.source,
     }
 
 

@@ -5,7 +5,7 @@ A filter, loop or translation in each row of the template would cost more than t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from urllib.parse import quote
@@ -82,7 +82,7 @@ class Printer:
             initials=initials(row.sender_name),
             color=avatar_color(row.sender_name),
             sender=row.sender_name,
-            source=self._labels.get(row.source, row.source),
+            source=self._source(row) if row.other_sources else self._label(row.source),
             title=row.title or words["letter_from"].format(sender=row.sender_name),
             lang=self._other(language),
             summary=words["locked"] if row.locked else row.snippet,
@@ -94,6 +94,14 @@ class Printer:
     def _other(self, language: str) -> str:
         base = language_base(language)
         return base if base != self._language else ""
+
+    def _label(self, slug: str) -> str:
+        return self._labels.get(slug, slug)
+
+    def _source(self, row: Row) -> str:
+        """Return "Digital postkasse and Altinn" for a letter that came by both."""
+        first, *others = [row.source, *row.other_sources.split()]
+        return join_names([self._label(first), *map(self._label, others)])
 
     def _tags(self, row: Row) -> Iterator[Markup]:
         words = self._words
@@ -139,6 +147,13 @@ class Printer:
             text = f"{text} {_days_left(self._language, days)}"
         color = "danger" if passed or days < URGENT_DAYS else "warning"
         return tag(color, "Clock", text)
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Return "A, B and C"."""
+    if len(names) < 2:
+        return "".join(names)
+    return gettext("{some} and {last}").format(some=", ".join(names[:-1]), last=names[-1])
 
 
 @lru_cache(maxsize=4096)

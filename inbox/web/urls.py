@@ -35,6 +35,8 @@ urlpatterns = [
     path("letters/<uuid:letter_id>/unread/", letters.unread, name="letter_unread"),
     path("letters/<uuid:letter_id>/move/", filing.move, name="letter_move"),
     path("letters/<uuid:letter_id>/delete/", filing.delete, name="letter_delete"),
+    path("letters/<uuid:letter_id>/split/", letters.split, name="letter_split"),
+    path("letters/<uuid:letter_id>/unsplit/", letters.unsplit, name="letter_unsplit"),
     path("letters/<uuid:letter_id>/content/", letters.content, name="letter_content"),
     path("letters/<uuid:letter_id>/documents/<uuid:document_id>/", documents.show, name="document"),
     path(

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -16,7 +17,9 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
-from inbox.letters.models import Event, Letter
+from connectors import clock
+from inbox.letters import join
+from inbox.letters.models import Delivery, Event, Letter
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of
 from inbox.sync.freshness import labels
@@ -53,7 +56,14 @@ def page(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     if ahead or request.method == "HEAD":
         get_letter(viewer, letter_id)
         return HttpResponse(status=503 if ahead else 200)
-    return _show(request, open_letter(viewer, letter_id))
+    try:
+        letter = open_letter(viewer, letter_id)
+    except Letter.DoesNotExist:
+        current = join.current_id(viewer, letter_id)
+        if current == letter_id:
+            raise
+        return redirect(_address(current, request.GET.get("back", "")))
+    return _show(request, letter)
 
 
 @require_POST
@@ -82,6 +92,49 @@ def unread(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     mark_unread(viewer_of(request), letter_id)
     messages.success(request, gettext("The letter is marked as unread."))
     return redirect(back_address(request.POST))
+
+
+@require_POST
+@citizen_required
+@hers_alone
+def split(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+    """She shows a copy of the letter as a letter of its own: to the letter, which is fewer now."""
+    viewer = viewer_of(request)
+    with transaction.atomic():
+        get_letter(viewer, letter_id)
+        try:
+            join.split(viewer, letter_id, _delivery_of(request), clock.now())
+        except Delivery.DoesNotExist:
+            messages.error(request, gettext("The letter could not be shown as two."))
+        else:
+            messages.success(request, gettext("Shown as two letters from now on."))
+    return redirect(_address(letter_id, request.POST.get("back", "")))
+
+
+@require_POST
+@citizen_required
+@hers_alone
+def unsplit(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+    """She puts a copy back that she had made a letter of its own: to the letter of both."""
+    viewer = viewer_of(request)
+    with transaction.atomic():
+        get_letter(viewer, letter_id)
+        try:
+            whole = join.unsplit(viewer, _delivery_of(request), clock.now())
+        except Delivery.DoesNotExist:
+            messages.error(request, gettext("The letters could not be shown as one."))
+        else:
+            letter_id = whole.id
+            messages.success(request, gettext("Shown as one letter from now on."))
+    return redirect(_address(letter_id, request.POST.get("back", "")))
+
+
+def _delivery_of(request: HttpRequest) -> UUID:
+    """Return the copy that a form names. Raises Delivery.DoesNotExist for nonsense."""
+    try:
+        return UUID(request.POST.get("delivery", ""))
+    except ValueError:
+        raise Delivery.DoesNotExist from None
 
 
 @require_safe
