@@ -77,12 +77,20 @@ class Control:
         return found
 
     def send(self, values: Mapping[str, Any]) -> str:
-        """Send a letter and tell Samlepost; returns its id on the wire."""
+        """Send a letter, by two channels if so wished, and tell Samlepost.
+
+        Returns its id on the wire of the first.
+        """
         wishes = read_wishes(values)
-        simulator = self._simulator(wishes.channel)
-        external_id = simulator.send(compose(wishes))
-        ping(wishes.person, wishes.channel)
-        return external_id
+        channels = [wishes.channel, wishes.also] if wishes.also else [wishes.channel]
+        simulators = [self._simulator(channel) for channel in channels]
+        sent = [
+            simulator.send(letter)
+            for simulator, letter in zip(simulators, compose(wishes), strict=True)
+        ]
+        for channel in channels:
+            ping(wishes.person, channel)
+        return sent[0]
 
     def send_garbage(self, values: Mapping[str, Any]) -> str:
         """Send a letter that cannot be read and tell Samlepost; returns its id on the wire."""

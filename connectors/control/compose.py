@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from connectors import clock
@@ -45,6 +46,8 @@ class Wishes:
 
     person: Person
     channel: Channel
+    also: Channel | None
+    """A further channel that the same letter goes by."""
     agency: Agency
     title: str
     body: str
@@ -93,6 +96,9 @@ def read_wishes(values: Mapping[str, Any]) -> Wishes:
     """Check what a form or a JSON object asks for. Raises WrongInput."""
     person = person_of(values)
     channel = channel_of(values, person)
+    also = channel_of({"channel": values["also"]}, person) if values.get("also") else None
+    if also is channel:
+        raise WrongInput("Velg to forskjellige kanaler.")
     title = read_text(values, "title", TITLE_MAX).replace("\n", " ").strip()
     if not title:
         raise WrongInput("Brevet må ha en tittel.")
@@ -100,19 +106,23 @@ def read_wishes(values: Mapping[str, Any]) -> Wishes:
     return Wishes(
         person=person,
         channel=channel,
-        agency=_agency(values, channel),
+        also=also,
+        agency=_agency(values, [channel, also] if also else [channel]),
         title=title,
         body=read_text(values, "body", BODY_MAX).strip(),
         due_in_days=whole_number(values, "due_in_days", 0, DUE_DAYS_MAX),
         level=level,
         needs_action=_truth(values.get("needs_action", False)),
-        document=_truth(values.get("document", True)) or channel in DPI,
+        document=_truth(values.get("document", True)) or channel in DPI or also in DPI,
     )
 
 
-def compose(wishes: Wishes) -> SimulatedLetter:
-    """Return the letter, sent now by the shared clock. Raises `typst.TypstError`."""
-    return new_letter(
+def compose(wishes: Wishes) -> list[SimulatedLetter]:
+    """Return the letter, sent now by the shared clock, once for each of its channels.
+
+    Raises `typst.TypstError`.
+    """
+    letter = new_letter(
         wishes.person,
         wishes.channel,
         at=clock.now().replace(microsecond=0),
@@ -124,15 +134,27 @@ def compose(wishes: Wishes) -> SimulatedLetter:
         needs_action=wishes.needs_action,
         with_document=wishes.document,
     )
+    if wishes.also is None:
+        return [letter]
+    conversation = str(uuid4())
+    shared = {
+        "same_as": (f"{wishes.agency.slug}:{letter.key}", f"dpi:{conversation}"),
+        "conversation": conversation,
+    }
+    copied = replace(letter, key=f"{letter.key}-kopi", channel=wishes.also, **shared)
+    return [replace(letter, **shared), copied]
 
 
-def _agency(values: Mapping[str, Any], channel: Channel) -> Agency:
-    slug = str(values.get("agency") or USUAL_SENDER[channel])
+def _agency(values: Mapping[str, Any], channels: Sequence[Channel]) -> Agency:
+    """Return who sends: an agency's min side carries its own letters alone."""
+    owned = [channel for channel in channels if channel in MIN_SIDE]
+    slug = str(values.get("agency") or USUAL_SENDER[(owned or channels)[0]])
     if slug not in _AGENCIES:
         raise WrongInput("Det finnes ingen slik avsender.")
-    if channel in MIN_SIDE and slug != USUAL_SENDER[channel]:
-        owner = _AGENCIES[USUAL_SENDER[channel]].name
-        raise WrongInput(f"{CHANNEL_NAMES[channel]} sender bare brev fra {owner}.")
+    for channel in owned:
+        if slug != USUAL_SENDER[channel]:
+            owner = _AGENCIES[USUAL_SENDER[channel]].name
+            raise WrongInput(f"{CHANNEL_NAMES[channel]} sender bare brev fra {owner}.")
     return _AGENCIES[slug]
 
 

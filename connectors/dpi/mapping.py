@@ -40,6 +40,13 @@ def message_id(payload: Mapping[str, Any]) -> str:
     return str(header_of(payload)["documentIdentification"]["instanceIdentifier"])
 
 
+def conversation_id(payload: Mapping[str, Any]) -> str:
+    """Return the id of the conversation, which the sender knows the message by as well."""
+    scopes = header_of(payload)["businessScope"]["scope"]
+    found = (scope for scope in scopes if scope["type"] == "ConversationId")
+    return str(next(found)["instanceIdentifier"])
+
+
 def sender_org(payload: Mapping[str, Any]) -> str:
     """Return the organisation number of the header's sender, "" if it is not one."""
     return org_number(header_of(payload)["sender"][0]["identifier"]["value"])
@@ -95,6 +102,7 @@ def letter_from(
         security_level=int(digital["sikkerhetsnivaa"]),
         documents=_documents(manifest, files),
         actions=(_action(link),) if link else (),
+        same_as=(f"dpi:{message_id(payload)}", f"dpi:{conversation_id(payload)}"),
         needs_action=bool(link and link.due_at),
         wants_opening_receipt=bool(digital.get("aapningskvittering", False)),
         notification_order=digital.get("varsler") or None,

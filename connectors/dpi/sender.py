@@ -70,7 +70,9 @@ class Sender:
         """Encrypt `package`, sign for it (or for another `digest`), return the message."""
         encrypted = cms.encrypt(package, self._recipients[letter.channel])
         digest = digest or hashlib.sha256(encrypted).digest()
-        conversation = str(uuid.uuid5(NAMESPACE, f"conversation/{identifier}"))
+        conversation = letter.conversation or str(
+            uuid.uuid5(NAMESPACE, f"conversation/{identifier}")
+        )
         payload = {
             "standardBusinessDocument": {
                 "standardBusinessDocumentHeader": _header(letter, identifier, conversation),

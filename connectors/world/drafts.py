@@ -91,6 +91,7 @@ class Draft:
     agency_task: str = ""
     """Words of the button to the agency's own page with the task."""
     same_as: tuple[str, ...] = ()
+    conversation: str = ""
 
 
 def rng(*parts: object) -> Random:
@@ -153,6 +154,7 @@ def finish(draft: Draft) -> SimulatedLetter:
         signing=draft.signing,
         agency_task=draft.agency_task,
         same_as=draft.same_as,
+        conversation=draft.conversation,
     )
 
 

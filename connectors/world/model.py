@@ -108,3 +108,5 @@ class SimulatedLetter:
     """Words of the button to the agency's own page with the task, where the channel has one."""
     same_as: Sequence[str] = ()
     """Keys that the other channel's copy of the same letter carries."""
+    conversation: str = ""
+    """The id of a DPI message's conversation, where a copy in another channel names it."""

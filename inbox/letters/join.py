@@ -133,7 +133,7 @@ def unsplit(viewer: Viewer, delivery_id: UUID, now: datetime) -> Letter:
     delivery = Delivery.objects.get(
         citizen_id=viewer.citizen_id, id=delivery_id, split_from_id__isnull=False
     )
-    whole_id = current_id(viewer, delivery.split_from_id)
+    whole_id = current_id(viewer, delivery.split_from_id or delivery.letter_id)
     whole, alone = _readable(viewer, whole_id), _readable(viewer, delivery.letter_id)
     delivery.split_from_id = None
     delivery.save(update_fields=["split_from_id"])

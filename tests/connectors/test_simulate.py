@@ -569,6 +569,17 @@ def test_a_form_sends_a_letter_and_says_so(client: httpx.Client, shelf: Shelf) -
     assert shelf.letters[0].documents == ()
 
 
+def test_the_same_letter_can_be_sent_by_two_channels(client: httpx.Client, shelf: Shelf) -> None:
+    wanted = {"person": "kari", "channel": "altinn", "also": "altinn", "title": "Hei"}
+    assert "Velg to forskjellige kanaler." in form(client, "send", **wanted)
+    assert shelf.letters == []
+    assert "Brevet er sendt." in form(client, "send", **(wanted | {"also": "minside-nav"}))
+    first, second = shelf.letters
+    assert (first.channel, second.channel) == (Channel.ALTINN, Channel.NAV)
+    assert first.same_as == second.same_as
+    assert first.agency.slug == second.agency.slug == "nav"
+
+
 def test_a_form_that_cannot_be_met_says_why(client: httpx.Client) -> None:
     page = form(client, "send", person="bjorg", channel="dpi-digipost", title="Hei")
     assert "Det gikk ikke." in page

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from datetime import date
 
 from connectors.contract import Kind
@@ -22,22 +21,11 @@ from connectors.world.stories import (
     study,
     tax,
 )
-from connectors.world.stories.common import complaint_guide, letter
+from connectors.world.stories.common import by_channels, complaint_guide, letter
 from connectors.world.words import kroner, number
 
 SETTLED = range(2021, 2027)
 """The years in which a settlement has come since the mailbox was opened in November 2020."""
-
-
-def by_two_channels(drafts: Iterable[Draft], key: str, other: Channel) -> Iterator[Draft]:
-    """Yield the drafts; the one named also comes by another channel, both naming the other."""
-    for draft in drafts:
-        if draft.key != key:
-            yield draft
-            continue
-        shared = (f"{draft.agency}:{draft.person.slug}-{key}",)
-        yield replace(draft, same_as=shared)
-        yield replace(draft, key=f"{key}-kopi", channel=other, same_as=shared, expires=None)
 
 
 def ola(person: Person) -> Iterator[Draft]:
@@ -48,7 +36,7 @@ def ola(person: Person) -> Iterator[Draft]:
     yield from tax.tax_cards(person, SETTLED)
     yield from everyday.polling_cards(person, "bergen", (2021, 2023, 2025))
     pensions = nav.pension_regulation(person, range(2021, 2027), 21_480)
-    yield from by_two_channels(pensions, "alderspensjon-2026", person.mailbox_supplier)
+    yield from by_channels(pensions, "alderspensjon-2026", person.mailbox_supplier)
     months = tuple(date(2026, month, 20) for month in range(1, 12))
     yield from nav.payslips(person, months, nav.regulated(person, range(2021, 2027), 21_480)[2026])
     yield from municipal.rates(person, "bergen", range(2022, 2027), 7_900)
@@ -85,7 +73,7 @@ def amina(person: Person) -> Iterator[Draft]:
     yield everyday.welcome(person, date(2021, 8, 9))
     yield study.admission(person, date(2021, 7, 20), "Informatics: programming and systems", "en")
     supports = study.support(person, range(2021, 2027), "en")
-    yield from by_two_channels(supports, "stotte-2026", person.mailbox_supplier)
+    yield from by_channels(supports, "stotte-2026", person.mailbox_supplier)
     terms = tuple(date(year, month, 12) for year in range(2022, 2027) for month in (1, 8))
     yield from study.term_fees(person, terms, "en")
     yield from tax.settlements(person, range(2022, 2027), "en")
@@ -94,6 +82,7 @@ def amina(person: Person) -> Iterator[Draft]:
     yield tax.coming_tax_card(person, date(2026, 11, 19), "en")
     yield everyday.new_doctor(person, date(2022, 2, 3), "Anne Lie", "en")
     yield from everyday.polling_cards(person, "oslo", (2021, 2023, 2025))
+    yield from study.received_documents(person, date(2026, 10, 14))
     yield letter(
         person,
         "utbetaling-januar",
@@ -148,7 +137,7 @@ def bjorg(person: Person) -> Iterator[Draft]:
     yield from municipal.rates(person, "trondheim", range(2023, 2026), 6_300)
     yield from bereavement.before(person)
     yield from bereavement.estate(person, died)
-    yield from by_two_channels(
+    yield from by_channels(
         bereavement.belongings(person, died), "gravferd", person.mailbox_supplier
     )
 
@@ -176,7 +165,7 @@ def jonas(person: Person) -> Iterator[Draft]:
     yield from everyday.polling_cards(person, "oslo", (2021, 2023, 2025))
     yield from study.repayment(person, range(2022, 2027), 302_400)
     benefit = nav.unemployment(person, date(2026, 4, 7), date(2026, 11, 23))
-    yield from by_two_channels(benefit, "dagpenger-vedtak", person.mailbox_supplier)
+    yield from by_channels(benefit, "dagpenger-vedtak", person.mailbox_supplier)
     yield from municipal.parking(person, range(2022, 2027))
     yield nav.meeting(person, date(2026, 8, 19), "2. september 2026 klokken 10")
     yield everyday.new_doctor(person, date(2024, 4, 18), "Ida Strand")
@@ -200,7 +189,7 @@ def eirik(person: Person) -> Iterator[Draft]:
     yield from tax.settlements(person, SETTLED, "nn")
     yield from tax.returns(person, range(2023, 2027))
     parental = nav.parental_benefit(person, date(2025, 5, 14), "nn")
-    yield from by_two_channels(parental, "foreldrepenger-vedtak", Channel.ALTINN)
+    yield from by_channels(parental, "foreldrepenger-vedtak", Channel.ALTINN)
     yield nav.child_benefit(person, date(2025, 6, 3), "nn")
     yield from municipal.kindergarten(person, "bergen", date(2026, 2, 24), "Fløyen barnehage", "nn")
     yield from municipal.rates(person, "bergen", range(2024, 2027), 6_900)
@@ -232,7 +221,7 @@ def ingrid(person: Person) -> Iterator[Draft]:
     yield everyday.driving_licence(person, date(2025, 11, 4))
     yield from everyday.polling_cards(person, "trondheim", (2025,))
     supports = study.support(person, range(2026, 2027))
-    yield from by_two_channels(supports, "stotte-2026", person.mailbox_supplier)
+    yield from by_channels(supports, "stotte-2026", person.mailbox_supplier)
     yield everyday.passport(person, date(2025, 5, 19))
     yield everyday.new_doctor(person, date(2026, 8, 27), "Jon Rønning")
     yield tax.coming_tax_card(person, date(2026, 11, 19))

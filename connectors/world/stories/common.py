@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from connectors.world.agencies import agency
 from connectors.world.drafts import Draft, Enclosure
@@ -34,6 +37,27 @@ def letter(
         blocks=(summary, *blocks),
         **more,
     )
+
+
+def by_channels(drafts: Iterable[Draft], key: str, *others: Channel) -> Iterator[Draft]:
+    """Yield the drafts; the one named also comes by other channels, each naming the rest.
+
+    Altinn and min side carry the sender's own reference, min side also DPI's conversation.
+    """
+    for draft in drafts:
+        if draft.key != key:
+            yield draft
+            continue
+        name = f"{draft.person.slug}-{key}"
+        conversation = str(uuid5(NAMESPACE_URL, f"samlepost:conversation:{name}"))
+        shared = {
+            "same_as": (f"{draft.agency}:{name}", f"dpi:{conversation}"),
+            "conversation": conversation,
+        }
+        yield replace(draft, **shared)
+        for number, other in enumerate(others, 1):
+            copied = f"{key}-kopi" if number == 1 else f"{key}-kopi-{number}"
+            yield replace(draft, key=copied, channel=other, expires=None, **shared)
 
 
 def complaint_guide(sender: str, year: int, language: str = "nb") -> Enclosure:

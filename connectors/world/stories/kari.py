@@ -1,4 +1,7 @@
-"""Kari, 34: 27 letters from nine senders, two deadlines soon. The figure in research sessions."""
+"""Kari, 34: 27 letters from nine senders, two deadlines soon. The figure in research sessions.
+
+Two of the 27 come by more channels than one.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from connectors.world.drafts import RECENT, Draft, Enclosure, oslo
 from connectors.world.model import STUDY_DATE, Channel, Person
 from connectors.world.pdf import Heading, Items, Rows
 from connectors.world.stories import answers, everyday, nav, study, tax
-from connectors.world.stories.common import complaint_guide, letter
+from connectors.world.stories.common import by_channels, complaint_guide, letter
 from connectors.world.words import number
 
 _CASE = "BO-2026-kari"
@@ -20,7 +23,10 @@ _CASE = "BO-2026-kari"
 def story(person: Person) -> Iterator[Draft]:
     """Yield all of Kari's letters; all but the four newest unread ones were opened long ago."""
     yield from newest(person)
-    for draft in _earlier(person):
+    earlier = by_channels(
+        _earlier(person), "barnehage-soknad", person.mailbox_supplier, Channel.ALTINN
+    )
+    for draft in by_channels(earlier, "helsestasjon", person.mailbox_supplier):
         yield replace(draft, always_opened=draft.on < (STUDY_DATE - RECENT).date())
 
 

@@ -138,3 +138,24 @@ def term_fees(person: Person, terms: tuple[date, ...], language: str = "nb") -> 
             language=language,
             due=day.replace(day=28),
         )
+
+
+def received_documents(person: Person, on: date) -> Iterator[Draft]:
+    """Yield two letters of one day and one title, by two channels, that are not the same letter."""
+    for key, channel, case, what in (
+        ("mottatt-husleie", person.mailbox_supplier, "LK-2026-5512", "your rental contract"),
+        ("mottatt-inntekt", Channel.LANEKASSEN, "LK-2026-6034", "your income statement"),
+    ):
+        yield letter(
+            person,
+            key,
+            "lanekassen",
+            channel,
+            on,
+            "We have received your documents",
+            f"We have received {what}.",
+            "You need not do anything. We will write to you when we have looked at it.",
+            kind=Kind.NOTICE,
+            case=case,
+            language="en",
+        )

@@ -62,7 +62,7 @@ def page(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         current = join.current_id(viewer, letter_id)
         if current == letter_id:
             raise
-        return redirect(_address(current, request.GET.get("back", "")))
+        return redirect(letter_address(current, request.GET.get("back", "")))
     return _show(request, letter)
 
 
@@ -108,7 +108,7 @@ def split(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
             messages.error(request, gettext("The letter could not be shown as two."))
         else:
             messages.success(request, gettext("Shown as two letters from now on."))
-    return redirect(_address(letter_id, request.POST.get("back", "")))
+    return redirect(letter_address(letter_id, request.POST.get("back", "")))
 
 
 @require_POST
@@ -126,7 +126,7 @@ def unsplit(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         else:
             letter_id = whole.id
             messages.success(request, gettext("Shown as one letter from now on."))
-    return redirect(_address(letter_id, request.POST.get("back", "")))
+    return redirect(letter_address(letter_id, request.POST.get("back", "")))
 
 
 def _delivery_of(request: HttpRequest) -> UUID:
