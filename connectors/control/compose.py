@@ -137,12 +137,9 @@ def compose(wishes: Wishes) -> list[SimulatedLetter]:
     if wishes.also is None:
         return [letter]
     conversation = str(uuid4())
-    shared = {
-        "same_as": (f"{wishes.agency.slug}:{letter.key}", f"dpi:{conversation}"),
-        "conversation": conversation,
-    }
-    copied = replace(letter, key=f"{letter.key}-kopi", channel=wishes.also, **shared)
-    return [replace(letter, **shared), copied]
+    keys = (f"{wishes.agency.slug}:{letter.key}", f"dpi:{conversation}")
+    letter = replace(letter, same_as=keys, conversation=conversation)
+    return [letter, replace(letter, key=f"{letter.key}-kopi", channel=wishes.also)]
 
 
 def _agency(values: Mapping[str, Any], channels: Sequence[Channel]) -> Agency:

@@ -59,7 +59,14 @@ def stored() -> list[Stored]:
             ),
             _("Until you delete the letter or close your account. Never because time has passed."),
             you,
-            ("letters.Letter", "letters.Delivery", "letters.Document", "citizens.InboxState"),
+            (
+                "letters.Letter",
+                "letters.Delivery",
+                "letters.DeliveryKey",
+                "letters.FormerLetter",
+                "letters.Document",
+                "citizens.InboxState",
+            ),
         ),
         Stored(
             _("Documents and what arrived with them"),

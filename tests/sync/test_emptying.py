@@ -104,14 +104,18 @@ def test_a_restored_letter_is_not_deleted(kari):
 def test_a_letter_of_which_word_is_owed_waits_for_it(kari, owed):
     letter = make_letter(kari)
     own = {"citizen": kari, "due_at": timezone.now()}
+    delivery = Delivery.objects.get(letter_id=letter.id)
     if owed == "receipt":
-        delivery = Delivery.objects.get(letter_id=letter.id)
         row = OutboundReceipt.objects.create(
             **own, delivery_id=delivery.id, kind="delivered", at=clock.now()
         )
     else:
         row = Retrieval.objects.create(
-            **own, letter_id=letter.id, security_level=3, requested_at=clock.now()
+            **own,
+            letter_id=letter.id,
+            delivery_id=delivery.id,
+            security_level=3,
+            requested_at=clock.now(),
         )
     throw_away(kari, letter)
     wait(31)

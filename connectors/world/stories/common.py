@@ -50,14 +50,12 @@ def by_channels(drafts: Iterable[Draft], key: str, *others: Channel) -> Iterator
             continue
         name = f"{draft.person.slug}-{key}"
         conversation = str(uuid5(NAMESPACE_URL, f"samlepost:conversation:{name}"))
-        shared = {
-            "same_as": (f"{draft.agency}:{name}", f"dpi:{conversation}"),
-            "conversation": conversation,
-        }
-        yield replace(draft, **shared)
+        keys = (f"{draft.agency}:{name}", f"dpi:{conversation}")
+        named = replace(draft, same_as=keys, conversation=conversation)
+        yield named
         for number, other in enumerate(others, 1):
             copied = f"{key}-kopi" if number == 1 else f"{key}-kopi-{number}"
-            yield replace(draft, key=copied, channel=other, expires=None, **shared)
+            yield replace(named, key=copied, channel=other, expires=None)
 
 
 def complaint_guide(sender: str, year: int, language: str = "nb") -> Enclosure:
