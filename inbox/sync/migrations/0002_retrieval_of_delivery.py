@@ -25,7 +25,7 @@ def name_deliveries(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("letters", "0004_same_letter"),
+        ("letters", "0005_same_letter"),
         ("sync", "0001_initial"),
     ]
 

@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('archive', '0001_initial'),
-        ('letters', '0003_places'),
+        ('letters', '0004_filing_kinds'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
