@@ -25,6 +25,7 @@ BEAT = {
     "mailboxes due": ("inbox.sync.tasks.sync_due", 2),
     "letters asked for by citizens": ("inbox.sync.tasks.retrieve_due", 5),
     "receipts owed": ("inbox.sync.tasks.send_receipts", 5),
+    "accounts to close": ("inbox.sync.tasks.close_accounts", 60),
     "letters put aside": ("inbox.sync.tasks.release_put_aside", 60),
     "notifications due": ("inbox.notifications.tasks.send_due", 3),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),

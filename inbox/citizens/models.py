@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.db.models import Q
 
 from inbox.citizens.owned import new_id
 
@@ -31,7 +32,16 @@ class Citizen(AbstractBaseUser):
     is_staff = models.BooleanField(default=False)
     welcomed_at = models.DateTimeField(null=True, blank=True)
     """When she put away the welcome of her first log-in."""
+    closes_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: when the account is removed, as she has asked; None if she has not."""
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["closes_at"], name="citizen_to_close", condition=Q(closes_at__isnull=False)
+            ),
+        ]
 
     objects = BaseUserManager["Citizen"]()
 

@@ -85,6 +85,8 @@ class Mailbox(CitizenOwned, Polling):
     connected_at = models.DateTimeField()
     """By the shared clock. Letters from well before are history: never unread, never notified."""
     active = models.BooleanField(default=True)
+    resumes = models.BooleanField(default=False)
+    """It was disconnected by the closing of her account, and comes back if she takes that back."""
 
     class Meta:
         constraints: ClassVar = [

@@ -39,7 +39,7 @@ def forget(national_id: str) -> int:
     citizen = _citizen(national_id)
     with transaction.atomic():
         citizen.end_sessions()
-        Citizen.objects.filter(pk=citizen.pk).update(welcomed_at=None)
+        Citizen.objects.filter(pk=citizen.pk).update(welcomed_at=None, closes_at=None)
         # First, so that what a fetch under way commits is either refused or found below.
         _hold(citizen)
         # Likewise whoever opens a letter is done before, or finds it gone.
@@ -88,7 +88,9 @@ def _hold(citizen: Citizen) -> None:
     now = timezone.now()
     held = {"lease_token": uuid4(), "lease_until": now + HOLD}
     mailboxes = Mailbox.objects.filter(citizen=citizen)
-    mailboxes.update(**held, active=True, cursor=None, failures=0, failure="", failure_detail="")
+    mailboxes.update(
+        **held, active=True, resumes=False, cursor=None, failures=0, failure="", failure_detail=""
+    )
     mailboxes.filter(source__shared_queue=False).update(due_at=now)
     Source.objects.filter(shared_queue=True, slug__in=mailboxes.values("source_id")).update(**held)
 

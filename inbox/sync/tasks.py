@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.sync import emptying, engine, put_aside, receipts, schedule
+from inbox.sync import emptying, engine, put_aside, receipts, removal, schedule
 from inbox.sync import retrieve as retrieval
 
 
@@ -57,3 +57,9 @@ def release_put_aside() -> None:
 def empty_bins() -> None:
     """Delete for good what has lain in a bin long enough."""
     emptying.empty_due()
+
+
+@shared_task
+def close_accounts() -> None:
+    """Remove the accounts whose time of regret is over."""
+    removal.close_due()

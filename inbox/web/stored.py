@@ -81,8 +81,9 @@ def stored() -> list[Stored]:
         Stored(
             _("What you have put away or deleted"),
             _(
-                "Your latest moves to archive and bin, so that you can undo them. Of a letter that is"
-                " deleted for good: its source and number there, so that it does not come back."
+                "Your latest moves to archive and bin, so that you can undo them. Of a letter"
+                " that is deleted for good: its source and number there, so that it does not come"
+                " back."
             ),
             account,
             you,

@@ -7,6 +7,7 @@ from django.urls import path
 
 from inbox.web.views import (
     about,
+    account,
     deadlines,
     demo,
     documents,
@@ -60,6 +61,9 @@ urlpatterns = [
     path("sources/<slug:source>/disconnect/", source_pages.disconnect, name="source_disconnect"),
     path("welcome/", welcome.page, name="welcome"),
     path("welcome/done/", welcome.done, name="welcome_done"),
+    path("account/", account.page, name="account"),
+    path("account/close/", account.close, name="account_close"),
+    path("account/keep/", account.keep, name="account_keep"),
     path("export/", export.page, name="export"),
     path("export/download/", export.download, name="export_download"),
     path("help/", about.help_page, name="help"),

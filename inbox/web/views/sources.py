@@ -29,6 +29,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
 @herself_required
 def connect(request: HttpRequest, source: str) -> HttpResponseBase:
     """She lets us fetch from the source again."""
+    if getattr(request.user, "closes_at", None):
+        return redirect("account")  # she must take the closing back first
     mailbox = consent.connect(viewer_of(request).citizen_id, source)
     if mailbox is None:
         raise Http404

@@ -1,0 +1,59 @@
+"""Removing an account whose time of regret is over (`closing.py`): all rows and bytes of hers.
+
+The bytes go before the rows, so that a process that dies in between leaves rows that are found
+again, never bytes that nobody knows of.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+
+from connectors import clock
+from inbox.archive import store
+from inbox.archive.models import Package
+from inbox.citizens.models import Citizen
+from inbox.letters.models import Letter, Tombstone
+from inbox.notifications.models import OutboxEmail
+from inbox.sync.models import Quarantined
+
+log = logging.getLogger("samlepost.sync.removal")
+
+BATCH = 500
+
+
+def close_due() -> int:
+    """Remove the accounts whose time of regret is over; returns how many."""
+    due = Citizen.objects.filter(closes_at__lte=clock.now())
+    closed = 0
+    for citizen_id in list(due.values_list("id", flat=True)[:BATCH]):
+        # From here on she cannot log in, nor take it back.
+        due.filter(pk=citizen_id).update(is_active=False)
+        citizen = due.filter(pk=citizen_id).first()
+        if citizen is not None:
+            _remove(citizen)
+            closed += 1
+    return closed
+
+
+def _remove(citizen: Citizen) -> None:
+    citizen.end_sessions()
+    for object_id in _archived(citizen):
+        store.remove(object_id)
+    letters = Letter.objects.filter(citizen=citizen)
+    while ids := list(letters.values_list("id", flat=True)[:BATCH]):
+        letters.filter(id__in=ids).delete()
+    with transaction.atomic():
+        Quarantined.objects.filter(citizen=citizen).delete()
+        if citizen.email:
+            OutboxEmail.objects.filter(to=citizen.email).delete()
+        citizen.delete()
+    log.info("an account was closed")
+
+
+def _archived(citizen: Citizen) -> Iterable[UUID]:
+    for found in (Package.objects.all(), Quarantined.objects.all(), Tombstone.objects.all()):
+        yield from found.filter(citizen=citizen).values_list("id", flat=True)
