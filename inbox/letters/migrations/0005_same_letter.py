@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=inbox.citizens.owned.new_id)),
                 ('delivery_id', models.UUIDField()),
                 ('key', models.CharField(max_length=80)),
+                ('delivery', inbox.citizens.owned.OwnedForeignKey(from_fields=('citizen_id', 'delivery_id'), on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='letters.delivery', to_fields=('citizen_id', 'id'))),
             ],
         ),
         migrations.CreateModel(
@@ -75,6 +76,7 @@ class Migration(migrations.Migration):
                 ('pk', models.CompositePrimaryKey('citizen_id', 'id', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('id', models.UUIDField(default=inbox.citizens.owned.new_id)),
                 ('letter_id', models.UUIDField()),
+                ('letter', inbox.citizens.owned.OwnedForeignKey(from_fields=('citizen_id', 'letter_id'), on_delete=django.db.models.deletion.CASCADE, related_name='formers', to='letters.letter', to_fields=('citizen_id', 'id'))),
             ],
         ),
         migrations.AddField(
@@ -114,16 +116,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='letter',
             index=models.Index(condition=models.Q(('other_sources', ''), _negated=True), fields=['citizen', '-received_at', '-id'], name='letter_by_many'),
-        ),
-        migrations.AddField(
-            model_name='deliverykey',
-            name='delivery',
-            field=inbox.citizens.owned.OwnedForeignKey(from_fields=('citizen_id', 'delivery_id'), on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='letters.delivery', to_fields=('citizen_id', 'id')),
-        ),
-        migrations.AddField(
-            model_name='formerletter',
-            name='letter',
-            field=inbox.citizens.owned.OwnedForeignKey(from_fields=('citizen_id', 'letter_id'), on_delete=django.db.models.deletion.CASCADE, related_name='formers', to='letters.letter', to_fields=('citizen_id', 'id')),
         ),
         migrations.AddIndex(
             model_name='deliverykey',

@@ -33,16 +33,21 @@ class Migration(migrations.Migration):
         migrations.AddField("retrieval", "delivery_id", models.UUIDField(null=True)),
         migrations.RunPython(name_deliveries, migrations.RunPython.noop),
         migrations.AlterField("retrieval", "delivery_id", models.UUIDField()),
-        migrations.AddField(
-            "retrieval",
-            "delivery",
-            inbox.citizens.owned.OwnedForeignKey(
-                "letters.delivery",
-                from_fields=("citizen_id", "delivery_id"),
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="retrievals",
-                to_fields=("citizen_id", "id"),
-            ),
+        # It has no column of its own, and SQLite's schema editor cannot take it away again.
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AddField(
+                    "retrieval",
+                    "delivery",
+                    inbox.citizens.owned.OwnedForeignKey(
+                        "letters.delivery",
+                        from_fields=("citizen_id", "delivery_id"),
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="retrievals",
+                        to_fields=("citizen_id", "id"),
+                    ),
+                ),
+            ]
         ),
         migrations.RemoveConstraint("retrieval", "retrieval_one_waiting"),
         migrations.AddConstraint(
