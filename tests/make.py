@@ -13,7 +13,7 @@ from django.test import Client
 
 from connectors import clock
 from connectors.contract import IncomingDocument, SenderRef
-from inbox.citizens.models import Citizen, InboxState
+from inbox.citizens.models import Citizen, InboxState, Representation
 from inbox.letters import counters
 from inbox.letters.models import Letter
 from inbox.letters.receive import receive
@@ -104,3 +104,21 @@ def log_in(client: Client, citizen: Citizen, level: int = 3) -> None:
     session = client.session
     session.update({"level": level, "started_at": time.time(), "seen_at": time.time()})
     session.save()
+
+
+def make_representation(
+    principal: Citizen, helper: Citizen | None, *, accepted: bool = True, **fields: Any
+) -> Representation:
+    """`helper` may look at the mail of `principal`; `fields` are the model's (reach, limits, …)."""
+    now = clock.now()
+    return Representation.objects.create(
+        citizen=principal,
+        helper=helper,
+        **{"created_at": now, "starts_at": now, "accepted_at": now if accepted else None} | fields,
+    )
+
+
+def act_for(client: Client, principal: Citizen) -> None:
+    """Let a logged-in client look at the mail of `principal`, as "See the mail of" would."""
+    answer = client.post("/acting/start/", {"citizen": principal.id})
+    assert answer.status_code == 302, "she may not: make_representation first"

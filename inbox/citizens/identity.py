@@ -20,12 +20,25 @@ from django.conf import settings
 from inbox.citizens.models import Citizen, Identifier
 
 NONCE_BYTES = 12
+NATIONAL_ID_WEIGHTS = ((3, 7, 6, 1, 8, 9, 4, 5, 2, 1), (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1))
+"""With each check digit weighted 1, both sums divide by 11 (Skatteetaten, "Fødselsnummer")."""
 
 
 def blind_index(kind: str, value: str) -> bytes:
     """Return the 32-byte HMAC-SHA-256 by which `value` is looked up."""
     message = f"{kind}:{_normal(kind, value)}".encode()
     return hmac.new(_key(b"blind index"), message, sha256).digest()
+
+
+def is_national_id(value: str) -> bool:
+    """Say whether `value` can be a national identity number: eleven digits, two of them checks."""
+    if len(value) != 11 or not (value.isascii() and value.isdecimal()):
+        return False
+    digits = [int(digit) for digit in value]
+    return all(
+        sum(digit * weight for digit, weight in zip(digits, weights, strict=False)) % 11 == 0
+        for weights in NATIONAL_ID_WEIGHTS
+    )
 
 
 def identify(citizen: Citizen, kind: str, value: str) -> Identifier:

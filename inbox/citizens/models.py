@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 
-from inbox.citizens.owned import new_id
+from inbox.citizens.owned import CitizenOwned, new_id
 
 
 class SecurityLevel(models.IntegerChoices):
@@ -34,6 +35,8 @@ class Citizen(AbstractBaseUser):
     """When she put away the welcome of her first log-in."""
     closes_at = models.DateTimeField(null=True, blank=True)
     """By the shared clock: when the account is removed, as she has asked; None if she has not."""
+    deceased_at = models.DateTimeField(null=True, blank=True)
+    """When the population register told us of her death: nobody looks as her from then on."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -110,3 +113,72 @@ class InboxState(models.Model):
 
     def __str__(self) -> str:
         return f"inbox of {self.citizen_id}"
+
+
+class Representation(CitizenOwned):
+    """Somebody may look into a citizen's mail on her behalf: how far, from when, until when.
+
+    The row is the citizen's whose mail it is (the principal). It is an invitation until the
+    helper accepts it; what the register says (parents, guardians) is accepted as it comes.
+    Whether it holds at a moment is decided by `representation.in_force` alone.
+    """
+
+    class Kind(models.TextChoices):
+        GIVEN = "given"
+        """She gave it herself."""
+        PARENT = "parent"
+        GUARDIAN = "guardian"
+        ESTATE = "estate"
+        """The heirs' representative: the only kind that holds after a death."""
+
+    class Reach(models.TextChoices):
+        ALL = "all"
+        SENDERS = "senders"
+        CASE = "case"
+        LETTER = "letter"
+
+    helper = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
+    )
+    """Whoever may look; None while the invitation is open."""
+    label = models.CharField(max_length=100, blank=True)
+    """What the principal calls the helper until she has accepted."""
+    kind = models.CharField(max_length=16, choices=Kind, default=Kind.GIVEN)
+    reach = models.CharField(max_length=16, choices=Reach, default=Reach.ALL)
+    limits = models.JSONField(default=dict, blank=True)
+    """What `reach` names: {"senders": [id]}, {"case": [sender id, reference]}, {"letter": id};
+    for a parent {"high_hidden_from": moment}."""
+    may_answer = models.BooleanField(default=False)
+    invited = models.BinaryField(max_length=32, null=True, blank=True)
+    """Blind index of the invited person's identity number, or of the invitation's code."""
+    created_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    """The first moment at which it no longer holds."""
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    """When either of the two, or the register, ended it or turned it down."""
+    erase_at = models.DateTimeField(null=True, blank=True)
+    """When the row itself goes: a parent's on the child's 18th birthday."""
+    register_key = models.CharField(max_length=100, blank=True)
+    """The register's own name for the relation; empty for what a citizen gave."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "-created_at"], name="representation_given"),
+            models.Index(fields=["helper", "citizen"], name="representation_held"),
+            models.Index(fields=["invited"], name="representation_invited"),
+            models.Index(
+                fields=["erase_at"],
+                name="representation_to_erase",
+                condition=models.Q(erase_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

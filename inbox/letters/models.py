@@ -414,3 +414,44 @@ class Tombstone(CitizenOwned):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class Access(CitizenOwned):
+    """An append-only line of the access log: who looked at what in a citizen's mail, and when.
+
+    It outlives the letter that it speaks of, so it holds no reference to it and nothing of what
+    it says but the sender's name.
+    """
+
+    class What(models.TextChoices):
+        FETCHED = "fetched"
+        LETTER = "letter"
+        DOCUMENT = "document"
+        DOWNLOAD = "download"
+        DOWNLOAD_ALL = "download_all"
+        SEARCH = "search"
+        QUARANTINE = "quarantine"
+
+    at = models.DateTimeField()
+    what = models.CharField(max_length=16, choices=What)
+    actor = models.ForeignKey(
+        Citizen, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    """Who did it; None when Samlepost did."""
+    role = models.CharField(max_length=16)
+    """A `viewer.Role`, "samlepost" or "operator"."""
+    letter_id = models.UUIDField(null=True, blank=True)
+    sender_name = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "-at", "-id"], name="access_list"),
+            models.Index(
+                fields=["actor", "-at", "-id"],
+                name="access_by_helper",
+                condition=~Q(role="herself"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.id}"

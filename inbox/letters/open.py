@@ -19,7 +19,8 @@ def get_letter(viewer: Viewer, letter_id: UUID) -> Letter:
 def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
     """Note that the viewer opens `letter` for the first time; False when she had before.
 
-    Must run in a transaction. A letter opened elsewhere is opened here too, once.
+    Must run in a transaction. A letter opened elsewhere is opened here too, once. What a helper
+    opens stays unread and unopened for the recipient, unless the helper stands in for her by law.
     """
     # Of two tabs that open it at once the second waits here and finds the first one's event.
     before = _locked(letter)
@@ -31,18 +32,20 @@ def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
     )
     if mine.exists():
         return False
-    letter.unread = letter.updated = False
     letter.place = before.place
-    letter.opened_at = before.opened_at or now
-    letter.save(update_fields=["unread", "updated", "opened_at"])
+    if viewer.stands_in:
+        letter.unread = letter.updated = False
+        letter.opened_at = before.opened_at or now
+        letter.save(update_fields=["unread", "updated", "opened_at"])
     Event.objects.create(
         citizen_id=letter.citizen_id,
         letter_id=letter.id,
         kind=Event.Kind.OPENED,
         at=now,
         actor_id=viewer.actor_id,
+        detail={} if viewer.is_herself else {"role": viewer.role.value},
     )
-    if before.unread:
+    if before.unread and viewer.stands_in:
         with counters.changing(letter.citizen_id) as state:
             counters.replace(state, before, letter)
     return True

@@ -16,7 +16,7 @@ from django.db.models import Q
 from connectors import clock
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.prepared import Slot
-from inbox.citizens.viewer import Viewer
+from inbox.citizens.viewer import Scope, Viewer
 
 if TYPE_CHECKING:
     from inbox.letters.models import Letter  # noqa: F401
@@ -32,16 +32,45 @@ def visible(citizen_id: UUID | Slot, now: datetime | Slot) -> Q:
     return Q(has_come, citizen_id=citizen_id)
 
 
+def within(scopes: Iterable[Scope]) -> Q:
+    """Return the condition that a letter lies in one of `scopes`; of none, no letter does."""
+    found = Q(id__in=[])
+    for scope in scopes:
+        found |= _within(scope)
+    return found
+
+
+def _within(scope: Scope) -> Q:
+    condition = Q()
+    if scope.senders:
+        condition &= Q(sender_id__in=scope.senders)
+    if scope.case:
+        sender_id, reference = scope.case
+        condition &= Q(sender_id=sender_id, case_reference=reference)
+    if scope.letter_id:
+        condition &= Q(id=scope.letter_id)
+    if scope.high_hidden_from:
+        condition &= Q(security_level__lt=SecurityLevel.HIGH) | Q(
+            received_at__lt=scope.high_hidden_from
+        )
+    return condition
+
+
 class LetterQuerySet(models.QuerySet["Letter"]):
     """Named reads of letters."""
 
     def visible_to(self, viewer: Viewer) -> Self:
         """Letters whose existence the viewer may know of: her own, from their day on.
 
+        Who looks on her behalf may know of those within her scopes, and of none in the bin.
+
         A letter above the level of her session is among them; what of it may be shown is
         decided by `presentation.py`.
         """
-        return self.filter(visible(viewer.citizen_id, clock.now()))
+        hers = self.filter(visible(viewer.citizen_id, clock.now()))
+        if not viewer.is_herself:
+            hers = hers.outside_bin()  # what she has thrown away is hers to look for
+        return hers if viewer.scopes is None else hers.filter(within(viewer.scopes))
 
     def newest_first(self) -> Self:
         """In the order of the list."""

@@ -28,6 +28,7 @@ from connectors.contract import (
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
 from inbox.citizens.identity import citizens_by_value
+from inbox.letters import access
 from inbox.letters.change import change, has_new_content
 from inbox.letters.erase import erased
 from inbox.letters.models import Delivery, Letter
@@ -104,6 +105,7 @@ def take_in(
         letters = receive(sorted_batch.new, now)
         for delivery, arrival in sorted_batch.changed:
             change(delivery, arrival)
+        access.note_fetched(letters, now)
         queue_for(letters, now)
         if ReceiptKind.DELIVERED in intake.connector.receipts:
             receipts.owe_delivered(sorted_batch.new, now)

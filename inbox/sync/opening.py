@@ -24,16 +24,18 @@ def open_letter(viewer: Viewer, letter_id: UUID, *, agreed: bool = False) -> Let
     """Return the letter's page for `viewer` and note that she has opened it.
 
     Nothing is noted while her session's level is too low, or while the sender wants a receipt
-    of the opening and she has not `agreed` to it. Raises Letter.DoesNotExist.
+    of the opening and she has not `agreed` to it: a helper cannot agree for her, unless she
+    stands in for her by law. Raises Letter.DoesNotExist.
     """
     letter = get_letter(viewer, letter_id)
-    if agreed and letter.asks_receipt and viewer.may_read(letter.security_level):
+    agrees = agreed and viewer.stands_in and letter.asks_receipt
+    if agrees and viewer.may_read(letter.security_level):
         return _open(letter, viewer)
     page = page_of(letter, viewer)
     if page.row.locked or page.awaiting_consent:
         return page
     if any(event.kind == Event.Kind.OPENED and event.by_viewer for event in page.events):
-        return _read_again(letter, page)
+        return _read_again(letter, page) if viewer.stands_in else page
     return _open(letter, viewer, page)
 
 
@@ -51,7 +53,7 @@ def ask_for_content(viewer: Viewer, letter_id: UUID) -> None:
     Asks also for documents that could not be had when the letter came. Raises Letter.DoesNotExist.
     """
     letter = get_letter(viewer, letter_id)
-    if not viewer.may_read(letter.security_level):
+    if not viewer.may_read(letter.security_level) or not viewer.stands_in:
         return
     if letter.asks_receipt and letter.opened_at is None:
         return  # She must agree to the receipt first.
@@ -64,12 +66,14 @@ def _open(letter: Letter, viewer: Viewer, page: LetterPage | None = None) -> Let
     now = clock.now()
     with transaction.atomic():
         first = mark_opened(letter, viewer, now)
-        if first:
+        if first and viewer.stands_in:
             stop(letter)
             if letter.asks_receipt:
                 receipts.owe_opened(letter, now)
                 wake(tasks.send_receipts)
-        if letter.content == Letter.Content.ON_OPEN or (first and letter.other_sources):
+        withheld = letter.content == Letter.Content.ON_OPEN or (first and letter.other_sources)
+        # Fetching would be reading, at the source: that is for the recipient.
+        if withheld and viewer.stands_in:
             # Opened here is opened: a copy that its source withholds until then comes too.
             _request(letter, retrieve.withheld(letter, {Letter.Content.ON_OPEN}), viewer)
     if page is None:
@@ -77,7 +81,7 @@ def _open(letter: Letter, viewer: Viewer, page: LetterPage | None = None) -> Let
     opened = EventLine(Event.Kind.OPENED, now, True, {})
     return replace(
         page,
-        row=replace(page.row, unread=False, content=letter.content),
+        row=replace(page.row, unread=letter.unread, content=letter.content),
         opened_at=letter.opened_at,
         events=[*page.events, opened] if first else page.events,
     )

@@ -15,10 +15,14 @@ from django.utils.translation import get_language, get_language_info, gettext, o
 from markupsafe import Markup
 
 from connectors import clock
+from inbox.web import acting
 from inbox.web.dates import Calendar
 from inbox.web.sessions import find_viewer
 
-HIDDEN_TOKEN = Markup('<input type="hidden" name="csrfmiddlewaretoken" value="{}">')
+HIDDEN_FIELDS = Markup(
+    '<input type="hidden" name="csrfmiddlewaretoken" value="{}">'
+    '<input type="hidden" name="acting" value="{}">'
+)
 COLOR_SCHEMES = ("light", "dark", "auto")
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -31,16 +35,21 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """
     viewer = find_viewer(request) if hasattr(request, "session") else None
     citizen = request.user if viewer else None
+    whose = acting.whose(viewer)
     language = get_language() or settings.LANGUAGE_CODE
     token = SimpleLazyObject(lambda: get_token(request))
     scheme = request.COOKIES.get("color_scheme")
     return {
         # Made once: every look at the backend's own would mask the secret anew.
         "csrf_token": token,
-        "csrf_input": SimpleLazyObject(lambda: HIDDEN_TOKEN.format(token)),
+        "csrf_input": SimpleLazyObject(lambda: HIDDEN_FIELDS.format(token, whose)),
         "viewer": viewer,
         "citizen": citizen,
-        "inbox_state": getattr(citizen, "inbox_state", None),
+        "acting": acting.banner(request, viewer),
+        "acting_for": whose,
+        "inbox_state": SimpleLazyObject(lambda: acting.part_of(request, viewer).state)
+        if whose
+        else getattr(citizen, "inbox_state", None),
         "_": _texts(language).__getitem__,
         "demo": settings.DEMO,
         "demo_clock": _moved_clock() if settings.DEMO else "",

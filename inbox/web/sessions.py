@@ -22,7 +22,7 @@ from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
@@ -31,6 +31,7 @@ from inbox.citizens.identity import seal, unseal
 from inbox.citizens.models import Citizen, SecurityLevel
 from inbox.citizens.oidc import Proof
 from inbox.citizens.viewer import Viewer
+from inbox.web import acting
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -62,9 +63,17 @@ def session_limits(
 
 
 def start(request: HttpRequest, citizen: Citizen, proof: Proof) -> None:
-    """Begin a session at the level of `proof`, under a new key and with nothing of the old one."""
+    """Begin a session at the level of `proof`, under a new key and with nothing of the old one.
+
+    But that who steps up while she looks at somebody else's mail goes on with it.
+    """
+    before = find_person(request)
+    goes_on = before is not None and before.citizen_id == citizen.pk
+    acting_for = request.session.get(acting.SESSION_NAME) if goes_on else None
     request.session.flush()
     login(request, citizen)
+    if acting_for:
+        request.session[acting.SESSION_NAME] = acting_for
     now = time.time()
     request.session.update(
         {
@@ -100,7 +109,16 @@ def end_all(issuer: str, sid: str) -> None:
 
 
 def find_viewer(request: HttpRequest) -> Viewer | None:
-    """Return who is looking and at what level, or None when nobody is logged in."""
+    """Return who is looking, at whose letters and at what level; None: nobody is logged in."""
+    person = find_person(request)
+    if person is None:
+        return None
+    found = acting.find(request, person.citizen_id, person.level)
+    return found.viewer if found else person
+
+
+def find_person(request: HttpRequest) -> Viewer | None:
+    """Return who is logged in as a viewer of her own letters, whosever she looks at."""
     level = request.session.get("level")
     if level not in LEVELS or not isinstance(request.user, Citizen):
         return None
@@ -115,12 +133,45 @@ def viewer_of(request: HttpRequest) -> Viewer:
     return viewer
 
 
+def person_of(request: HttpRequest) -> Viewer:
+    """Return who is logged in, behind `person_required`. Raises PermissionDenied for nobody."""
+    person = find_person(request)
+    if person is None:
+        raise PermissionDenied
+    return person
+
+
 def citizen_required(view: View[P]) -> View[P]:
-    """Let a logged-in citizen through and send others to the log-in page; nothing is cached."""
+    """Let a logged-in citizen through and send others to the log-in page; nothing is cached.
+
+    Who looks at somebody else's mail gets through as far as she may: to change something only if
+    she may answer, and never from a page that shows other mail than the session looks at.
+    """
 
     @wraps(view)
     def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        logged_in = find_viewer(request) is not None
+        viewer = find_viewer(request)
+        response: HttpResponseBase
+        if viewer is None:
+            response = _ask_to_log_in(request)
+        elif acting.is_of_another(request, viewer):
+            response = _start_over(request)
+        elif request.method not in acting.SAFE and not viewer.may_answer:
+            raise Http404
+        else:
+            response = view(request, *args, **kwargs)
+        patch_cache_control(response, private=True, no_store=True)
+        return response
+
+    return checked
+
+
+def person_required(view: View[P]) -> View[P]:
+    """Let whoever is logged in through, as herself, whosever mail she looks at."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        logged_in = find_person(request) is not None
         response = view(request, *args, **kwargs) if logged_in else _ask_to_log_in(request)
         patch_cache_control(response, private=True, no_store=True)
         return response
@@ -183,6 +234,13 @@ def _ask_to_log_in(request: HttpRequest) -> HttpResponse:
         page = resolve_url(settings.LOGIN_REDIRECT_URL)
     answer = redirect_to_login(page)
     return HttpResponseClientRedirect(answer.url) if htmx else answer
+
+
+def _start_over(request: HttpRequest) -> HttpResponse:
+    """Lead to the inbox that is looked at now, the whole page."""
+    page = resolve_url(settings.LOGIN_REDIRECT_URL)
+    htmx: Any = getattr(request, "htmx", None)
+    return HttpResponseClientRedirect(page) if htmx else redirect(page)
 
 
 def _index_name(issuer: str, sid: str) -> str:

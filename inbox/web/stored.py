@@ -97,6 +97,16 @@ def stored() -> list[Stored]:
             ("letters.Event", "sync.OutboundReceipt", "sync.Retrieval"),
         ),
         Stored(
+            _("Who may see your mail, and who has seen it"),
+            _(
+                "Whom you gave access, how far and how long, and each time somebody opened,"
+                " downloaded or searched, yourself included."
+            ),
+            _("Until you close your account. A parent's access is erased when the child is 18."),
+            _("You. Who had access sees what they opened themselves."),
+            ("citizens.Representation", "letters.Access"),
+        ),
+        Stored(
             _("Notifications"),
             _("When we told you of a letter, and whether the e-mail could be sent."),
             with_letter,

@@ -18,7 +18,7 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters import filing
 from inbox.letters.models import Document, Letter
 from inbox.sync import quarantine
-from tests.make import log_in, make_citizen, make_letter, make_source
+from tests.make import log_in, make_citizen, make_letter, make_representation, make_source
 from tests.pages import PARAMETERS, ROUTES, walk
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ PUBLIC = {
 """Whoever asks gets an answer. A route that is missing here must ask for a log-in."""
 STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
 """They do not exist for anybody but those who run Samlepost."""
-OWNED = {"letter_id", "document_id", "item_id", "filing_id"}
+OWNED = {"letter_id", "document_id", "item_id", "filing_id", "representation_id"}
 OTHER_PARAMETERS = {"number": 0, "source": "altinn"}
 METHODS = ["get", "post", "head"]
 HTMX = [{}, {"HX-Request": "true"}]
@@ -75,6 +75,7 @@ def real(kari) -> dict[str, Any]:
         "document_id": document.id,
         "item_id": item.id,
         "filing_id": moved.id,
+        "representation_id": make_representation(kari, make_citizen("Solveig")).id,
     }
 
 

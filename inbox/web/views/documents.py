@@ -29,6 +29,7 @@ from inbox.letters.documents import (
 from inbox.letters.models import Document, Letter
 from inbox.web.dates import OSLO
 from inbox.web.files import file_name, file_name_of, media_type_of
+from inbox.web.seen import note_all_documents, note_document
 from inbox.web.sessions import citizen_required, viewer_of
 from inbox.web.zipped import unique_names, zip_stream
 
@@ -74,8 +75,9 @@ def download(request: HttpRequest, letter_id: UUID, document_id: UUID) -> HttpRe
 @citizen_required
 def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """Give all of a letter's documents that we have as one zip, streamed."""
+    viewer = viewer_of(request)
     try:
-        letter, documents = find_letter_with_documents(viewer_of(request), letter_id)
+        letter, documents = find_letter_with_documents(viewer, letter_id)
         if not documents:
             raise Http404
         for document in documents:
@@ -84,6 +86,7 @@ def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         return refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
         return _unreadable(request, letter_id, error)
+    note_all_documents(request, viewer, letter_id)
     names = unique_names(file_name_of(document) for document in documents)
     moment = letter.received_at.astimezone(OSLO)
     parts = ((document, stream(document)) for document in documents)
@@ -102,13 +105,15 @@ def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 def _answer(
     request: HttpRequest, letter_id: UUID, document_id: UUID, *, as_attachment: bool
 ) -> HttpResponseBase:
+    viewer = viewer_of(request)
     try:
-        document = find_document(viewer_of(request), letter_id, document_id)
+        document = find_document(viewer, letter_id, document_id)
         chunks = _begun(document)
     except (LevelTooLow, NotOpened, Letter.DoesNotExist, Document.DoesNotExist) as error:
         return refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
         return _unreadable(request, letter_id, error)
+    note_document(request, viewer, letter_id, document_id, kept=as_attachment)
     return _with_headers(_body(request, chunks), document, as_attachment)
 
 

@@ -16,9 +16,11 @@ from inbox.citizens.models import InboxState
 from inbox.letters.filing import BIN_LASTS
 from inbox.letters.models import Letter
 from inbox.sync.freshness import freshness, labels
+from inbox.web.acting import part_of
 from inbox.web.filters import Filter, Position, read_filter, read_position
 from inbox.web.listing import Listing, read_list, say_count
-from inbox.web.sessions import citizen_required, viewer_of
+from inbox.web.seen import note_search
+from inbox.web.sessions import citizen_required, herself_required, viewer_of
 from inbox.web.standing import standings
 
 
@@ -38,6 +40,7 @@ def archive(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 @citizen_required
+@herself_required
 def thrown_away(request: HttpRequest) -> HttpResponseBase:
     """Show what she has thrown away, until it is deleted for good."""
     return _page(request, Letter.Place.BIN)
@@ -81,7 +84,9 @@ def _page(request: HttpRequest, place: str) -> HttpResponseBase:
 
 
 def _whole(request: HttpRequest, asked: Filter, position: Position | None) -> dict[str, Any]:
-    sources = standings(freshness(viewer_of(request).citizen_id))
+    viewer = viewer_of(request)
+    # Which sources she has would tell a helper who sees a part of who else writes to her.
+    sources = standings(freshness(viewer.citizen_id)) if viewer.scopes is None else []
     chosen = next((source for source in sources if source.slug == asked.source), None)
     if asked.is_separate and not chosen:
         title = gettext("Your inboxes")
@@ -97,8 +102,11 @@ def _whole(request: HttpRequest, asked: Filter, position: Position | None) -> di
 
 
 def _list(request: HttpRequest, asked: Filter, position: Position | None) -> dict[str, Any]:
-    state = _state_of(request)
-    listing = read_list(viewer_of(request), asked, position, labels())
+    viewer = viewer_of(request)
+    part = part_of(request, viewer)
+    state = part.state
+    note_search(request, viewer, asked.q)
+    listing = read_list(viewer, asked, position, labels())
     return {
         **_bulk(request, asked, position),
         "asked": asked,
@@ -106,7 +114,7 @@ def _list(request: HttpRequest, asked: Filter, position: Position | None) -> dic
         "polls": asked.is_whole and not position,
         "seen_version": state.version,
         "seen_letters": state.arrived,
-        "counted": "" if asked.is_separate or asked.place else _counted(state),
+        "counted": _counted(state) if part.whole and not (asked.is_separate or asked.place) else "",
         "found": _found(asked, listing, position, state),
         "empty": "" if listing.shown else _why_empty(asked, position),
     }
@@ -166,7 +174,7 @@ def _news(request: HttpRequest, state: InboxState) -> dict[str, Any]:
             "keep": True,
             "seen_version": state.version,
             "seen_letters": _number(seen),
-            "counted": _counted(state),
+            "counted": _counted(state) if part_of(request, viewer_of(request)).whole else "",
         }
     return context | _list(request, Filter(), None)
 
@@ -191,8 +199,7 @@ def _explained(place: str) -> str:
 
 
 def _state_of(request: HttpRequest) -> InboxState:
-    state = getattr(request.user, "inbox_state", None)
-    return state if isinstance(state, InboxState) else InboxState()
+    return part_of(request, viewer_of(request)).state
 
 
 def _number(text: str) -> int:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from inbox.citizens.models import Citizen
 from inbox.web.context import COLOR_SCHEMES
 from inbox.web.paths import own_path
-from inbox.web.sessions import find_viewer
+from inbox.web.sessions import find_person
 
 YEAR_SECONDS = 365 * 24 * 3600
 SCHEME_COOKIE = "color_scheme"
@@ -32,9 +32,9 @@ def choose(request: HttpRequest) -> HttpResponseBase:
     answer = redirect(next_page or resolve_url(settings.LOGIN_REDIRECT_URL))
     if known_language:
         _remember(answer, settings.LANGUAGE_COOKIE_NAME, language)
-        viewer = find_viewer(request)
-        if viewer:  # notices follow it
-            Citizen.objects.filter(pk=viewer.citizen_id).update(language=language)
+        person = find_person(request)
+        if person:  # notices follow it
+            Citizen.objects.filter(pk=person.citizen_id).update(language=language)
     if known_scheme:
         _remember(answer, SCHEME_COOKIE, scheme)
     return answer

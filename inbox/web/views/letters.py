@@ -28,6 +28,7 @@ from inbox.web.filters import read_address
 from inbox.web.letter_words import title_of
 from inbox.web.paths import address_of
 from inbox.web.reading import about_context, content_context, is_waiting, letter_context
+from inbox.web.seen import note_letter
 from inbox.web.sessions import P, View, citizen_required, viewer_of
 
 BACK_LENGTH_MAX = 1000
@@ -62,7 +63,10 @@ def page(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         current = join.current_id(viewer, letter_id)
         if current == letter_id:
             raise
+        get_letter(viewer, current)  # a helper learns of no letter outside her scopes
         return redirect(letter_address(current, request.GET.get("back", "")))
+    if not letter.row.locked and not letter.awaiting_consent:
+        note_letter(request, viewer, letter.row)
     return _show(request, letter)
 
 

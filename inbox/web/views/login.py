@@ -116,7 +116,7 @@ def callback(request: HttpRequest) -> HttpResponseBase:
         log.error("log-in failed, ID-porten cannot be used: %s", problem)
         text = _("ID-porten does not answer right now. Try again shortly.")
         return _sorry(request, text, started.next_page)
-    before = sessions.find_viewer(request)
+    before = sessions.find_person(request)
     if citizen is None:
         if before:  # somebody else sits here now
             request.session.flush()

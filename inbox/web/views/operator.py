@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import clock
+from inbox.letters import access
 from inbox.sync import health
 from inbox.sync import quarantine as kept
 from inbox.sync import replay as replaying
@@ -24,7 +25,7 @@ from inbox.sync.models import Quarantined
 from inbox.web.cursors import row_of
 from inbox.web.dates import Calendar
 from inbox.web.letter_words import size_of
-from inbox.web.sessions import staff_required
+from inbox.web.sessions import person_of, staff_required
 
 ITEMS_A_PAGE = 100
 NATIONAL_ID = re.compile(r"(?<!\d)\d{6} ?\d{5}(?!\d)")
@@ -76,6 +77,8 @@ def file(request: HttpRequest, item_id: UUID, number: int) -> HttpResponseBase:
         chunks = kept.read_file(item, said["path"])
     except (Quarantined.DoesNotExist, LookupError):
         raise Http404 from None
+    if item.citizen_id:
+        access.note_operator(item.citizen_id, person_of(request).citizen_id)
     answer = StreamingHttpResponse(chunks, content_type="application/octet-stream")
     answer["Content-Length"] = str(said["size"])
     answer["Content-Disposition"] = content_disposition_header(True, _file_name(said["path"]))

@@ -20,7 +20,10 @@ from inbox.web.standing import standings
 @citizen_required
 def page(request: HttpRequest) -> HttpResponseBase:
     """Show each of the citizen's sources: whether we reach it and when we last did."""
-    sources = standings(freshness(viewer_of(request).citizen_id))
+    viewer = viewer_of(request)
+    if viewer.scopes is not None:  # it would tell who else writes to her
+        raise Http404
+    sources = standings(freshness(viewer.citizen_id))
     return render(request, "web/sources.html", {"sources": sources})
 
 

@@ -1,0 +1,113 @@
+"""A representation in plain words: who, how far, how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext
+
+from connectors import clock
+from inbox.citizens.models import Representation
+from inbox.web.dates import Calendar
+
+Reach = Representation.Reach
+Kind = Representation.Kind
+
+
+@dataclass(slots=True)
+class Access:
+    """One representation."""
+
+    id: UUID
+    reach: str
+    """What can be seen."""
+    may: str
+    period: str
+    waits: bool
+    """It is an invitation that has not been answered."""
+    can_end: bool
+    """It was given by a citizen, so that it can be withdrawn or given up."""
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody with one or more representations, once."""
+
+    key: str
+    name: str
+    citizen_id: UUID | None
+    note: str
+    accesses: list[Access] = field(default_factory=list)
+
+
+def by_helper(
+    rows: Iterable[Representation], senders: Mapping[str, Sequence[Any]], calendar: Calendar
+) -> list[Person]:
+    """Return those whom a citizen has given access, each once however many rules match."""
+    found: dict[str, Person] = {}
+    for row in rows:
+        key = str(row.helper_id or row.id)
+        name = row.helper.name if row.helper else row.label
+        person = found.setdefault(key, Person(key, name, row.helper_id, kind_words(row)))
+        person.accesses.append(_access(row, senders, calendar))
+    return list(found.values())
+
+
+def by_principal(rows: Iterable[Representation], calendar: Calendar) -> list[Person]:
+    """Return those whose mail a helper may see or is asked to see, each once."""
+    found: dict[UUID, Person] = {}
+    for row in rows:
+        principal = row.citizen
+        made = Person(principal.id.hex, principal.name, principal.id, kind_words(row))
+        found.setdefault(principal.id, made).accesses.append(_access(row, {}, calendar))
+    return list(found.values())
+
+
+def kind_words(row: Representation) -> str:
+    """Return by what right somebody looks; "" for what a citizen gave herself."""
+    words = {
+        Kind.PARENT: gettext("Parent, by the population register"),
+        Kind.GUARDIAN: gettext("Guardian, by the population register"),
+        Kind.ESTATE: gettext("For the estate, by the probate register"),
+    }
+    return words.get(Kind(row.kind), "")
+
+
+def _access(
+    row: Representation, senders: Mapping[str, Sequence[Any]], calendar: Calendar
+) -> Access:
+    return Access(
+        id=row.id,
+        reach=_reach(row, senders),
+        may=gettext("Read and answer") if row.may_answer else gettext("Read"),
+        period=_period(row, calendar),
+        waits=row.accepted_at is None,
+        can_end=row.kind == Kind.GIVEN,
+    )
+
+
+def _reach(row: Representation, senders: Mapping[str, Sequence[Any]]) -> str:
+    if row.reach == Reach.SENDERS:
+        names = [senders[sender][0] for sender in row.limits["senders"] if sender in senders]
+        if not names:
+            return gettext("Letters from chosen senders")
+        return gettext("Letters from %(senders)s") % {"senders": ", ".join(sorted(names))}
+    if row.reach == Reach.CASE:
+        return gettext("Letters in case %(case)s") % {"case": row.limits["case"][1]}
+    if row.reach == Reach.LETTER:
+        return gettext("One letter")
+    return gettext("All letters")
+
+
+def _period(row: Representation, calendar: Calendar) -> str:
+    last = calendar.full_day(row.ends_at - timedelta(seconds=1)) if row.ends_at else ""
+    if row.accepted_at is None and row.starts_at <= clock.now():
+        return gettext("until and including %(day)s") % {"day": last} if last else ""
+    first = {"first": calendar.full_day(row.starts_at)}
+    if last:
+        return gettext("%(first)s to %(last)s, both included") % (first | {"last": last})
+    return gettext("from %(first)s, with no end") % first

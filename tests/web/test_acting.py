@@ -1,0 +1,326 @@
+"""Looking at somebody else's mail: how far it goes, and that it ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from connectors import clock
+from connectors.world.model import STUDY_DATE
+from inbox.citizens.models import Citizen, InboxState, Representation
+from inbox.letters.models import Access, Document, Event, Letter
+from inbox.sync.models import OutboundReceipt
+from tests.make import act_for, log_in, make_citizen, make_letter, make_representation
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
+
+ENGLISH = {"accept-language": "en"}
+
+
+@pytest.fixture(autouse=True)
+def _archive(settings, tmp_path):
+    settings.ARCHIVE_DIR = tmp_path / "archive"
+
+
+@pytest.fixture
+def kari() -> Citizen:
+    return make_citizen("Kari Nordmann")
+
+
+@pytest.fixture
+def ola() -> Citizen:
+    return make_citizen("Ola Hansen")
+
+
+def screen(citizen: Citizen, level: int = 4) -> Client:
+    client = Client(headers=ENGLISH)
+    log_in(client, citizen, level)
+    return client
+
+
+def helping(kari: Citizen, ola: Citizen, **fields: object) -> Client:
+    make_representation(kari, ola, **fields)
+    client = screen(ola)
+    act_for(client, kari)
+    return client
+
+
+def text(client: Client, address: str) -> str:
+    return client.get(address).content.decode()
+
+
+def page_of(letter: Letter) -> str:
+    return reverse("letter", args=[letter.id])
+
+
+def only(letter: Letter) -> dict[str, object]:
+    return {"reach": Representation.Reach.LETTER, "limits": {"letter": str(letter.id)}}
+
+
+def test_every_page_says_whose_mail_it_is_and_leads_back(kari, ola):
+    letter = make_letter(kari, title="Karis brev")
+    make_letter(ola, title="Olas brev")
+    client = helping(kari, ola)
+    for address in ("/", "/archive/", page_of(letter), "/acting/", "/help/", "/nowhere/"):
+        said = text(client, address)
+        assert "You are viewing the mail of Kari Nordmann (authorisation from 23 November)" in said
+        assert 'action="/acting/stop/"' in said
+    assert "Karis brev" in text(client, "/")
+    assert "Olas brev" not in text(client, "/")
+    client.post("/acting/stop/")
+    assert "Olas brev" in text(client, "/")
+    assert "Karis brev" not in text(client, "/")
+
+
+def test_nobody_looks_at_mail_without_being_given_it(kari, ola):
+    assert screen(ola).post("/acting/start/", {"citizen": kari.id}).status_code == 404
+    make_representation(kari, make_citizen("Per"))
+    assert screen(ola).post("/acting/start/", {"citizen": kari.id}).status_code == 404
+
+
+def test_what_lies_outside_the_scope_is_not_there(kari, ola):
+    shown = make_letter(kari, title="Delt", sender="NAV")
+    hidden = make_letter(kari, title="Hemmelig", sender="Klinikken", org_number="974761076")
+    document = Document.objects.get(citizen=kari, letter_id=hidden.id)
+    client = helping(kari, ola, **only(shown))
+    assert client.get(page_of(shown)).status_code == 200
+    for name, arguments in (
+        ("letter", [hidden.id]),
+        ("letter_content", [hidden.id]),
+        ("document", [hidden.id, document.id]),
+        ("document_download", [hidden.id, document.id]),
+        ("documents_download", [hidden.id]),
+    ):
+        assert client.get(reverse(name, args=arguments)).status_code == 404
+    for address in ("/", "/?q=hemmelig", "/?show=unread", "/archive/", "/changes/?v=0&n=0"):
+        said = text(client, address)
+        assert "Hemmelig" not in said
+        assert "Klinikken" not in said
+    assert "1 unread of 1 letter from 1 sender" in text(client, "/")
+    assert InboxState.objects.get(citizen=kari).letters == 2
+
+
+@pytest.mark.parametrize("reach", ["senders", "case", "letter"])
+def test_each_reach_shows_what_it_names_and_no_more(kari, ola, reach):
+    wanted = make_letter(kari, title="Delt", sender="NAV", case_reference="2026/1")
+    make_letter(kari, title="Annet", sender="Skatt", org_number="974761076")
+    limits = {
+        "senders": {"senders": [str(wanted.sender_id)]},
+        "case": {"case": [str(wanted.sender_id), "2026/1"]},
+        "letter": {"letter": str(wanted.id)},
+    }[reach]
+    said = text(helping(kari, ola, reach=reach, limits=limits), "/")
+    assert "Delt" in said
+    assert "Annet" not in said
+
+
+def test_news_beside_the_scope_do_not_stir_the_page(kari, ola):
+    shown = make_letter(kari)
+    client = helping(kari, ola, **only(shown))
+    first = client.get("/changes/")["ETag"]
+    make_letter(kari)
+    assert client.get("/changes/")["ETag"] == first
+
+
+def test_the_bin_is_hers_alone(kari, ola):
+    letter = make_letter(kari, title="Kastet")
+    Letter.objects.filter(id=letter.id).update(place=Letter.Place.BIN)
+    client = helping(kari, ola)
+    assert client.get("/bin/").status_code == 404
+    assert client.get(page_of(letter)).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["/sharing/", "/sharing/give/", "/access-log/", "/welcome/"])
+def test_what_is_her_own_is_closed_to_a_helper(kari, ola, address):
+    assert helping(kari, ola, may_answer=True).get(address).status_code == 404
+
+
+def test_a_helper_who_may_only_read_changes_nothing(kari, ola):
+    letter = make_letter(kari)
+    client = helping(kari, ola)
+    client.get(page_of(letter))
+    assert "Mark as unread" not in text(client, page_of(letter))
+    assert client.post(reverse("letter_unread", args=[letter.id])).status_code == 404
+
+
+def test_who_may_answer_one_letter_changes_no_other(kari, ola):
+    one, other = make_letter(kari), make_letter(kari)
+    make_representation(kari, ola)
+    client = helping(kari, ola, may_answer=True, **only(one))
+    assert client.post(reverse("letter_unread", args=[one.id])).status_code == 302
+    assert client.post(reverse("letter_unread", args=[other.id])).status_code == 404
+
+
+def test_it_ends_in_the_middle_of_reading(kari, ola):
+    letter = make_letter(kari, title="Karis brev")
+    document = Document.objects.get(citizen=kari, letter_id=letter.id)
+    addresses = [
+        "/",
+        page_of(letter),
+        reverse("document", args=[letter.id, document.id]),
+        reverse("documents_download", args=[letter.id]),
+    ]
+    client = helping(kari, ola, ends_at=STUDY_DATE + timedelta(days=1))
+    for address in addresses:
+        clock.freeze(STUDY_DATE)
+        act_for(client, kari)
+        assert client.get(address).status_code == 200
+        clock.freeze(STUDY_DATE + timedelta(days=1))
+        answer = client.get(address)
+        assert (answer.status_code, answer["Location"]) == (302, "/")
+        said = text(client, "/")
+        assert "You can no longer see the mail of Kari Nordmann" in said
+        assert "Karis brev" not in said
+        assert client.get(page_of(letter)).status_code == 404
+
+
+def test_a_page_that_stands_open_is_led_away_when_it_ends(kari, ola):
+    given = make_representation(kari, ola)
+    client = screen(ola)
+    act_for(client, kari)
+    Representation.objects.filter(id=given.id).update(withdrawn_at=clock.now())
+    answer = client.get("/changes/?v=0", headers={"HX-Request": "true"})
+    assert answer["HX-Redirect"] == "/"
+    assert not answer.content
+
+
+def test_a_page_of_another_tab_never_shows_or_changes_other_mail_than_it_says(kari, ola):
+    own = make_letter(ola)
+    client = helping(kari, ola, may_answer=True)
+    of_own_mail = {"HX-Request": "true", "X-Acting": ""}
+    assert client.get("/changes/?v=0", headers=of_own_mail)["HX-Redirect"] == "/"
+    client.post("/acting/stop/")
+    of_karis = {"HX-Request": "true", "X-Acting": str(kari.id)}
+    assert client.get("/changes/?v=0", headers=of_karis)["HX-Redirect"] == "/"
+    unread = reverse("letter_unread", args=[own.id])
+    client.get(page_of(own))
+    assert client.post(unread, {"acting": str(kari.id)})["Location"] == "/"
+    assert not Letter.objects.get(id=own.id).unread
+
+
+def test_stepping_up_goes_on_with_the_same_mail(kari, ola):
+    letter = make_letter(kari, security_level=4, title="Skjult", public_title="Åpent")
+    make_representation(kari, ola)
+    client = screen(ola, level=3)
+    act_for(client, kari)
+    said = text(client, page_of(letter))
+    assert "Skjult" not in said
+
+
+def test_a_helpers_opening_is_not_the_recipients(kari, ola):
+    letter = make_letter(kari)
+    client = helping(kari, ola)
+    client.get(page_of(letter))
+    row = Letter.objects.get(id=letter.id)
+    assert row.unread
+    assert row.opened_at is None
+    assert InboxState.objects.get(citizen=kari).unread == 1
+    event = Event.objects.get(letter_id=letter.id, kind=Event.Kind.OPENED)
+    assert event.actor_id == ola.id
+    screen(kari).get(page_of(letter))
+    assert not Letter.objects.get(id=letter.id).unread
+
+
+def test_who_stands_in_by_law_opens_for_the_recipient(kari, ola):
+    letter = make_letter(kari)
+    helping(kari, ola, kind="guardian").get(page_of(letter))
+    assert not Letter.objects.get(id=letter.id).unread
+
+
+def test_a_helper_cannot_agree_to_a_receipt_for_her(kari, ola):
+    letter = make_letter(kari, title="Rekommandert", body="Innholdet", wants_opening_receipt=True)
+    client = helping(kari, ola, may_answer=True)
+    client.post(reverse("letter_agree", args=[letter.id]))
+    said = text(client, page_of(letter))
+    assert "Only Kari Nordmann can open it first" in said
+    assert "Innholdet" not in said
+    assert not OutboundReceipt.objects.filter(citizen=kari, kind="opened").exists()
+
+
+def test_a_parent_sees_no_sensitive_letter_of_a_child_past_twelve(kari, ola):
+    make_letter(kari, title="Skolen", security_level=3)
+    make_letter(kari, title="Helsestasjonen", security_level=4)
+    limits = {"high_hidden_from": (STUDY_DATE - timedelta(days=400)).isoformat()}
+    said = text(helping(kari, ola, kind="parent", limits=limits), "/")
+    assert "Skolen" in said
+    assert "Helsestasjonen" not in said
+    assert "Your child has a right to privacy" in said
+
+
+def test_somebody_is_listed_once_although_two_rules_match(kari, ola):
+    make_representation(kari, ola)
+    make_representation(kari, ola, kind="guardian")
+    assert text(screen(ola), "/acting/").count("See the mail of Kari Nordmann") == 1
+    assert text(screen(kari), "/sharing/").count(f"helper-{ola.id}</h2>") <= 1
+    assert text(screen(kari), "/sharing/").count("<bdi>Ola Hansen</bdi></h2>") == 1
+
+
+def test_viewing_once_is_one_line_of_the_log_even_with_live_refresh(kari, ola):
+    letter = make_letter(kari)
+    document = Document.objects.get(citizen=kari, letter_id=letter.id)
+    client = helping(kari, ola)
+    for _ in range(3):
+        client.get(page_of(letter))
+        client.get(reverse("letter_content", args=[letter.id]), headers={"HX-Request": "true"})
+        client.get(reverse("document", args=[letter.id, document.id]))
+        client.get("/changes/?v=0")
+    client.get("/?q=brev")
+    client.get("/?q=brevet")
+    lines = Access.objects.filter(citizen=kari).order_by("at", "id")
+    assert sorted(line.what for line in lines) == ["document", "letter", "search"]
+    assert {(line.actor_id, line.role) for line in lines} == {(ola.id, "given")}
+
+
+def test_both_find_what_was_opened_in_their_logs(kari, ola):
+    letter = make_letter(kari, sender="NAV")
+    helping(kari, ola).get(page_of(letter))
+    assert "Ola Hansen (authorised) opened the letter" in text(screen(kari), "/access-log/")
+    done = text(screen(ola), "/acting/done/")
+    assert "You opened the letter" in done
+    assert "Kari Nordmann" in done
+    assert "opened the letter" not in text(screen(ola), "/access-log/")
+
+
+def test_what_was_not_shown_is_not_in_the_log(kari):
+    locked = make_letter(kari, security_level=4)
+    asks = make_letter(kari, wants_opening_receipt=True)
+    client = screen(kari, level=3)
+    for letter in (locked, asks):
+        client.get(page_of(letter))
+        client.head(page_of(letter))
+    assert not Access.objects.exists()
+
+
+def test_the_log_goes_on_page_by_page(kari):
+    letter = make_letter(kari)
+    Access.objects.bulk_create(
+        Access(
+            citizen=kari,
+            at=STUDY_DATE - timedelta(minutes=n),
+            what="letter",
+            actor=kari,
+            role="herself",
+            letter_id=letter.id,
+            sender_name=f"Avsender {n}",
+        )
+        for n in range(60)
+    )
+    client = screen(kari)
+    first = text(client, "/access-log/")
+    assert first.count("<li>\n          <time") == 50
+    more = first.split('href="?after=')[1].split('"')[0]
+    second = text(client, f"/access-log/?after={more}")
+    assert second.count("<li>\n          <time") == 10
+    assert "Avsender 59" in second
+    assert "Show older" not in second
+
+
+def test_looking_at_others_mail_costs_two_queries_more(kari, ola, django_assert_max_num_queries):
+    make_letter(kari)
+    client = helping(kari, ola)
+    client.get("/")
+    with django_assert_max_num_queries(5):  # by what right; due and newest apart
+        client.get("/")
