@@ -14,7 +14,7 @@ from datetime import datetime
 from connectors import clock
 from connectors.contract import IncomingLetter
 from inbox.archive.models import Blob, Package
-from inbox.letters import copies, counters, matching
+from inbox.letters import copies, counters, indexing, matching
 from inbox.letters.filing import BIN_LASTS
 from inbox.letters.models import Delivery, DeliveryKey, Document, Event, Letter
 from inbox.letters.receive import (
@@ -68,6 +68,7 @@ def change(delivery: Delivery, arrival: Arrival) -> None:
         _mark_updated(letter)
         events.append(_event(letter, Event.Kind.REPLACED, at, arrival.source))
     letter.save()
+    indexing.write([letter])
     delivery.fingerprint = fingerprint(incoming)
     delivery.content_fingerprint = content_fingerprint(incoming)
     delivery.expires_at = incoming.expires_at
@@ -92,7 +93,6 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
         said.title = clean(incoming.title, TITLE_MAX) or said.title
         said.snippet = snippet(incoming.summary) or said.snippet
         said.case_reference = clean(incoming.case_reference, TITLE_MAX) or said.case_reference
-        said.search_full = f"{said.search_open} {said.title}".casefold()
         said.body = clean(incoming.body)
         said.body_media_type = incoming.body_media_type
         said.actions = action_rows(incoming) or said.actions
@@ -102,6 +102,7 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
             said.sender = sender_of(incoming)
     letter.save()
     letter.refresh_from_db(fields=["sender"])
+    indexing.write([letter])
     delivery.main_digest = _digest_of_main(delivery) or delivery.main_digest
     delivery.same_as = sorted({*delivery.same_as, *incoming.same_as})
     delivery.save()

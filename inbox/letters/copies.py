@@ -89,7 +89,6 @@ def set_alone(letter: Letter, delivery: Delivery) -> None:
     letter.opened_at = opened_at
     letter.handled_at = done_here or said.handled_at
     letter.other_sources = ""
-    _searched(letter)
     delivery.said, delivery.matched_by = None, ""
     delivery.save(update_fields=["said", "matched_by"])
 
@@ -157,7 +156,6 @@ def unite(letter: Letter, deliveries: Sequence[Delivery], done_here: datetime | 
     others = sorted({copy.source for copy in copies} - {letter.source})
     letter.other_sources = f" {' '.join(others)} " if others else ""
     letter.attachments = count_attachments(letter)
-    _searched(letter)
 
 
 def count_attachments(letter: Letter) -> int:
@@ -178,11 +176,6 @@ def _fullest_first(copy: Letter) -> tuple[object, ...]:
 
 def _earliest(copies: Sequence[Letter], name: str) -> datetime | None:
     return min((moment for c in copies if (moment := getattr(c, name))), default=None)
-
-
-def _searched(letter: Letter) -> None:
-    letter.search_open = f"{letter.sender_name} {letter.public_title}".casefold()
-    letter.search_full = f"{letter.search_open} {letter.title}".casefold()
 
 
 def _field(name: str) -> Any:

@@ -25,7 +25,7 @@ from inbox.letters.models import Filing, Letter
 BIN_LASTS = timedelta(days=30)
 """So long a letter lies in the bin before it is deleted for good."""
 UNDO_LASTS = timedelta(hours=24)
-LONG_FIELDS = ("body", "search_open", "search_full", "actions")
+LONG_FIELDS = ("body", "actions")
 """What no counting or filing looks at."""
 
 Fields = dict[str, Any]

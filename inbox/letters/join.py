@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from inbox.citizens.models import Citizen
 from inbox.citizens.owned import OwnedForeignKey, new_id
 from inbox.citizens.viewer import Viewer
-from inbox.letters import copies, counters, matching
+from inbox.letters import copies, counters, indexing, matching
 from inbox.letters.models import Delivery, Event, FormerLetter, Letter
 from inbox.letters.open import get_letter
 
@@ -58,6 +58,7 @@ def join(keep: Letter, other: Letter, reason: str) -> None:
     keep.save()
     FormerLetter.objects.create(citizen_id=keep.citizen_id, id=other.id, letter_id=keep.id)
     Letter.objects.filter(citizen_id=other.citizen_id, id=other.id).delete()
+    indexing.write([keep])
     with counters.changing(keep.citizen_id) as state:
         if other.revealed:
             counters.remove(state, other)
@@ -117,6 +118,7 @@ def split(viewer: Viewer, letter_id: UUID, delivery_id: UUID, now: datetime) -> 
         copies.unite(letter, staying, done_here)
     letter.attachments = copies.count_attachments(letter)
     letter.save()
+    indexing.write([letter, alone])
     _note(letter, Event.Kind.SPLIT, viewer, now, chosen.source)
     with counters.changing(letter.citizen_id) as state:
         counters.replace(state, before, letter)

@@ -103,10 +103,6 @@ class Letter(CitizenOwned):
     """By the shared clock: when a letter in the bin is deleted for good."""
     actions = models.JSONField(default=list, blank=True)
     """[{"url", "label", "due_at"}]: what she can do outside the letter."""
-    search_open = models.TextField(blank=True)
-    """Casefolded text that may be searched at any level: sender and public title."""
-    search_full = models.TextField(blank=True)
-    """Casefolded text that may be searched at the letter's level."""
 
     objects: ClassVar = LetterQuerySet.as_manager()
 
@@ -319,6 +315,41 @@ class DocumentText(CitizenOwned):
 
     def __str__(self) -> str:
         return f"text of {self.id}"
+
+
+class LetterSearch(CitizenOwned):
+    """What a letter is found by (`indexing.py`); its id is the letter's.
+
+    The index over `tokens` is GIN on PostgreSQL. On SQLite it is the FTS5 table
+    `letters_search_fts`, which triggers on this table keep: a migration that makes this table
+    anew there must make them anew.
+    """
+
+    letter = models.ForeignObject(
+        Letter,
+        on_delete=models.CASCADE,
+        from_fields=("citizen_id", "id"),
+        to_fields=("citizen_id", "id"),
+        related_name="search",
+    )
+    number = models.BigIntegerField()
+    """The row's number in FTS5: the random bits of the letter's id."""
+    open_head = models.TextField(blank=True)
+    """Stems of sender and public title."""
+    head = models.TextField(blank=True)
+    """Stems of sender and title; as sensitive as the title."""
+    tokens = models.TextField(blank=True)
+    """All stems, each after the citizen's key and the level at which it may be searched."""
+    stale = models.BooleanField(default=True)
+    """To be written anew by the next sweep."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["citizen"], name="letter_search_stale", condition=Q(stale=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"search row of {self.id}"
 
 
 class Event(CitizenOwned):

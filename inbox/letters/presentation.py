@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Case, Q, TextField, When
 
+from inbox.citizens.models import SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters.models import Delivery, Document, Event, Letter
 from inbox.letters.queries import LetterQuerySet
@@ -230,6 +231,17 @@ def make_row(
         updated=updated,
         delete_at=delete_at,
     )
+
+
+def searched_levels(viewer: Viewer) -> list[int]:
+    """Return the levels of letters whose title and content the viewer may search."""
+    return [level for level in SecurityLevel.values if viewer.may_read(level)]
+
+
+def searched_head(viewer: Viewer) -> Case:
+    """Return the expression of what of a letter's head counts for her order of hits."""
+    readable = When(security_level__in=searched_levels(viewer), then="search__head")
+    return Case(readable, default="search__open_head", output_field=TextField())
 
 
 def page_of(letter: Letter, viewer: Viewer) -> LetterPage:

@@ -14,14 +14,12 @@ from django.db import models
 from django.db.models import Q
 
 from connectors import clock
-from inbox.citizens.models import SecurityLevel
 from inbox.citizens.prepared import Slot
 from inbox.citizens.viewer import Scope, Viewer
 
 if TYPE_CHECKING:
     from inbox.letters.models import Letter  # noqa: F401
 
-MAX_SEARCH_WORDS = 8
 DUE_SOON_MAX = 25
 """No more letters than this stand under "Deadline soon"."""
 
@@ -148,19 +146,3 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         for slug in slugs:
             also |= Q(other_sources__contains=f" {slug} ")
         return self.filter(Q(source__in=slugs) | (~Q(other_sources="") & also))
-
-    def matching(self, text: str, viewer: Viewer) -> Self:
-        """Letters whose sender or title holds every word of `text`.
-
-        What stands above the level of the session is not searched: a hit would tell of it.
-        """
-        found = self
-        for word in text.casefold().split()[:MAX_SEARCH_WORDS]:
-            if viewer.level >= SecurityLevel.HIGH:
-                found = found.filter(search_full__contains=word)
-            else:
-                found = found.filter(
-                    Q(search_open__contains=word)
-                    | Q(security_level__lte=viewer.level, search_full__contains=word)
-                )
-        return found

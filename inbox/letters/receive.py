@@ -22,7 +22,7 @@ from connectors.contract import IncomingDocument, IncomingLetter
 from inbox.archive.models import Blob, Package
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.owned import new_id
-from inbox.letters import copies, counters, join, matching, texts
+from inbox.letters import copies, counters, indexing, join, matching, texts
 from inbox.letters.models import (
     Delivery,
     DeliveryKey,
@@ -140,6 +140,7 @@ def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
     Blob.objects.bulk_create([blob for a in arrivals for blob in a.kept_blobs()])
     Letter.objects.bulk_create(letters)
     add_documents([row for a in arrivals for row in document_rows(a)])
+    indexing.write(letters, new=True)
     Event.objects.bulk_create([event for a in arrivals for event in _events(a)])
     DeliveryKey.objects.bulk_create(keys)
     _count(letters)
@@ -220,6 +221,7 @@ def _add_copy(arrival: Arrival, said: Letter) -> None:
         letter.unread = False
     copies.unite(letter, [*deliveries, delivery], done_here)
     letter.save()
+    indexing.write([letter])
     if letter.revealed:
         with counters.changing(letter.citizen_id) as state:
             counters.replace(state, before, letter)
@@ -309,8 +311,6 @@ def describe(letter: Letter, incoming: IncomingLetter, at: datetime) -> None:
         letter.body = clean(incoming.body)
         letter.body_media_type = incoming.body_media_type
         letter.actions = action_rows(incoming)
-    letter.search_open = f"{letter.sender_name} {letter.public_title}".casefold()
-    letter.search_full = f"{letter.search_open} {letter.title}".casefold()
 
 
 def action_rows(incoming: IncomingLetter) -> list[dict[str, str]]:

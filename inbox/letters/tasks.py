@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.letters import reveal, texts
+from inbox.letters import indexing, reveal, texts
 
 
 @shared_task
@@ -15,5 +15,6 @@ def reveal_due() -> None:
 
 @shared_task
 def read_documents() -> None:
-    """Make the texts of documents that wait for it."""
+    """Make the texts of documents that wait for it, and index what waits for that."""
     texts.read_due()
+    indexing.write_stale()

@@ -24,7 +24,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from inbox.archive import store
-from inbox.letters import extract
+from inbox.letters import extract, indexing
 from inbox.letters.models import Document, DocumentText
 
 log = logging.getLogger("samlepost.texts")
@@ -106,6 +106,7 @@ def _save(text: DocumentText, answer: extract.Answer) -> None:
             warnings=answer["warnings"],
             lease_until=None,
         )
+        indexing.write_letter(text.citizen_id, text.document.letter_id)
 
 
 def _later(text: DocumentText, warning: str) -> None:

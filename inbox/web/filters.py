@@ -14,6 +14,7 @@ from uuid import UUID
 from django.http import QueryDict
 
 from inbox.citizens.viewer import Viewer
+from inbox.letters import search
 from inbox.letters.models import Letter
 from inbox.letters.queries import LetterQuerySet
 from inbox.web.paths import address_of
@@ -121,7 +122,7 @@ class Filter:
         if self.source:
             letters = letters.by_source([self.source])
         if self.q:
-            letters = letters.matching(self.q, viewer)
+            letters = search.matching(letters, self.q, viewer)
         return letters
 
 

@@ -76,7 +76,7 @@ def stored() -> list[Stored]:
             ),
             with_letter,
             you,
-            ("archive.Package", "archive.Blob", "letters.DocumentText"),
+            ("archive.Package", "archive.Blob", "letters.DocumentText", "letters.LetterSearch"),
         ),
         Stored(
             _("What you have put away or deleted"),

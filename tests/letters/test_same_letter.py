@@ -12,7 +12,7 @@ from connectors import clock
 from connectors.contract import Action, IncomingDocument, SenderRef
 from inbox.citizens.models import Citizen, InboxState, SecurityLevel
 from inbox.citizens.viewer import Viewer
-from inbox.letters import counters, join
+from inbox.letters import counters, join, search
 from inbox.letters.change import add_content, change
 from inbox.letters.models import Delivery, Document, Event, FormerLetter, Letter
 from inbox.letters.presentation import page_of, shown_documents
@@ -209,7 +209,7 @@ def test_a_public_copy_does_not_lower_the_level_nor_lend_its_title(kari):
         assert (page.row.title, page.row.snippet, page.body) == ("", "", "")
         assert list(page.documents) == []
         low = Letter.objects.visible_to(viewer(citizen, 3))
-        assert not low.matching("psykiater", viewer(citizen, 3)).exists()
+        assert not search.matching(low, "psykiater", viewer(citizen, 3)).exists()
 
 
 def test_identical_documents_are_shown_once_and_others_beside_them(kari):

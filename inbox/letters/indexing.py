@@ -1,0 +1,118 @@
+"""The search index: one row a letter, written with every change of what may be searched.
+
+Each token begins with a key of the citizen and says at which level it may be searched, so that
+one index over all (GIN on PostgreSQL, FTS5 on SQLite) holds a posting list for each citizen and
+level. A search reads only her own lists, at the levels that her session may read: what stands
+above it has no part in hits, order or corrections.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from uuid import UUID
+
+import nh3
+from django.db import transaction
+
+from inbox.letters import norwegian
+from inbox.letters.models import DocumentText, Letter, LetterSearch
+
+BATCH = 200
+TOKENS_MAX = 20_000
+"""A letter's distinct words; a tsvector holds at most 1 MB."""
+NUMBER_BITS = 62
+OPEN = "o0"
+"""The scope of what may be searched at any level: sender and public title."""
+
+
+def head_scope(level: int) -> str:
+    """Return the scope of sender and title of a letter of this level."""
+    return f"t{level}"
+
+
+def whole_scope(level: int) -> str:
+    """Return the scope of all that is searched of a letter of this level."""
+    return f"x{level}"
+
+
+def owner_key(citizen_id: UUID) -> str:
+    """Return what her tokens begin with. It only parts posting lists: reads check the citizen."""
+    return blake2b(citizen_id.bytes, digest_size=4).hexdigest()
+
+
+def write(letters: Sequence[Letter], *, new: bool = False) -> None:
+    """Write the index rows of `letters` anew; in the transaction that changes them.
+
+    `new` letters have no row and no document that has been read yet.
+    """
+    texts: dict[UUID, list[str]] = defaultdict(list)
+    if not new:
+        for letter in letters:
+            own = LetterSearch.objects.filter(citizen_id=letter.citizen_id, id=letter.id)
+            own.delete()
+            texts[letter.id] = _document_texts(letter)
+    LetterSearch.objects.bulk_create([_row(letter, texts[letter.id]) for letter in letters])
+
+
+def write_stale() -> int:
+    """Write the rows that a migration has marked; returns how many."""
+    stale = LetterSearch.objects.filter(stale=True)
+    keys = list(stale.order_by("citizen_id").values_list("citizen_id", "id")[:BATCH])
+    for citizen_id, letter_id in keys:
+        write_letter(citizen_id, letter_id)
+    return len(keys)
+
+
+def write_letter(citizen_id: UUID, letter_id: UUID) -> None:
+    """Write one letter's row anew, if the letter is still there."""
+    with transaction.atomic():
+        letter = Letter.objects.select_for_update().filter(citizen_id=citizen_id, id=letter_id)
+        write(list(letter))
+
+
+def _row(letter: Letter, texts: Iterable[str]) -> LetterSearch:
+    open_head = norwegian.stems(f"{letter.sender_name}\n{letter.public_title}")
+    head = norwegian.stems(f"{letter.sender_name}\n{letter.title}")
+    said = [letter.sender_name, letter.title, letter.snippet, letter.case_reference]
+    if not _awaits_consent(letter):
+        said += [_plain(letter), *texts]
+    whole = dict.fromkeys(norwegian.stems("\n".join(said)))
+    whole.update(dict.fromkeys(open_head))
+    key, level = owner_key(letter.citizen_id), letter.security_level
+    tokens = [f"{key}{OPEN}{stem}" for stem in open_head]
+    tokens += [f"{key}{head_scope(level)}{stem}" for stem in head]
+    tokens += [f"{key}{whole_scope(level)}{stem}" for stem in list(whole)[:TOKENS_MAX]]
+    return LetterSearch(
+        citizen_id=letter.citizen_id,
+        id=letter.id,
+        number=letter.id.int & ((1 << NUMBER_BITS) - 1),
+        open_head=" ".join(open_head),
+        head=" ".join(head),
+        tokens=" ".join(tokens),
+        stale=False,
+    )
+
+
+def _awaits_consent(letter: Letter) -> bool:
+    """Before she has agreed to the receipt, what the letter says is not shown, nor searched."""
+    return letter.asks_receipt and letter.opened_at is None
+
+
+def _plain(letter: Letter) -> str:
+    if "html" in letter.body_media_type:
+        return nh3.clean(letter.body.replace("<", " <"), tags=set())
+    return letter.body
+
+
+def _document_texts(letter: Letter) -> list[str]:
+    """Return titles and texts of the letter's present documents."""
+    found = DocumentText.objects.filter(
+        citizen_id=letter.citizen_id,
+        document__letter_id=letter.id,
+        document__replaced_at=None,
+        state=DocumentText.State.DONE,
+    )
+    pairs = found.values_list("document__title", "text")
+    return [f"{title}\n{text}" for title, text in pairs]
