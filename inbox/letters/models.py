@@ -140,6 +140,16 @@ class Letter(CitizenOwned):
                 condition=Q(due_at__isnull=False),
             ),
             models.Index(
+                fields=["citizen", "-received_at", "-id"],
+                name="letter_papers",
+                condition=Q(documentary_value=True),
+            ),
+            models.Index(
+                fields=["citizen", "sender_name", "-received_at", "-id"],
+                name="letter_papers_by_sender",
+                condition=Q(documentary_value=True),
+            ),
+            models.Index(
                 fields=["visible_from"], name="letter_to_reveal", condition=Q(revealed=False)
             ),
             models.Index(

@@ -39,6 +39,7 @@ ROW_FIELDS = (
     "content",
     "expires_at",
     "withdrawn_at",
+    "documentary_value",
     "place",
     "updated",
     "delete_at",
@@ -86,6 +87,8 @@ class Row:
     content: str
     expires_at: datetime | None
     withdrawn: bool
+    proof: bool
+    """The sender says that it has lasting value as documentation."""
     place: str
     updated: bool
     """New content came after she had put it away."""
@@ -202,6 +205,7 @@ def make_row(
     content: str,
     expires_at: datetime | None,
     withdrawn_at: datetime | None,
+    documentary_value: bool | None,
     place: str,
     updated: bool,
     delete_at: datetime | None,
@@ -227,6 +231,7 @@ def make_row(
         content=content,
         expires_at=expires_at,
         withdrawn=withdrawn_at is not None,
+        proof=bool(documentary_value) and not locked,
         place=place,
         updated=updated,
         delete_at=delete_at,

@@ -14,11 +14,12 @@ from django.db import models
 from django.db.models import Q
 
 from connectors import clock
+from inbox.citizens.models import SecurityLevel
 from inbox.citizens.prepared import Slot
 from inbox.citizens.viewer import Scope, Viewer
 
 if TYPE_CHECKING:
-    from inbox.letters.models import Letter  # noqa: F401
+    from inbox.letters.models import Letter
 
 DUE_SOON_MAX = 25
 """No more letters than this stand under "Deadline soon"."""
@@ -134,6 +135,26 @@ class LetterQuerySet(models.QuerySet["Letter"]):
     def without_due(self, due: tuple[datetime, datetime]) -> Self:
         """All but those that `front.py` adds for being due."""
         return self.exclude(id__in=self.due_between(*due).values("id")[:DUE_SOON_MAX])
+
+    def worth_keeping(self, viewer: Viewer) -> Self:
+        """Letters that the sender marked as having lasting value as documentation.
+
+        Not those above the level of the session: the mark says something of the content.
+        """
+        return self.filter(documentary_value=True, security_level__lte=viewer.level)
+
+    def by_sender_name(self) -> Self:
+        """Each sender's letters together, newest first."""
+        return self.order_by("sender_name", "-received_at", "-id")
+
+    def after_by_sender_name(self, last: Letter) -> Self:
+        """Those that stand below `last` in the order of `by_sender_name`."""
+        older = Q(received_at__lt=last.received_at) | Q(
+            received_at=last.received_at, id__lt=last.id
+        )
+        return self.filter(
+            Q(sender_name__gt=last.sender_name) | (Q(sender_name=last.sender_name) & older)
+        )
 
     def from_sender(self, sender_id: UUID) -> Self:
         """Letters of one sender."""

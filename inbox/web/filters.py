@@ -58,6 +58,8 @@ class Filter:
     q: str = ""
     view: str = ""
     """ "separate" shows each source as an inbox of its own."""
+    proof: str = ""
+    """ "1": only what the sender marked as having lasting value as documentation."""
     place: str = ""
     """Which of PLACES: part of the path, not of the query."""
 
@@ -74,7 +76,13 @@ class Filter:
     @property
     def is_narrowed(self) -> bool:
         """Something is filtered away that "Clear filters" brings back."""
-        return bool(self.show or self.sender or self.q or (self.source and not self.is_separate))
+        return bool(
+            self.show
+            or self.sender
+            or self.q
+            or self.proof
+            or (self.source and not self.is_separate)
+        )
 
     def everything(self) -> Filter:
         """Return the filter that shows all that lies in this place."""
@@ -121,6 +129,8 @@ class Filter:
             letters = letters.from_sender(UUID(self.sender))
         if self.source:
             letters = letters.by_source([self.source])
+        if self.proof:
+            letters = letters.worth_keeping(viewer)
         if self.q:
             letters = search.matching(letters, self.q, viewer)
         return letters
@@ -138,6 +148,7 @@ def read_filter(query: QueryDict, place: str = "") -> Filter:
         sender=_uuid(query.get("sender", "")),
         source=query.get("source", "")[:SLUG_LENGTH_MAX].replace("\x00", ""),
         q=" ".join(query.get("q", "").replace("\x00", " ")[:SEARCH_LENGTH_MAX].split()),
+        proof="1" if query.get("proof") == "1" else "",
         view="separate" if query.get("view") == "separate" and not place else "",
         place=place,
     )

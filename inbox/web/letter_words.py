@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 
 from django.utils.translation import get_language, gettext, ngettext
@@ -165,17 +166,21 @@ def signer_of(provenance: Mapping[str, str]) -> str:
     return f"{name} ({group_digits(number)})" if name and number else name
 
 
-def keeping(page: LetterPage, source: str, calendar: Calendar) -> list[str]:
-    """Return how long the letter exists, at the source and here."""
-    row = page.row
-    said = [gettext("The sender has withdrawn the letter.")] if row.withdrawn else []
-    if row.expires_at and not row.withdrawn:
-        shown = {"source": source, "day": calendar.full_day(row.expires_at)}
-        if calendar.days_until(row.expires_at) >= 0:
+def keeping(page: LetterPage, labels: Mapping[str, str], calendar: Calendar) -> list[str]:
+    """Return how long the letter exists, at each source that it came by and here."""
+    said = [gettext("The sender has withdrawn the letter.")] if page.row.withdrawn else []
+    ends = {
+        line.source: line.expires_at
+        for line in page.deliveries
+        if line.expires_at and not line.withdrawn_at
+    }
+    for slug, end in ends.items():
+        shown = {"source": labels.get(slug, slug), "day": calendar.full_day(end)}
+        if calendar.days_until(end) >= 0:
             said.append(gettext("%(source)s shows the letter until %(day)s.") % shown)
         else:
             said.append(gettext("%(source)s stopped showing the letter on %(day)s.") % shown)
-    said.append(_copy(page))
+    said += _copy(page, max(ends.values(), default=None), calendar)
     if page.documentary_value is True:
         said.append(gettext("The sender says that the letter has lasting value as proof."))
     elif page.documentary_value is False:
@@ -183,14 +188,20 @@ def keeping(page: LetterPage, source: str, calendar: Calendar) -> list[str]:
     return said
 
 
-def _copy(page: LetterPage) -> str:
+def _copy(page: LetterPage, end: datetime | None, calendar: Calendar) -> list[str]:
     if page.row.content == Letter.Content.GONE:
-        return gettext("The letter was removed before we could keep a copy.")
+        return [gettext("The letter was removed before we could keep a copy.")]
     if page.row.content != Letter.Content.KEPT:
-        return gettext("We have not kept a copy yet.")
-    if not all(document.kept for document in page.documents):
-        return gettext("We have not kept a copy of every document yet.")
-    return gettext("Your copy is kept here.")
+        lacking = gettext("We have not kept a copy yet.")
+    elif not all(document.kept for document in page.documents):
+        lacking = gettext("We have not kept a copy of every document yet.")
+    else:
+        kept = gettext("Your copy is kept here.")
+        return [f"{kept} {gettext('You have it until you delete it yourself.')}"]
+    if end and calendar.days_until(end) >= 0:
+        by = gettext("Fetch it before %(day)s.") % {"day": calendar.full_day(end)}
+        return [f"{lacking} {by}"]
+    return [lacking]
 
 
 def event_words(line: EventLine, source: str) -> str:

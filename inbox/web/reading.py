@@ -101,7 +101,6 @@ def about_context(
 ) -> dict[str, Any]:
     """Return what the column beside the letter shows: origin, keeping, events."""
     calendar = calendar or Calendar(clock.now(), get_language())
-    source = labels.get(page.row.source, page.row.source)
     return {
         "letter": page.row,
         "org_number": letter_words.group_digits(page.org_number),
@@ -117,7 +116,7 @@ def about_context(
             for each in page.apart
         ],
         "some_kept": any(document.kept for document in page.documents),
-        "keeping": letter_words.keeping(page, source, calendar),
+        "keeping": letter_words.keeping(page, labels, calendar),
         "events": _events(page, labels, calendar),
     }
 

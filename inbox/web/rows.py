@@ -132,6 +132,8 @@ class Printer:
             yield tag("warning", "PadlockLocked", words["higher_level"])
         if row.content == Letter.Content.ON_OPEN:
             yield tag("neutral", "Download", words["not_kept"])
+        if row.proof:
+            yield tag("neutral", "ShieldCheckmark", words["proof"])
         if row.withdrawn:
             yield tag("warning", "ArrowUndo", words["withdrawn"])
 
@@ -194,6 +196,7 @@ def _words(_language: str) -> dict[str, str]:
         "deleted": gettext("{source} deleted this on {day} – your copy is kept"),
         "higher_level": gettext("Higher security level"),
         "not_kept": gettext("Not kept yet"),
+        "proof": gettext("Value as documentation"),
         "withdrawn": gettext("Withdrawn by the sender"),
         "inbox": gettext("In the inbox"),
         "filed": gettext("In the archive"),

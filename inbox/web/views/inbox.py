@@ -250,6 +250,8 @@ def _found(asked: Filter, listing: Listing, position: Position | None, state: In
     if asked.source and not asked.is_separate:
         label = labels().get(asked.source, asked.source)
         said.append(gettext("fetched from {source}").format(source=label))
+    if asked.proof:
+        said.append(gettext("Value as documentation"))
     if asked.q:
         said.append(gettext("hits for “{text}”").format(text=asked.q))
     return " · ".join(said)

@@ -1,0 +1,80 @@
+"""Her papers: what senders marked as having lasting value, from inbox and archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.views.decorators.http import require_safe
+
+from connectors import clock
+from inbox.citizens.models import SecurityLevel
+from inbox.citizens.viewer import Viewer
+from inbox.letters import presentation
+from inbox.letters.models import Letter
+from inbox.letters.presentation import Row
+from inbox.sync.freshness import freshness, labels
+from inbox.web.cursors import row_of
+from inbox.web.dates import OSLO, Calendar
+from inbox.web.filters import Filter
+from inbox.web.listing import PAGE_ROWS, Group
+from inbox.web.rows import Printer
+from inbox.web.sessions import citizen_required, viewer_of
+from inbox.web.standing import standings
+
+BY_SENDER = "sender"
+
+
+@require_safe
+@citizen_required
+def page(request: HttpRequest) -> HttpResponseBase:
+    """Show them by year or, with `by=sender`, by sender; `after` names the last letter shown."""
+    viewer = viewer_of(request)
+    by = BY_SENDER if request.GET.get("by") == BY_SENDER else ""
+    rows = _read(viewer, by, request.GET.get("after", ""))
+    shown = rows[:PAGE_ROWS]
+    home = reverse("papers")
+    query = {"by": by} if by else {}
+    context = {
+        "groups": _groups(shown, by),
+        "more": f"{home}?{urlencode({**query, 'after': shown[-1].id})}" if rows != shown else "",
+        "by": by,
+        "home": home,
+        "higher": viewer.level < SecurityLevel.HIGH,
+        "asked": Filter(),
+        "sources": standings(freshness(viewer.citizen_id)),
+    }
+    return render(request, "web/papers.html", context)
+
+
+def _read(viewer: Viewer, by: str, after: str) -> list[Row]:
+    """Return a page of rows and one more, if there is one."""
+    papers = presentation.ROWS.visible_to(viewer).outside_bin().worth_keeping(viewer)
+    last = row_of(Letter.objects.visible_to(viewer).worth_keeping(viewer), after)
+    if by == BY_SENDER:
+        papers = papers.after_by_sender_name(last) if last else papers
+        papers = papers.by_sender_name()
+    else:
+        papers = papers.after(last.received_at, last.id) if last else papers
+        papers = papers.newest_first()
+    return presentation.rows(papers, viewer, PAGE_ROWS + 1)
+
+
+def _groups(rows: Iterable[Row], by: str) -> list[Group]:
+    calendar = Calendar(clock.now(), get_language())
+    printer = Printer(calendar, labels(), "", Letter.Place.INBOX)
+    groups: list[Group] = []
+    title = ""
+    for row in rows:
+        year = str(row.received_at.astimezone(OSLO).year)
+        key = row.sender_name if by == BY_SENDER else year
+        if not groups or key != title:
+            title = key
+            groups.append(Group(str(len(groups) + 1), key, []))
+        groups[-1].rows.append(printer.row(row))
+    return groups
