@@ -32,6 +32,7 @@ from connectors.http import Http
 from connectors.minside.simulator import MinsideSimulator
 from connectors.pings import ping
 from connectors.simulation import FAULT_MODES, SLOW_SECONDS_MAX, Faults, Simulator
+from connectors.world.family import RELATIONS
 from connectors.world.model import Channel, Person
 from connectors.world.persons import PERSONS
 
@@ -66,6 +67,22 @@ class Control:
             {name: getattr(person, name) for name in fields}
             | {"is_operator": person.is_operator, "mailbox_supplier": person.mailbox_supplier.value}
             for person in PERSONS
+        ]
+
+    def relations(self) -> list[dict[str, Any]]:
+        """Return who stands in for whom, as the population register would tell Samlepost."""
+        return [
+            {
+                "key": relation.key,
+                "kind": relation.kind,
+                "principal": relation.principal.national_id,
+                "helper": relation.helper.national_id,
+            }
+            | {
+                name: day.isoformat() if (day := getattr(relation, name)) else None
+                for name in ("since", "until", "born", "died")
+            }
+            for relation in RELATIONS
         ]
 
     def sources(self) -> list[dict[str, Any]]:

@@ -110,6 +110,7 @@ def _add_api(app: Flask, control: Control) -> None:
         app.add_url_rule(f"/control/api/{name}", f"api_{name}", answer(action), methods=["POST"])
     gets: dict[str, Callable[[], Any]] = {
         "persons": control.persons,
+        "relations": control.relations,
         "sources": control.sources,
         "state": control.state,
     }

@@ -126,7 +126,9 @@ class IdportenBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # it ha
     def get_user(self, user_id: Any) -> Citizen | None:
         """Return the active citizen and what her inbox amounts to, in one query."""
         try:
-            return Citizen.objects.select_related("inbox_state").get(pk=user_id, is_active=True)
+            return Citizen.objects.select_related("inbox_state").get(
+                pk=user_id, is_active=True, deceased_at=None
+            )
         except Citizen.DoesNotExist:
             return None
 

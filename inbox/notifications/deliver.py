@@ -53,7 +53,13 @@ def send(citizen_id: UUID, notification_id: UUID) -> bool:
         return False
     notification = row.select_related("letter", "citizen").get()
     letter = notification.letter
-    if not letter.unread or letter.place == Letter.Place.BIN or not notification.citizen.email:
+    citizen = notification.citizen
+    if (
+        not letter.unread
+        or letter.place == Letter.Place.BIN
+        or not citizen.email
+        or citizen.deceased_at
+    ):
         row.update(state=State.CANCELLED, lease_until=None)
         return False
     if not row.filter(state=State.WAITING).update(state=State.SENDING):

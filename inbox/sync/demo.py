@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from connectors import clock
+from inbox.citizens import register
 from inbox.citizens.identity import find_citizen, identify
 from inbox.citizens.models import Citizen, Identifier, InboxState
 from inbox.sync.models import Mailbox, Source
@@ -27,6 +29,7 @@ def configure(control_url: str, transport: httpx.BaseTransport | None = None) ->
         base_url=control_url, transport=transport, timeout=TIMEOUT_SECONDS, trust_env=False
     ) as client:
         persons = client.get("persons").raise_for_status().json()
+        relations = client.get("relations").raise_for_status().json()
         sources = client.get("sources").raise_for_status().json()
     with transaction.atomic():
         new_sources = sum(_source(said) for said in sources)
@@ -34,6 +37,8 @@ def configure(control_url: str, transport: httpx.BaseTransport | None = None) ->
         for said in persons:
             if not said["is_operator"]:
                 _mailboxes(said, sources)
+        for said in relations:
+            _relation(said)
     forget_labels()
     return new_citizens, new_sources
 
@@ -75,6 +80,27 @@ def _citizen(said: dict[str, Any]) -> bool:
         identify(citizen, Identifier.Kind.MAILBOX_ADDRESS, said["mailbox_address"])
     InboxState.objects.create(citizen=citizen)
     return True
+
+
+def _relation(said: dict[str, Any]) -> None:
+    """Record what the register says of two who both have an inbox here."""
+    principal, helper = (
+        find_citizen(Identifier.Kind.NATIONAL_ID, said[name]) for name in ("principal", "helper")
+    )
+    if principal is None or helper is None:
+        return
+    since, until, born = (
+        date.fromisoformat(said[name]) if said[name] else None
+        for name in ("since", "until", "born")
+    )
+    if said["died"]:
+        register.death(principal)
+    if said["kind"] == "parent" and born:
+        register.parent(principal, helper, said["key"], born)
+    elif said["kind"] == "guardian" and since:
+        register.guardian(principal, helper, said["key"], since, until)
+    elif said["kind"] == "estate" and since:
+        register.estate(principal, helper, said["key"], since)
 
 
 def _mailboxes(said: dict[str, Any], sources: list[dict[str, Any]]) -> None:

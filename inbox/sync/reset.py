@@ -12,15 +12,15 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from inbox.archive import store
 from inbox.archive.models import Package
 from inbox.citizens.identity import find_citizen
-from inbox.citizens.models import Citizen, Identifier, InboxState
+from inbox.citizens.models import Citizen, Identifier, InboxState, Representation
 from inbox.letters import counters
-from inbox.letters.models import Filing, Letter, Tombstone
+from inbox.letters.models import Access, Filing, Letter, Tombstone
 from inbox.notifications.models import OutboxEmail
 from inbox.sync import engine
 from inbox.sync.freshness import freshness
@@ -48,6 +48,9 @@ def forget(national_id: str) -> int:
         Letter.objects.filter(citizen=citizen).delete()
         Package.objects.filter(citizen=citizen).delete()
         Filing.objects.filter(citizen=citizen).delete()
+        Access.objects.filter(citizen=citizen).delete()
+        given = Representation.objects.filter(Q(citizen=citizen) | Q(helper=citizen))
+        given.filter(kind=Representation.Kind.GIVEN).delete()
         Tombstone.objects.filter(citizen=citizen).delete()
         Quarantined.objects.filter(citizen=citizen).delete()
         OutboxEmail.objects.filter(to=citizen.email).delete()

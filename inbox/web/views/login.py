@@ -117,6 +117,13 @@ def callback(request: HttpRequest) -> HttpResponseBase:
         text = _("ID-porten does not answer right now. Try again shortly.")
         return _sorry(request, text, started.next_page)
     before = sessions.find_person(request)
+    if citizen is not None and citizen.deceased_at:
+        request.session.flush()
+        text = _(
+            "This inbox is closed, as the population register says that its owner has died. "
+            "The letters are kept. Whoever represents the estate can see them."
+        )
+        return _sorry(request, text)
     if citizen is None:
         if before:  # somebody else sits here now
             request.session.flush()

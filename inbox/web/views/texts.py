@@ -22,6 +22,7 @@ from inbox.sync.freshness import labels
 from inbox.web import letter_words
 from inbox.web.as_text import pages_of
 from inbox.web.reading import can_be_text, letter_context, plain_type
+from inbox.web.seen import note_document, note_letter
 from inbox.web.sessions import citizen_required, viewer_of
 from inbox.web.views.documents import refused
 from inbox.web.views.letters import has_opened, hers_alone
@@ -36,10 +37,12 @@ PRINTED_LENGTH_MAX = 300_000
 @citizen_required
 def page(request: HttpRequest, letter_id: UUID, document_id: UUID) -> HttpResponseBase:
     """Show a document as text, for screen readers, narrow screens and large letters."""
+    viewer = viewer_of(request)
     try:
-        letter, document, text = find_text(viewer_of(request), letter_id, document_id)
+        letter, document, text = find_text(viewer, letter_id, document_id)
     except (LevelTooLow, NotOpened, Letter.DoesNotExist, Document.DoesNotExist) as error:
         return refused(error, letter_id)
+    note_document(request, viewer, letter_id, document_id, kept=False)
     own = [letter_id, document_id]
     language = letter_words.other_language(letter.language)
     context = {
@@ -67,6 +70,7 @@ def printed(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         return redirect(f"{reverse('step_up')}?{urlencode({'next': address})}")
     if not has_opened(letter):
         return redirect(address)
+    note_letter(request, viewer, letter.row)
     texts = find_texts(viewer, letter_id, PRINTED_MAX)
     context = letter_context(letter, labels(), "", whole=True)
     context |= {"address": address, "documents": _printed(letter, texts)}
