@@ -110,6 +110,8 @@ class InboxState(models.Model):
     """In the inbox or her archive."""
     version = models.PositiveBigIntegerField(default=0)
     senders = models.JSONField(default=dict)
+    folders = models.JSONField(default=dict)
+    """Her own folders: {id: [name, colour]}."""
 
     def __str__(self) -> str:
         return f"inbox of {self.citizen_id}"

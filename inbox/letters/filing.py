@@ -20,7 +20,7 @@ from django.utils import timezone
 from connectors import clock
 from inbox.citizens.viewer import Viewer
 from inbox.letters import counters
-from inbox.letters.models import Filing, Letter
+from inbox.letters.models import Filing, Folder, Letter, Placement
 
 BIN_LASTS = timedelta(days=30)
 """So long a letter lies in the bin before it is deleted for good."""
@@ -69,6 +69,25 @@ def mark(viewer: Viewer, letter_ids: Iterable[UUID], *, unread: bool) -> Filing 
     return _file(viewer, letter_ids, Filing.Kind.UNREAD if unread else Filing.Kind.READ, changed)
 
 
+def put(
+    viewer: Viewer, letter_ids: Iterable[UUID], folder_id: UUID, *, into: bool
+) -> Filing | None:
+    """Put letters into one of her folders, or take them out of it.
+
+    Returns what can be undone, None for nothing; leaves out what `move` leaves out. Raises
+    Folder.DoesNotExist.
+    """
+    key = str(Folder.objects.get(citizen_id=viewer.citizen_id, id=folder_id).id)
+
+    def changed(letter: Letter) -> Fields:
+        if (key in letter.folders) == into:
+            return {}
+        others = [one for one in letter.folders if one != key]
+        return {"folders": [*others, key] if into else others}
+
+    return _file(viewer, letter_ids, Filing.Kind.PUT if into else Filing.Kind.TAKEN_OUT, changed)
+
+
 def above_level(viewer: Viewer, letter_ids: Iterable[UUID]) -> int:
     """Return how many of these letters of hers the session may not read, and so not file."""
     hers = Letter.objects.visible_to(viewer).filter(id__in=list(letter_ids))
@@ -105,10 +124,15 @@ def undo(viewer: Viewer, filing_id: UUID) -> Undone:
             return Undone(0, 0)
         letters = _hold(viewer, map(UUID, filing.changes))
         back = {}
+        folders = _folders_of(viewer.citizen_id)
         for letter in letters:
             before, after = filing.changes[str(letter.id)]
             if _plain(letter, after) == after:
                 back[letter.id] = before
+                if "folders" in before:
+                    back[letter.id] = {
+                        "folders": [one for one in before["folders"] if one in folders]
+                    }
         _write(viewer.citizen_id, letters, back)
         filing.undone_at = timezone.now()
         filing.save(update_fields=["undone_at"])
@@ -171,6 +195,8 @@ def _write(citizen_id: UUID, letters: Iterable[Letter], new: Mapping[UUID, Field
         fields_of[key] = _loaded(fields)
     for key, ids in alike.items():
         Letter.objects.filter(citizen_id=citizen_id, id__in=ids).update(**fields_of[key])
+        if "folders" in fields_of[key]:
+            _place(citizen_id, ids, fields_of[key]["folders"])
     if new:
         with counters.changing(citizen_id) as state:
             for letter in letters:
@@ -179,6 +205,25 @@ def _write(citizen_id: UUID, letters: Iterable[Letter], new: Mapping[UUID, Field
                     for name, value in _loaded(new[letter.id]).items():
                         setattr(letter, name, value)
                     counters.replace(state, before, letter)
+
+
+def _place(citizen_id: UUID, letter_ids: list[UUID], folders: Iterable[str]) -> None:
+    """Let these letters be in these folders and no others."""
+    own = {"citizen_id": citizen_id}
+    Placement.objects.filter(**own, letter_id__in=letter_ids).delete()
+    Placement.objects.bulk_create(
+        [
+            Placement(**own, folder_id=UUID(folder), letter_id=letter_id)
+            for folder in folders
+            for letter_id in letter_ids
+        ],
+        batch_size=500,
+    )
+
+
+def _folders_of(citizen_id: UUID) -> set[str]:
+    found = Folder.objects.filter(citizen_id=citizen_id).values_list("id", flat=True)
+    return set(map(str, found))
 
 
 def _plain(letter: Letter, fields: Iterable[str]) -> Fields:

@@ -99,6 +99,8 @@ class Letter(CitizenOwned):
     place = models.CharField(max_length=8, choices=Place, default=Place.INBOX)
     updated = models.BooleanField(default=False)
     """The sender sent new content after she had put it away, and she has not read that."""
+    folders = models.JSONField(default=list, blank=True)
+    """Ids of her own folders that it is in: a copy of `Placement`, for the list."""
     delete_at = models.DateTimeField(null=True, blank=True)
     """By the shared clock: when a letter in the bin is deleted for good."""
     actions = models.JSONField(default=list, blank=True)
@@ -400,6 +402,45 @@ class Event(CitizenOwned):
         return f"{self.kind} {self.letter_id}"
 
 
+class Folder(CitizenOwned):
+    """A folder of her own. A letter may be in several, wherever it lies: no copy, no place."""
+
+    name = models.CharField(max_length=60)
+    name_key = models.CharField(max_length=120)
+    """The name casefolded: two folders that read alike would be one too many."""
+    color = models.CharField(max_length=16)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["citizen", "name_key"], name="folder_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Placement(CitizenOwned):
+    """A letter is in a folder."""
+
+    folder_id = models.UUIDField()
+    folder = OwnedForeignKey(Folder, "folder_id", related_name="placements")
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="placements")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "folder_id", "letter_id"], name="placement_unique"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "letter_id"], name="placement_by_letter")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class Filing(CitizenOwned):
     """What she did to some of her letters at one go, kept for a while so that it can be undone."""
 
@@ -409,6 +450,8 @@ class Filing(CitizenOwned):
         TO_BIN = "bin"
         READ = "read"
         UNREAD = "unread"
+        PUT = "put"
+        TAKEN_OUT = "taken_out"
 
     kind = models.CharField(max_length=16, choices=Kind)
     actor = models.ForeignKey(

@@ -43,6 +43,7 @@ ROW_FIELDS = (
     "place",
     "updated",
     "delete_at",
+    "folders",
 )
 
 
@@ -93,6 +94,8 @@ class Row:
     updated: bool
     """New content came after she had put it away."""
     delete_at: datetime | None
+    folders: list[str]
+    """Ids of her own folders that it is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,7 @@ def make_row(
     place: str,
     updated: bool,
     delete_at: datetime | None,
+    folders: list[str],
 ) -> Row:
     """Return the row of what ROW_FIELDS names, in that order."""
     locked = not viewer.may_read(security_level)
@@ -235,6 +239,7 @@ def make_row(
         place=place,
         updated=updated,
         delete_at=delete_at,
+        folders=folders,
     )
 
 

@@ -85,6 +85,10 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         """Letters that lie in this place (`Letter.Place`)."""
         return self.filter(place=place)
 
+    def in_folder(self, folder_id: UUID) -> Self:
+        """Letters that are in this folder of hers."""
+        return self.filter(placements__folder_id=folder_id)
+
     def outside_bin(self) -> Self:
         """Letters that she has not thrown away."""
         return self.filter(place__in=("inbox", "filed"))

@@ -24,6 +24,7 @@ HIDDEN_FIELDS = Markup(
     '<input type="hidden" name="acting" value="{}">'
 )
 COLOR_SCHEMES = ("light", "dark", "auto")
+SHORTCUTS_COOKIE = "shortcuts"
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
@@ -56,6 +57,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "simulators_url": settings.SIMULATORS_PUBLIC_URL,
         "language": language,
         "languages": _languages(),
+        "shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
         "color_scheme": scheme if scheme in COLOR_SCHEMES else "auto",
         "here": request.get_full_path() if request.method == "GET" else reverse("inbox"),
     }

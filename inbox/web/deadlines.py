@@ -15,20 +15,28 @@ from inbox.web.dates import Calendar
 from inbox.web.filters import Position
 from inbox.web.listing import PAGE_ROWS, Group
 from inbox.web.paths import address_of
-from inbox.web.rows import Printer
+from inbox.web.rows import Folders, Printer
 
 PARTS = ("passed", "coming", "done")
 
 
 def read_deadlines(
-    viewer: Viewer, part: str, position: Position | None, labels: Mapping[str, str]
+    viewer: Viewer,
+    part: str,
+    position: Position | None,
+    labels: Mapping[str, str],
+    folders: Folders,
 ) -> tuple[Sequence[Group], str]:
     """Return the groups of the page and the address of its next one, "" where there is none.
 
     One query for each group. Without a `part` (one of PARTS) each begins, and leads on to its own.
     """
     printer = Printer(
-        Calendar(clock.now(), get_language()), labels, address_of("deadlines"), Letter.Place.INBOX
+        Calendar(clock.now(), get_language()),
+        labels,
+        address_of("deadlines"),
+        Letter.Place.INBOX,
+        folders,
     )
     shown = [_group(viewer, name, position, printer) for name in ([part] if part else PARTS)]
     groups = [group for group, _ in shown if group.rows]

@@ -60,6 +60,7 @@ class Filter:
     """ "separate" shows each source as an inbox of its own."""
     proof: str = ""
     """ "1": only what the sender marked as having lasting value as documentation."""
+    folder: str = ""
     place: str = ""
     """Which of PLACES: part of the path, not of the query."""
 
@@ -81,8 +82,14 @@ class Filter:
             or self.sender
             or self.q
             or self.proof
+            or self.folder
             or (self.source and not self.is_separate)
         )
+
+    @property
+    def is_counted(self) -> bool:
+        """It is a view of the inbox that `InboxState` counts."""
+        return not (self.is_separate or self.place or self.folder)
 
     def everything(self) -> Filter:
         """Return the filter that shows all that lies in this place."""
@@ -113,9 +120,9 @@ class Filter:
         """Narrow `letters` to what is asked for.
 
         What needs action is shown beside the inbox from the archive too: putting a letter away
-        does not do what it asks.
+        does not do what it asks. So is what is in one of her folders.
         """
-        if self.show == "action" and not self.place:
+        if (self.show == "action" or self.folder) and not self.place:
             letters = letters.outside_bin()
         else:
             letters = letters.in_place(self.place or Letter.Place.INBOX)
@@ -125,6 +132,8 @@ class Filter:
             letters = letters.needing_action()
         elif self.show == "deadline":
             letters = letters.with_deadline()
+        if self.folder:
+            letters = letters.in_folder(UUID(self.folder))
         if self.sender:
             letters = letters.from_sender(UUID(self.sender))
         if self.source:
@@ -145,6 +154,7 @@ def read_filter(query: QueryDict, place: str = "") -> Filter:
     show = query.get("show", "")
     return Filter(
         show=show if show in SHOW else "",
+        folder=_uuid(query.get("folder", "")),
         sender=_uuid(query.get("sender", "")),
         source=query.get("source", "")[:SLUG_LENGTH_MAX].replace("\x00", ""),
         q=" ".join(query.get("q", "").replace("\x00", " ")[:SEARCH_LENGTH_MAX].split()),

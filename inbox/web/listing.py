@@ -17,7 +17,7 @@ from inbox.letters.presentation import Row
 from inbox.letters.queries import DUE_SOON_MAX
 from inbox.web.dates import OSLO, Calendar
 from inbox.web.filters import Filter, Position
-from inbox.web.rows import PrintedRow, Printer, avatar_color, initials
+from inbox.web.rows import Folders, PrintedRow, Printer, avatar_color, initials
 
 __all__ = ["Group", "Listing", "avatar_color", "initials", "read_list", "say_count"]
 
@@ -54,7 +54,11 @@ class Listing:
 
 
 def read_list(
-    viewer: Viewer, asked: Filter, position: Position | None, labels: Mapping[str, str]
+    viewer: Viewer,
+    asked: Filter,
+    position: Position | None,
+    labels: Mapping[str, str],
+    folders: Folders,
 ) -> Listing:
     """Return one page of the list, in one query."""
     now = _seen_at(position)
@@ -66,7 +70,7 @@ def read_list(
     rows.sort(key=lambda row: (row.received_at, row.id), reverse=True)
     is_last, rows = len(rows) <= PAGE_ROWS, rows[:PAGE_ROWS]
     back = "" if asked.is_whole else asked.address()
-    printer = Printer(calendar, labels, back, asked.place or Letter.Place.INBOX)
+    printer = Printer(calendar, labels, back, asked.place or Letter.Place.INBOX, folders)
     groups = _groups((row for row in rows if row.id not in taken), calendar, printer)
     shown = len(soon) + sum(len(group.rows) for group in groups)
     more = ""

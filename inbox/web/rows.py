@@ -27,6 +27,8 @@ URGENT_DAYS = 14
 EXPIRY_DAYS = 60
 """A source that stops showing a letter within so many days is worth a word."""
 AVATAR_COLORS = ("accent", "brand1", "brand2", "brand3", "info", "success", "neutral")
+Folders = Mapping[str, tuple[str, str]]
+"""{id: (name, colour)}"""
 NO_ID = UUID(int=0)
 PLACE_ICONS = {"inbox": "Inbox", "filed": "Archive", "bin": "Trash"}
 
@@ -55,16 +57,18 @@ class Printer:
     """Prints rows; what all rows of a page share is prepared once."""
 
     def __init__(
-        self, calendar: Calendar, labels: Mapping[str, str], back: str, place: str
+        self, calendar: Calendar, labels: Mapping[str, str], back: str, place: str, folders: Folders
     ) -> None:
         """`back` is the list's address, for the way back from a letter; empty for the inbox.
 
-        `place` is what the list shows: rows from elsewhere say where they lie.
+        `place` is what the list shows: rows from elsewhere say where they lie. `folders` are
+        those of `InboxState`.
         """
         language = get_language() or "nb"
         self._calendar = calendar
         self._labels = labels
         self._place = place
+        self._folders = folders
         self._words = _words(language)
         self._language = language_base(language)
         self._before, after = reverse("letter", args=[NO_ID]).split(str(NO_ID))
@@ -134,6 +138,10 @@ class Printer:
             yield tag("neutral", "Download", words["not_kept"])
         if row.proof:
             yield tag("neutral", "ShieldCheckmark", words["proof"])
+        for folder in row.folders:
+            if folder in self._folders:
+                name, color = self._folders[folder]
+                yield tag(color, "Folder", name)
         if row.withdrawn:
             yield tag("warning", "ArrowUndo", words["withdrawn"])
 

@@ -90,6 +90,13 @@ def stored() -> list[Stored]:
             ("letters.Filing", "letters.Tombstone"),
         ),
         Stored(
+            _("Your own folders"),
+            _("Their names and colours, and which letters are in them."),
+            account,
+            you,
+            ("letters.Folder", "letters.Placement"),
+        ),
+        Stored(
             _("What has happened"),
             _("When a letter came, who opened it and when, and what the sender was told."),
             with_letter,

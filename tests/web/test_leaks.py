@@ -38,7 +38,7 @@ LOW, HIGH = 3, 4
 MACHINES_READ = {
     *["source", "media_type", "body_media_type", "language", "ref", "path", "sha256", "url"],
     *["fingerprint", "content_fingerprint", "external_id", "sender_verified", "key", "token"],
-    *["inventory_sha512"],
+    *["inventory_sha512", "other_sources"],
 }
 """Fields that hold no words of anybody's; a made-up word there would be no possible value."""
 SAFE_BELOW_THE_LEVEL = {"publictitle", "sender"}

@@ -15,7 +15,7 @@ import inbox.web
 from connectors.contract import RawPart, Unreadable
 from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
-from inbox.letters import filing
+from inbox.letters import filing, folders
 from inbox.letters.models import Document, Letter
 from inbox.sync import quarantine
 from tests.make import log_in, make_citizen, make_letter, make_representation, make_source
@@ -44,9 +44,16 @@ PUBLIC = {
 """Whoever asks gets an answer. A route that is missing here must ask for a log-in."""
 STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
 """They do not exist for anybody but those who run Samlepost."""
-OWNED = {"letter_id", "document_id", "item_id", "filing_id", "representation_id"}
+OWNED = {
+    "letter_id",
+    "document_id",
+    "item_id",
+    "filing_id",
+    "folder_id",
+    "representation_id",
+}
 OTHER_PARAMETERS = {"number": 0, "source": "altinn"}
-METHODS = ["get", "post", "head"]
+METHODS = ["get", "head", "post"]
 HTMX = [{}, {"HX-Request": "true"}]
 
 
@@ -76,6 +83,7 @@ def real(kari) -> dict[str, Any]:
         "item_id": item.id,
         "filing_id": moved.id,
         "representation_id": make_representation(kari, make_citizen("Solveig")).id,
+        "folder_id": folders.create(Viewer(kari.id), "Bolig").id,
     }
 
 

@@ -15,6 +15,7 @@ from inbox.web.deadlines import PARTS, read_deadlines
 from inbox.web.filters import Filter, read_position
 from inbox.web.sessions import citizen_required, viewer_of
 from inbox.web.standing import standings
+from inbox.web.views.inbox import folders_of
 
 
 @require_safe
@@ -25,7 +26,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     part = request.GET.get("part", "")
     part = part if part in PARTS else ""
     position = read_position(request.GET.get("after", "")) if part else None
-    groups, more = read_deadlines(viewer, part, position, labels())
+    groups, more = read_deadlines(viewer, part, position, labels(), folders_of(request))
     context: dict[str, Any] = {"groups": groups, "more": more, "part": part}
     htmx: Any = request.htmx  # type: ignore[attr-defined]
     if htmx and position and htmx.target == f"more-{part}":

@@ -24,9 +24,10 @@ from inbox.web.filters import Filter, read_address
 from inbox.web.letter_words import title_of
 from inbox.web.paths import own_path
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
+from inbox.web.views.inbox import folders_of
 from inbox.web.views.letters import BACK_LENGTH_MAX, back_address, hers_alone, letter_address
 
-BULK = (*Letter.Place.values, "read", "unread")
+BULK = (*Letter.Place.values, "read", "unread", "put", "take_out")
 BULK_MAX = 1000
 """No more letters than this are changed at one go."""
 
@@ -96,7 +97,13 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
     elif not ids:
         messages.error(request, gettext("Choose one or more letters first."))
     else:
-        if wanted in Letter.Place.values:
+        if wanted in ("put", "take_out"):
+            folder_id = _id(request.POST.get("folder", ""))
+            if folder_id is None or str(folder_id) not in folders_of(request):
+                messages.error(request, gettext("Choose a folder first."))
+                return redirect(_back(request, asked))
+            done = filing.put(viewer, ids, folder_id, into=wanted == "put")
+        elif wanted in Letter.Place.values:
             done = filing.move(viewer, ids, wanted)
         else:
             done = filing.mark(viewer, ids, unread=wanted == "unread")
@@ -104,7 +111,12 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
         if has_more:
             text = gettext("No more than {most} letters at a time: there are more that match.")
             messages.warning(request, text.format(most=BULK_MAX))
-    return redirect(asked.address())
+    return redirect(_back(request, asked))
+
+
+def _back(request: HttpRequest, asked: Filter) -> str:
+    """Return the list, or the letter's page where the form stood on it."""
+    return own_path(request.POST.get("next", "")) or asked.address()
 
 
 def _chosen(request: HttpRequest, viewer: Viewer, asked: Filter) -> tuple[list[UUID], bool]:
@@ -178,6 +190,12 @@ def said(done: Filing) -> str:
         ),
         Filing.Kind.TO_BIN: ngettext(
             "{n} letter moved to the bin.", "{n} letters moved to the bin.", n
+        ),
+        Filing.Kind.PUT: ngettext(
+            "{n} letter put into the folder.", "{n} letters put into the folder.", n
+        ),
+        Filing.Kind.TAKEN_OUT: ngettext(
+            "{n} letter taken out of the folder.", "{n} letters taken out of the folder.", n
         ),
         Filing.Kind.READ: ngettext("{n} letter marked as read.", "{n} letters marked as read.", n),
         Filing.Kind.UNREAD: ngettext(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
@@ -95,7 +96,7 @@ def _whole(request: HttpRequest, asked: Filter, position: Position | None) -> di
     return _list(request, asked, position) | {
         "sources": sources,
         "failing": [source for source in shown if source.problem],
-        "title": chosen.label if chosen and asked.is_separate else place_name(asked.place),
+        "title": chosen.label if chosen and asked.is_separate else _title(request, asked),
         "explained": _explained(asked.place),
         "senders": _senders(request, asked),
     }
@@ -106,7 +107,7 @@ def _list(request: HttpRequest, asked: Filter, position: Position | None) -> dic
     part = part_of(request, viewer)
     state = part.state
     note_search(request, viewer, asked.q)
-    listing = read_list(viewer, asked, position, labels())
+    listing = read_list(viewer, asked, position, labels(), folders_of(request))
     return {
         **_bulk(request, asked, position),
         "asked": asked,
@@ -114,8 +115,8 @@ def _list(request: HttpRequest, asked: Filter, position: Position | None) -> dic
         "polls": asked.is_whole and not position,
         "seen_version": state.version,
         "seen_letters": state.arrived,
-        "counted": _counted(state) if part.whole and not (asked.is_separate or asked.place) else "",
-        "found": _found(asked, listing, position, state),
+        "counted": _counted(state) if part.whole and asked.is_counted else "",
+        "found": _found(asked, listing, position, state, folders_of(request)),
         "empty": "" if listing.shown else _why_empty(asked, position),
     }
 
@@ -125,7 +126,7 @@ def _more(request: HttpRequest, asked: Filter, position: Position) -> dict[str, 
     return {
         "picks": _picks(request),
         "asked": asked,
-        "list": read_list(viewer_of(request), asked, position, labels()),
+        "list": read_list(viewer_of(request), asked, position, labels(), folders_of(request)),
         "polls": asked.is_whole,
         "keep": True,
         "seen_version": _number(request.GET.get("v", "")),
@@ -186,6 +187,11 @@ def place_name(place: str) -> str:
     return gettext("Bin") if place == Letter.Place.BIN else gettext("Inbox")
 
 
+def _title(request: HttpRequest, asked: Filter) -> str:
+    folder = folders_of(request).get(asked.folder)
+    return folder[0] if folder and not asked.place else place_name(asked.place)
+
+
 def _explained(place: str) -> str:
     """Return what becomes of letters in a place; nothing where it goes without saying."""
     if place == Letter.Place.FILED:
@@ -200,6 +206,14 @@ def _explained(place: str) -> str:
 
 def _state_of(request: HttpRequest) -> InboxState:
     return part_of(request, viewer_of(request)).state
+
+
+def folders_of(request: HttpRequest) -> dict[str, tuple[str, str]]:
+    """Return her folders, by name: {id: (name, colour)}; they are hers alone to see."""
+    if not viewer_of(request).is_herself:
+        return {}
+    found: dict[str, tuple[str, str]] = _state_of(request).folders
+    return dict(sorted(found.items(), key=lambda item: item[1][0].casefold()))
 
 
 def _number(text: str) -> int:
@@ -231,7 +245,13 @@ def _counted(state: InboxState) -> str:
     )
 
 
-def _found(asked: Filter, listing: Listing, position: Position | None, state: InboxState) -> str:
+def _found(
+    asked: Filter,
+    listing: Listing,
+    position: Position | None,
+    state: InboxState,
+    folders: Mapping[str, Sequence[str]],
+) -> str:
     """Return what is shown and by which filters, with a number where that is known."""
     if not asked.is_narrowed:
         return ""
@@ -244,6 +264,9 @@ def _found(asked: Filter, listing: Listing, position: Position | None, state: In
     }
     if asked.show:
         said.append(shown[asked.show])
+    if asked.folder:
+        name = folders.get(asked.folder, (gettext("another folder"),))[0]
+        said.append(gettext("in the folder {folder}").format(folder=name))
     if asked.sender:
         name = state.senders.get(asked.sender, [gettext("another sender")])[0]
         said.append(gettext("from {sender}").format(sender=name))

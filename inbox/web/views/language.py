@@ -1,4 +1,4 @@
-"""The citizen chooses how pages look: their language, and light or dark."""
+"""The citizen chooses how pages behave: language, light or dark, keyboard shortcuts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from inbox.citizens.models import Citizen
-from inbox.web.context import COLOR_SCHEMES
+from inbox.web.context import COLOR_SCHEMES, SHORTCUTS_COOKIE
 from inbox.web.paths import own_path
 from inbox.web.sessions import find_person
 
@@ -21,12 +21,14 @@ SCHEME_COOKIE = "color_scheme"
 @never_cache
 @require_POST
 def choose(request: HttpRequest) -> HttpResponseBase:
-    """Keep the posted `language` or `color_scheme` (or both) and go back to `next`."""
+    """Keep the posted `language`, `color_scheme` or `shortcuts` and go back to `next`."""
     language = request.POST.get("language", "")
     scheme = request.POST.get("color_scheme", "")
     known_language = language in dict(settings.LANGUAGES)
     known_scheme = scheme in COLOR_SCHEMES
-    if not (known_language or known_scheme):
+    shortcuts = request.POST.get("shortcuts", "")
+    known_shortcuts = shortcuts in ("on", "off")
+    if not (known_language or known_scheme or known_shortcuts):
         return HttpResponse(status=400)
     next_page = own_path(request.POST.get("next", ""))
     answer = redirect(next_page or resolve_url(settings.LOGIN_REDIRECT_URL))
@@ -37,6 +39,8 @@ def choose(request: HttpRequest) -> HttpResponseBase:
             Citizen.objects.filter(pk=person.citizen_id).update(language=language)
     if known_scheme:
         _remember(answer, SCHEME_COOKIE, scheme)
+    if known_shortcuts:
+        _remember(answer, SHORTCUTS_COOKIE, shortcuts)
     return answer
 
 
