@@ -24,6 +24,7 @@ BEAT = {
     # name: (task, seconds between runs)
     "mailboxes due": ("inbox.sync.tasks.sync_due", 2),
     "letters asked for by citizens": ("inbox.sync.tasks.retrieve_due", 5),
+    "answers of citizens": ("inbox.sync.tasks.send_replies", 5),
     "receipts owed": ("inbox.sync.tasks.send_receipts", 5),
     "accounts to close": ("inbox.sync.tasks.close_accounts", 60),
     "letters put aside": ("inbox.sync.tasks.release_put_aside", 60),

@@ -13,6 +13,8 @@ from connectors.contract import (
     RawPart,
     Recipient,
     RecipientKind,
+    ReplyForm,
+    ReplyKind,
     SenderRef,
 )
 from inbox.archive import store
@@ -22,6 +24,19 @@ from inbox.letters.receive import Arrival
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 NAV = SenderRef("NAV", "889640782", "source")
 PDF = b"%PDF-1.7 made up\n%%EOF\n"
+
+
+WRITE = ReplyForm(
+    "skriv",
+    ReplyKind.TEXT,
+    "Skriv til NAV",
+    text_max=100,
+    attachments_max=2,
+    attachment_types=("application/pdf", "image/png"),
+    attachment_bytes_max=1000,
+    settles=False,
+)
+"""A form of free text, small enough to be overfilled."""
 
 
 def incoming(external_id: str = "1", **changes: Any) -> IncomingLetter:

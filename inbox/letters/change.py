@@ -1,8 +1,8 @@
 """A letter that the source says something new about: metadata, new content, withdrawal.
 
-Metadata alone never makes a letter unread, nor do the same documents under other names. New
-documents under the same id are kept beside the old ones, and the change is an event. A source
-that takes a letter back marks ours; it stays.
+Metadata alone never makes a letter unread, nor do the same documents under other names; what the
+sender writes in its thread does. New documents under the same id are kept beside the old ones, and
+the change is an event. A source that takes a letter back marks ours; it stays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from inbox.letters.receive import (
     describe,
     document_rows,
     fingerprint,
+    form_rows,
+    payment_row,
     sender_of,
+    signing_row,
     snippet,
 )
 
@@ -39,10 +42,11 @@ def has_new_content(delivery: Delivery, incoming: IncomingLetter) -> bool:
     return delivery.content_fingerprint != content_fingerprint(incoming)
 
 
-def change(delivery: Delivery, arrival: Arrival) -> None:
+def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
     """Bring letter and delivery up to what the source now says. Must run in a transaction.
 
-    `arrival` carries the new package version and blobs when there is new content.
+    Returns the letter, and whether the sender has written something new in its thread; None when
+    it is gone. `arrival` carries the new package version and blobs when there is new content.
     """
     incoming, at = arrival.incoming, arrival.fetched_at
     letter = (
@@ -51,7 +55,7 @@ def change(delivery: Delivery, arrival: Arrival) -> None:
         .first()
     )
     if letter is None:
-        return  # deleted for good while the batch was on its way
+        return None  # deleted for good while the batch was on its way
     before = copy.copy(letter)
     is_news = _has_other_bytes(arrival)
     with copies.editing(letter, delivery) as said:
@@ -63,6 +67,10 @@ def change(delivery: Delivery, arrival: Arrival) -> None:
         delivery.withdrawn_at = said.withdrawn_at
     if incoming.opened_at and before.opened_at is None:
         letter.unread = False
+    answers = _answers(before, letter, arrival)
+    if answers:
+        letter.unread = True
+        events += answers
     if is_news:
         letter.unread = True
         _mark_updated(letter)
@@ -78,6 +86,7 @@ def change(delivery: Delivery, arrival: Arrival) -> None:
     if letter.revealed:
         with counters.changing(letter.citizen_id) as state:
             counters.replace(state, before, letter)
+    return letter, bool(answers)
 
 
 def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
@@ -96,10 +105,14 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
         said.body = clean(incoming.body)
         said.body_media_type = incoming.body_media_type
         said.actions = action_rows(incoming) or said.actions
+        said.reply_forms = form_rows(incoming) or said.reply_forms
+        said.payment = payment_row(incoming) or said.payment
+        said.signing = signing_row(incoming) or said.signing
         said.security_level = max(said.security_level, incoming.security_level)
         said.content = Letter.Content.KEPT
         if incoming.sender.org_number and not letter.sender.org_number:
             said.sender = sender_of(incoming)
+    delivery.needs_confirmation = delivery.needs_confirmation or incoming.needs_confirmation
     letter.save()
     letter.refresh_from_db(fields=["sender"])
     indexing.write([letter])
@@ -184,12 +197,28 @@ def _events(letter: Letter, arrival: Arrival) -> list[Event]:
     if incoming.withdrawn and letter.withdrawn_at is None:
         events.append(_event(letter, Event.Kind.WITHDRAWN, at, arrival.source))
     if incoming.handled_at and letter.handled_at is None:
-        events.append(_event(letter, Event.Kind.HANDLED, incoming.handled_at, arrival.source))
+        handled = _event(letter, Event.Kind.HANDLED, incoming.handled_at, arrival.source)
+        handled.detail["by"] = clean(incoming.handled_by, TITLE_MAX)
+        events.append(handled)
     if incoming.opened_at and letter.opened_at is None:
         events.append(
             _event(letter, Event.Kind.OPENED_ELSEWHERE, incoming.opened_at, arrival.source)
         )
     return events
+
+
+def _answers(before: Letter, letter: Letter, arrival: Arrival) -> list[Event]:
+    known = {message["id"] for message in before.messages}
+    return [
+        _event(
+            letter,
+            Event.Kind.ANSWERED,
+            datetime.fromisoformat(message["at"]),
+            arrival.source,
+        )
+        for message in letter.messages
+        if message["id"] not in known
+    ]
 
 
 def _event(letter: Letter, kind: str, at: datetime, source: str) -> Event:

@@ -42,6 +42,11 @@ FACTS = (
     "expires_at",
     "withdrawn_at",
     "actions",
+    "reply_forms",
+    "messages",
+    "payment",
+    "signing",
+    "handled_by",
 )
 """The columns of a letter that a source has a say in."""
 
@@ -55,7 +60,10 @@ CONTENT_ORDER = (
 
 def facts_of(letter: Letter) -> dict[str, Any]:
     """Return what a letter of one delivery says, for `Delivery.said`."""
-    return {name: getattr(letter, name) for name in FACTS}
+    facts = {name: getattr(letter, name) for name in FACTS}
+    if _is_hers(letter):
+        facts |= {"handled_at": None, "handled_by": ""}
+    return facts
 
 
 def read(delivery: Delivery) -> Letter:
@@ -82,12 +90,13 @@ def set_apart(letter: Letter, among: QuerySet[Delivery] | None = None) -> list[D
 
 def set_alone(letter: Letter, delivery: Delivery) -> None:
     """Let `letter` (unsaved) say what its only delivery says; its own state stays."""
-    said, opened_at = read(delivery), letter.opened_at
+    said, opened_at, handled_by = read(delivery), letter.opened_at, letter.handled_by
     done_here = done_by_her(letter, [delivery])
     for name in FACTS:
         setattr(letter, name, getattr(said, name))
     letter.opened_at = opened_at
     letter.handled_at = done_here or said.handled_at
+    letter.handled_by = handled_by if done_here else said.handled_by
     letter.other_sources = ""
     delivery.said, delivery.matched_by = None, ""
     delivery.save(update_fields=["said", "matched_by"])
@@ -114,7 +123,9 @@ def editing(letter: Letter, delivery: Delivery) -> Iterator[Letter]:
 
 def done_by_her(letter: Letter, deliveries: Sequence[Delivery]) -> datetime | None:
     """Return when the letter was handled, unless it is one of its sources that says so."""
-    if letter.handled_at in {read(delivery).handled_at for delivery in deliveries}:
+    if not _is_hers(letter) and letter.handled_at in {
+        read(delivery).handled_at for delivery in deliveries
+    }:
         return None
     return letter.handled_at
 
@@ -141,6 +152,9 @@ def unite(letter: Letter, deliveries: Sequence[Delivery], done_here: datetime | 
     letter.due_at = _earliest(copies, "due_at")
     letter.needs_action = any(copy.needs_action for copy in copies)
     letter.handled_at = done_here or _earliest(copies, "handled_at")
+    if not done_here:
+        letter.handled_by = Letter.HandledBy.SOURCE if letter.handled_at else ""
+    _unite_acting(letter, copies)
     letter.opened_at = letter.opened_at or _earliest(copies, "opened_at")
     letter.content = min((copy.content for copy in copies), key=CONTENT_ORDER.index)
     letter.asks_receipt = any(copy.asks_receipt for copy in copies)
@@ -148,14 +162,35 @@ def unite(letter: Letter, deliveries: Sequence[Delivery], done_here: datetime | 
     letter.documentary_value = next((value for value in (True, False) if value in values), None)
     withdrawn = [copy.withdrawn_at for copy in copies if copy.withdrawn_at]
     letter.withdrawn_at = max(withdrawn) if len(withdrawn) == len(copies) else None
-    actions: dict[str, dict[str, str]] = {}
-    for each in copies:
-        for action in each.actions:
-            actions.setdefault(action["url"], action)
-    letter.actions = list(actions.values())
     others = sorted({copy.source for copy in copies} - {letter.source})
     letter.other_sources = f" {' '.join(others)} " if others else ""
     letter.attachments = count_attachments(letter)
+
+
+def _unite_acting(letter: Letter, copies: Sequence[Letter]) -> None:
+    """All that she can do by any of the copies, each thing once; threads in one."""
+    letter.actions = _each_once(copies, "actions", "url")
+    letter.reply_forms = _each_once(copies, "reply_forms", "code")
+    messages = _each_once(copies, "messages", "id")
+    letter.messages = sorted(messages, key=lambda each: datetime.fromisoformat(each["at"]))
+    letter.payment = next((copy.payment for copy in copies if copy.payment), None)
+    letter.signing = next((copy.signing for copy in copies if copy.signing), None)
+
+
+def _each_once(copies: Sequence[Letter], name: str, key: str) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for each in copies:
+        for entry in getattr(each, name):
+            found.setdefault(entry[key], entry)
+    return list(found.values())
+
+
+def _is_hers(letter: Letter) -> bool:
+    """Say whether it was handled here, not by a source."""
+    return letter.handled_at is not None and letter.handled_by not in (
+        "",
+        Letter.HandledBy.SOURCE,
+    )
 
 
 def count_attachments(letter: Letter) -> int:

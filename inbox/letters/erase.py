@@ -17,7 +17,7 @@ from connectors import clock
 from inbox.archive import store
 from inbox.archive.models import Package
 from inbox.letters import counters
-from inbox.letters.models import Delivery, Letter, Tombstone
+from inbox.letters.models import Delivery, Letter, Reply, Tombstone
 
 BATCH = 500
 
@@ -44,10 +44,26 @@ def erase(letter: Letter) -> None:
         ],
         ignore_conflicts=True,
     )
+    files = _reply_files(letter)
+    Tombstone.objects.bulk_create(
+        [
+            Tombstone(**own, id=each, external_digest=_digest(str(each)), deleted_at=now)
+            for each in files
+        ],
+        ignore_conflicts=True,
+    )
     Letter.objects.filter(**own, id=letter.id).delete()
-    Package.objects.filter(**own, id__in=[delivery.id for delivery in deliveries]).delete()
+    objects = [*(delivery.id for delivery in deliveries), *files]
+    Package.objects.filter(**own, id__in=objects).delete()
     with counters.changing(letter.citizen_id) as state:
         counters.remove(state, letter)
+
+
+def _reply_files(letter: Letter) -> list[UUID]:
+    """Return the archive objects of the files that stand beside her answers."""
+    replies = Reply.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id)
+    kept = replies.values_list("attachments", flat=True)
+    return [UUID(each["id"]) for attachments in kept for each in attachments]
 
 
 def erase_bytes(citizen_id: UUID | None = None) -> int:

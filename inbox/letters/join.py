@@ -44,7 +44,10 @@ def join(keep: Letter, other: Letter, reason: str) -> None:
     joining = copies.set_apart(other)
     done_here = copies.done_by_her(other, joining)
     staying = copies.set_apart(keep)
-    done_here = copies.done_by_her(keep, staying) or done_here
+    done_there = copies.done_by_her(keep, staying)
+    if done_here and not done_there:
+        keep.handled_by = other.handled_by
+    done_here = done_there or done_here
     _move_all(other, keep)
     for delivery in joining:
         delivery.letter_id = keep.id
@@ -108,7 +111,8 @@ def split(viewer: Viewer, letter_id: UUID, delivery_id: UUID, now: datetime) -> 
     _move_delivery(chosen, letter, alone)
     copies.set_alone(alone, chosen)
     alone.opened_at = letter.opened_at
-    alone.handled_at = alone.handled_at or done_here
+    if alone.handled_at is None and done_here:
+        alone.handled_at, alone.handled_by = done_here, letter.handled_by
     alone.save(force_insert=True)
     staying = [each for each in deliveries if each.id != delivery_id]
     if len(staying) == 1:

@@ -60,6 +60,15 @@ class Letter(CitizenOwned):
         FILED = "filed"
         BIN = "bin"
 
+    class HandledBy(models.TextChoices):
+        """How we know that what the letter asks is done."""
+
+        SOURCE = "source"
+        REPLY = "reply"
+        CONFIRMATION = "confirmation"
+        HERSELF = "herself"
+        """She says so; she may take it back."""
+
     sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="+", db_index=False)
     sender_name = models.CharField(max_length=255)
     source = models.CharField(max_length=64)
@@ -104,7 +113,16 @@ class Letter(CitizenOwned):
     delete_at = models.DateTimeField(null=True, blank=True)
     """By the shared clock: when a letter in the bin is deleted for good."""
     actions = models.JSONField(default=list, blank=True)
-    """[{"url", "label", "due_at"}]: what she can do outside the letter."""
+    """[{"url", "label", "due_at", "takes_return"}]: what she can do outside the letter."""
+    reply_forms = models.JSONField(default=list, blank=True)
+    """The contract's ReplyForm, each as a dict: how she can answer inside the letter."""
+    messages = models.JSONField(default=list, blank=True)
+    """[{"id", "at", "text", "author"}]: what the sender has written since; none is ever dropped."""
+    payment = models.JSONField(null=True, blank=True)
+    """{"amount" (øre), "account", "kid", "currency", "due_at"}, as the sender said it."""
+    signing = models.JSONField(null=True, blank=True)
+    """{"status", "url", "at"} of a document to be signed."""
+    handled_by = models.CharField(max_length=16, choices=HandledBy, blank=True)
 
     objects: ClassVar = LetterQuerySet.as_manager()
 
@@ -377,6 +395,9 @@ class Event(CitizenOwned):
         REPLACED = "replaced"
         WITHDRAWN = "withdrawn"
         HANDLED = "handled"
+        REOPENED = "reopened"
+        REPLIED = "replied"
+        ANSWERED = "answered"
         NOTIFIED = "notified"
         REMINDED = "reminded"
         RECEIPT_SENT = "receipt_sent"
@@ -539,3 +560,71 @@ class Access(CitizenOwned):
 
     def __str__(self) -> str:
         return f"{self.what} {self.id}"
+
+
+class Reply(CitizenOwned):
+    """Her answer to a letter: a draft, then a piece of work until the source has taken it.
+
+    Its id follows from letter, form and how many answers went before, so that the same page in
+    two tabs makes one answer.
+    """
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+
+    state = models.CharField(max_length=16, choices=State, default=State.DRAFT)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    """Real time: when to try next."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    """Real time: until when some worker has it in hand."""
+    last_error = models.CharField(max_length=255, blank=True)
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="replies")
+    form = models.CharField(max_length=64)
+    """The code of the letter's form that it answers."""
+    choice = models.CharField(max_length=64, blank=True)
+    choice_label = models.CharField(max_length=255, blank=True)
+    text = models.TextField(blank=True)
+    attachments = models.JSONField(default=list, blank=True)
+    """[{"id", "name", "media_type", "size", "sha256", "path"}]; `id` is the archive object's."""
+    settles = models.BooleanField(default=True)
+    """What the letter asks is done with it."""
+    version = models.PositiveIntegerField(default=0)
+    """Grows with each save; a save that did not know the latest one from another tab is refused."""
+    tab = models.CharField(max_length=32, blank=True)
+    """Which open page saved it last."""
+    security_level = models.PositiveSmallIntegerField()
+    """The level of the session in which it was written."""
+    writer = models.ForeignKey(
+        Citizen, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    """Who wrote it: she, or somebody who acts for her."""
+    updated_at = models.DateTimeField()
+    """By the shared clock: when it was last saved, and then sent away by her."""
+    sent_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: when the source took it."""
+    reference = models.CharField(max_length=255, blank=True)
+    """The source's own."""
+    refusal = models.CharField(max_length=255, blank=True)
+    """Why the source will not take it, in the source's words."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "letter_id", "form"],
+                name="reply_one_draft",
+                condition=Q(state="draft"),
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "letter_id"], name="reply_by_letter"),
+            models.Index(fields=["citizen", "-updated_at", "-id"], name="reply_list"),
+            models.Index(fields=["due_at"], name="reply_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"reply {self.id}"

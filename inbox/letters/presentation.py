@@ -57,6 +57,7 @@ DOCUMENT_FIELDS = (
     "blob_id",
     "texts__pages",
     "texts__warnings",
+    "texts__links",
 )
 """Plain values: a letter may have thousands of attachments."""
 ORIGIN_FIELDS = ("delivery_id", "blob__sha256", "delivery__source")
@@ -113,6 +114,8 @@ class DocumentLine:
     """0 where we do not know (yet)."""
     warnings: Sequence[str]
     """What was found to be unusual about the file: the codes of `DocumentText.warnings`."""
+    links: Sequence[dict[str, Any]]
+    """[{"url", "page"}]: where links inside the document lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class DeliveryLine:
     provenance: dict[str, str]
     expires_at: datetime | None
     withdrawn_at: datetime | None
+    needs_confirmation: bool
     matched_by: str
     """Why it is taken for the same letter as the first, empty for that one (`matching.py`)."""
 
@@ -165,7 +169,12 @@ class LetterPage:
     body_media_type: str
     case_reference: str
     documentary_value: bool | None
-    actions: list[dict[str, str]]
+    actions: list[dict[str, Any]]
+    reply_forms: list[dict[str, Any]]
+    messages: list[dict[str, str]]
+    payment: dict[str, Any] | None
+    signing: dict[str, str] | None
+    handled_by: str
     documents: Sequence[DocumentLine]
     deliveries: Sequence[DeliveryLine]
     apart: Sequence[Apart]
@@ -280,6 +289,11 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
         case_reference="" if hidden else letter.case_reference,
         documentary_value=letter.documentary_value,
         actions=[] if hidden else letter.actions,
+        reply_forms=[] if hidden else letter.reply_forms,
+        messages=[] if hidden else letter.messages,
+        payment=None if hidden else letter.payment,
+        signing=None if hidden else letter.signing,
+        handled_by=letter.handled_by,
         documents=documents,
         deliveries=[_delivery_line(each) for each in deliveries if each.letter_id == letter.id],
         apart=[] if hidden else _apart(letter, deliveries),
@@ -314,8 +328,10 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
             kept=blob_id is not None,
             pages=pages or 0,
             warnings=warnings or (),
+            links=links or (),
         )
-        for document_id, name, title, media_type, size, is_main, blob_id, pages, warnings in found
+        for document_id, name, title, media_type, size, is_main, blob_id, *read in found
+        for pages, warnings, links in (read,)
     ]
 
 
@@ -360,4 +376,5 @@ def _delivery_line(delivery: Delivery) -> DeliveryLine:
         expires_at=delivery.expires_at,
         withdrawn_at=delivery.withdrawn_at,
         matched_by=delivery.matched_by,
+        needs_confirmation=delivery.needs_confirmation,
     )

@@ -36,6 +36,7 @@ from inbox.letters.models import (
 TITLE_MAX = 255
 SNIPPET_MAX = 160
 EXTERNAL_ID_MAX = 255
+CODE_MAX = 64
 
 
 @dataclass
@@ -100,6 +101,11 @@ def fingerprint(incoming: IncomingLetter) -> str:
         incoming.withdrawn,
         [str(moment) for moment in _moments(incoming)],
         [[action.url, action.label, str(action.due_at)] for action in incoming.actions],
+        incoming.handled_by,
+        form_rows(incoming),
+        message_rows(incoming),
+        payment_row(incoming),
+        signing_row(incoming),
         content_fingerprint(incoming),
     ]
     return _digest(said)
@@ -301,7 +307,15 @@ def describe(letter: Letter, incoming: IncomingLetter, at: datetime) -> None:
     letter.security_level = incoming.security_level
     letter.due_at = incoming.due_at
     letter.needs_action = incoming.needs_action or incoming.needs_confirmation
-    letter.handled_at = incoming.handled_at
+    if incoming.handled_at:
+        if not (letter.handled_at and letter.handled_by):  # else she was first
+            letter.handled_at, letter.handled_by = incoming.handled_at, Letter.HandledBy.SOURCE
+    elif letter.handled_by in ("", Letter.HandledBy.SOURCE):
+        letter.handled_at, letter.handled_by = None, ""
+    letter.reply_forms = form_rows(incoming)
+    letter.messages = with_new_messages(letter.messages, message_rows(incoming))
+    letter.payment = payment_row(incoming)
+    letter.signing = signing_row(incoming)
     letter.case_reference = clean(incoming.case_reference, TITLE_MAX)
     letter.documentary_value = incoming.documentary_value
     letter.expires_at = incoming.expires_at
@@ -313,16 +327,83 @@ def describe(letter: Letter, incoming: IncomingLetter, at: datetime) -> None:
         letter.actions = action_rows(incoming)
 
 
-def action_rows(incoming: IncomingLetter) -> list[dict[str, str]]:
+def action_rows(incoming: IncomingLetter) -> list[dict[str, Any]]:
     """Return the letter's actions as the JSON that a letter keeps."""
     return [
         {
             "url": action.url,
             "label": clean(action.label, TITLE_MAX),
             "due_at": action.due_at.isoformat() if action.due_at else "",
+            "takes_return": action.takes_return,
         }
         for action in incoming.actions
     ]
+
+
+def form_rows(incoming: IncomingLetter) -> list[dict[str, Any]]:
+    """Return the letter's reply forms as the JSON that a letter keeps."""
+    return [
+        {
+            "code": clean(form.code, CODE_MAX),
+            "kind": form.kind.value,
+            "label": clean(form.label, TITLE_MAX),
+            "choices": [
+                {"code": clean(each.code, CODE_MAX), "label": clean(each.label, TITLE_MAX)}
+                for each in form.choices
+            ],
+            "text_max": form.text_max,
+            "attachments_max": form.attachments_max,
+            "attachment_types": list(form.attachment_types),
+            "attachment_bytes_max": form.attachment_bytes_max,
+            "reason": clean(form.reason),
+            "settles": form.settles,
+        }
+        for form in incoming.reply_forms
+    ]
+
+
+def message_rows(incoming: IncomingLetter) -> list[dict[str, str]]:
+    """Return the sender's side of the thread as the JSON that a letter keeps."""
+    return [
+        {
+            "id": clean(message.id, EXTERNAL_ID_MAX),
+            "at": message.at.isoformat(),
+            "text": clean(message.text),
+            "author": clean(message.author, TITLE_MAX),
+        }
+        for message in incoming.messages
+    ]
+
+
+def with_new_messages(
+    known: Sequence[dict[str, str]], said: Sequence[dict[str, str]]
+) -> list[dict[str, str]]:
+    """Return what is known and what is new of a thread, oldest first: nothing is ever dropped."""
+    merged = {message["id"]: message for message in [*known, *said]}
+    return sorted(merged.values(), key=lambda message: datetime.fromisoformat(message["at"]))
+
+
+def payment_row(incoming: IncomingLetter) -> dict[str, Any] | None:
+    """Return what is to be paid as the JSON that a letter keeps."""
+    payment = incoming.payment
+    if payment is None:
+        return None
+    return {
+        "amount": payment.amount,
+        "account": clean(payment.account, CODE_MAX),
+        "kid": clean(payment.kid, CODE_MAX),
+        "currency": payment.currency,
+        "due_at": payment.due_at.isoformat() if payment.due_at else "",
+    }
+
+
+def signing_row(incoming: IncomingLetter) -> dict[str, str] | None:
+    """Return the document to be signed as the JSON that a letter keeps."""
+    signing = incoming.signing
+    if signing is None:
+        return None
+    at = signing.at.isoformat() if signing.at else ""
+    return {"status": signing.status.value, "url": signing.url, "at": at}
 
 
 def document_rows(arrival: Arrival) -> list[Document]:

@@ -78,7 +78,7 @@ def send(citizen_id: UUID, notification_id: UUID) -> bool:
 
 
 def _record(notification: Notification) -> None:
-    new = notification.kind == Notification.Kind.NEW
+    new = notification.kind != Notification.Kind.REMINDER
     Event.objects.create(
         citizen_id=notification.citizen_id,
         letter_id=notification.letter_id,

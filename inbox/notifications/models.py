@@ -17,6 +17,7 @@ class Notification(CitizenOwned):
     class Kind(models.TextChoices):
         NEW = "new"
         REMINDER = "reminder"
+        ANSWER = "answer"
 
     class Channel(models.TextChoices):
         EMAIL = "email"

@@ -31,6 +31,17 @@ def queue_for(letters: Iterable[Letter], now: datetime) -> None:
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def queue_answer(letter: Letter, now: datetime) -> None:
+    """Queue a notice that the sender has answered her; the latest one counts. In a transaction."""
+    Notification.objects.update_or_create(
+        citizen_id=letter.citizen_id,
+        letter_id=letter.id,
+        kind=Notification.Kind.ANSWER,
+        channel=Notification.Channel.EMAIL,
+        defaults={"state": Notification.State.WAITING, "due_at": now, "attempts": 0},
+    )
+
+
 def stop(letter: Letter) -> None:
     """Call off whatever has not been sent about a letter: she has opened it."""
     Notification.objects.filter(

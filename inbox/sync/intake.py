@@ -33,7 +33,7 @@ from inbox.letters.change import change, has_new_content
 from inbox.letters.erase import erased
 from inbox.letters.models import Delivery, Letter
 from inbox.letters.receive import Arrival, fingerprint, known, receive, refusal
-from inbox.notifications.rules import queue_for
+from inbox.notifications.rules import queue_answer, queue_for, stop
 from inbox.sync import quarantine, receipts
 from inbox.sync.models import Mailbox, Source
 
@@ -104,13 +104,24 @@ def take_in(
         quarantine.record(held)
         letters = receive(sorted_batch.new, now)
         for delivery, arrival in sorted_batch.changed:
-            change(delivery, arrival)
+            _follow(change(delivery, arrival), now)
         access.note_fetched(letters, now)
         queue_for(letters, now)
         if ReceiptKind.DELIVERED in intake.connector.receipts:
             receipts.owe_delivered(sorted_batch.new, now)
         receipts.owe_opened_copies(sorted_batch.new, now)
     return letters
+
+
+def _follow(changed: tuple[Letter, bool] | None, now: datetime) -> None:
+    """Call off notices of what is done or taken back; announce what the sender has written."""
+    if changed is None:
+        return
+    letter, answered = changed
+    if letter.handled_at or letter.withdrawn_at:
+        stop(letter)
+    if answered:
+        queue_answer(letter, now)
 
 
 def _sort(intake: Intake, batch: Batch) -> Sorted:

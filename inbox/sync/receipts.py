@@ -11,7 +11,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from connectors import discovery
 from connectors.contract import (
+    LEVEL_SUBSTANTIAL,
     Connector,
     ConnectorError,
     Misconfigured,
@@ -76,6 +78,55 @@ def owe_opened(letter: Letter, at: datetime) -> None:
     )
 
 
+def owe_handled(letter: Letter, kind: ReceiptKind, at: datetime) -> None:
+    """Tell the sources that take it that she has done it, or takes that back. In a transaction.
+
+    The two undo each other: of what no worker has begun with, neither is sent.
+    """
+    own = OutboundReceipt.objects.filter(
+        citizen_id=letter.citizen_id,
+        delivery__letter_id=letter.id,
+        kind__in=(ReceiptKind.HANDLED, ReceiptKind.REOPENED),
+    )
+    unsent = own.filter(state="waiting", attempts=0)
+    untold = set(unsent.values_list("delivery_id", flat=True))
+    OutboundReceipt.objects.filter(
+        citizen_id=letter.citizen_id, id__in=list(own.values_list("id", flat=True))
+    ).exclude(state="waiting", attempts__gt=0).delete()
+    OutboundReceipt.objects.bulk_create(
+        [
+            _owed(letter.citizen_id, delivery.id, kind, at)
+            for delivery in _taking(letter, kind)
+            if kind is ReceiptKind.HANDLED or delivery.id not in untold
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def owe_confirmed(letter: Letter, at: datetime) -> bool:
+    """Owe the confirmations that the letter's senders want; False when none does."""
+    wanted = [each for each in _taking(letter, ReceiptKind.CONFIRMED) if each.needs_confirmation]
+    OutboundReceipt.objects.bulk_create(
+        [_owed(letter.citizen_id, each.id, ReceiptKind.CONFIRMED, at) for each in wanted],
+        ignore_conflicts=True,
+    )
+    return bool(wanted)
+
+
+def _taking(letter: Letter, kind: ReceiptKind) -> list[Delivery]:
+    """Return the letter's deliveries whose source takes receipts of this kind."""
+    deliveries = list(Delivery.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id))
+    slugs = {delivery.source for delivery in deliveries}
+    found = discovery.find()
+    connector_of = dict(Source.objects.filter(slug__in=slugs).values_list("slug", "connector"))
+    taking = set()
+    for slug, name in connector_of.items():
+        known = found.get(name)
+        if known and known.connector_class and kind in known.connector_class.receipts:
+            taking.add(slug)
+    return [delivery for delivery in deliveries if delivery.source in taking]
+
+
 def send_due() -> int:
     """Send what is due, source by source; returns how many were accepted."""
     due = OutboundReceipt.objects.filter(
@@ -116,12 +167,17 @@ def _send(connector: Connector, citizen_id: UUID, receipt_id: UUID) -> bool:
 
 
 def _carry_out(connector: Connector, row: QuerySet[OutboundReceipt]) -> bool:
-    receipt = row.select_related("delivery").get()
+    receipt = row.select_related("delivery__letter").get()
     delivery = receipt.delivery
     if receipt.kind not in connector.receipts:
         row.update(state="done", lease_until=None)
         return False
-    account = account_of(receipt.citizen_id) if connector.scope is Scope.PER_CITIZEN else None
+    account = None
+    if connector.scope is Scope.PER_CITIZEN:
+        # She could confirm it only in a session of the letter's own level.
+        confirmed = receipt.kind == ReceiptKind.CONFIRMED
+        level = delivery.letter.security_level if confirmed else LEVEL_SUBSTANTIAL
+        account = account_of(receipt.citizen_id, level)
     try:
         connector.send_receipt(account, _outgoing(receipt, delivery))
     except ConnectorError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.sync import emptying, engine, put_aside, receipts, removal, schedule
+from inbox.sync import emptying, engine, put_aside, receipts, removal, schedule, sending
 from inbox.sync import retrieve as retrieval
 
 
@@ -63,3 +63,15 @@ def empty_bins() -> None:
 def close_accounts() -> None:
     """Remove the accounts whose time of regret is over."""
     removal.close_due()
+
+
+@shared_task
+def send_replies() -> None:
+    """Send answers whose wake-up was lost, or that are to be tried again."""
+    sending.send_due()
+
+
+@shared_task
+def send_reply(citizen_id: str, reply_id: str) -> None:
+    """Send one answer."""
+    sending.send(citizen_id, reply_id)

@@ -208,6 +208,8 @@ def event_words(line: EventLine, source: str) -> str:
     """Return one line of the timeline, empty for an event that she need not be told of."""
     if line.kind == Event.Kind.OPENED and line.by_viewer:
         return gettext("You opened the letter")
+    if line.kind == Event.Kind.HANDLED:
+        return _handled_words(line) % {"source": source, "by": line.detail.get("by", "")}
     if line.kind == Event.Kind.RECEIPT_SENT:
         return _receipt_words(str(line.detail.get("receipt", ""))) % {"source": source}
     words: dict[str, str] = {
@@ -219,9 +221,11 @@ def event_words(line: EventLine, source: str) -> str:
         Event.Kind.CONTENT_KEPT: gettext("Content fetched from %(source)s, copy kept"),
         Event.Kind.REPLACED: gettext("The sender sent new content; the old is kept as well"),
         Event.Kind.WITHDRAWN: gettext("The sender withdrew the letter"),
-        Event.Kind.HANDLED: gettext("Noted as done by %(source)s"),
         Event.Kind.SPLIT: gettext("The copy from %(source)s was made a letter of its own"),
         Event.Kind.JOINED: gettext("The copy from %(source)s was put together with the letter"),
+        Event.Kind.REOPENED: gettext("You took back that it was done"),
+        Event.Kind.REPLIED: gettext("Your answer was sent to %(source)s"),
+        Event.Kind.ANSWERED: gettext("The sender answered you"),
         Event.Kind.NOTIFIED: gettext("Notice sent to you by e-mail"),
         Event.Kind.REMINDED: gettext("Reminder sent to you by e-mail"),
     }
@@ -231,10 +235,26 @@ def event_words(line: EventLine, source: str) -> str:
     return said % {"source": source} if said else ""
 
 
+def _handled_words(line: EventLine) -> str:
+    how = {
+        "reply": gettext("Done with your answer"),
+        "confirmation": gettext("You confirmed that you have got the letter"),
+        "herself": gettext("You marked it as done"),
+    }.get(str(line.detail.get("how", "")))
+    if how:
+        return how
+    if line.detail.get("by"):
+        return gettext("Noted as done by %(source)s: %(by)s")
+    return gettext("Noted as done by %(source)s")
+
+
 def _receipt_words(receipt: str) -> str:
     words = {
         "delivered": gettext("%(source)s was told that the letter has arrived"),
         "opened": gettext("%(source)s was told that you opened the letter"),
+        "confirmed": gettext("%(source)s was told that you confirmed"),
+        "handled": gettext("%(source)s was told that it is done"),
+        "reopened": gettext("%(source)s was told that it is not done after all"),
         "notification_failed": gettext("%(source)s was told that no notice could be sent"),
     }
     return words.get(receipt) or gettext("%(source)s was sent a receipt")

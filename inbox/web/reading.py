@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import get_language, gettext, ngettext
 
 from connectors import clock
-from inbox.letters.models import Letter
+from inbox.letters.models import Letter, Reply
 from inbox.letters.presentation import DeliveryLine, DocumentLine, EventLine, LetterPage
-from inbox.web import letter_words
+from inbox.web import letter_words, replying
 from inbox.web.body import render_body
 from inbox.web.dates import Calendar
 from inbox.web.rows import avatar_color, initials
@@ -41,11 +42,22 @@ HTML is never shown as the sender made it: its text is.
 
 
 def letter_context(
-    page: LetterPage, labels: Mapping[str, str], back: str, *, whole: bool = False
+    page: LetterPage,
+    labels: Mapping[str, str],
+    back: str,
+    replies: Sequence[Reply] = (),
+    kept: Mapping[str, str] | None = None,
+    *,
+    whole: bool = False,
 ) -> dict[str, Any]:
-    """Return everything that the letter's templates show; `whole`: every attachment."""
+    """Return everything that the letter's templates show.
+
+    `replies` are her answers to it, `kept` a text that she wrote as her session ended;
+    `whole` shows every attachment.
+    """
     calendar = Calendar(clock.now(), get_language())
     row = page.row
+    links = replying.links_out(page)
     return {
         **content_context(page, labels, back, whole=whole),
         **about_context(page, labels, calendar),
@@ -56,7 +68,18 @@ def letter_context(
         "deleted_on": calendar.full_day(row.delete_at) if row.delete_at else "",
         "delete_address": _address("letter_delete", row.id, _kept(back)),
         "deadline": letter_words.deadline(row, calendar),
-        "actions": _actions(page, calendar),
+        **replying.reply_context(page, replies, labels.get(row.source, row.source), calendar, kept),
+        **replying.done_context(page),
+        "tab": secrets.token_urlsafe(12),
+        "has_replies": replying.may_have_replies(page),
+        "payment": replying.payment_context(page, calendar),
+        "signing": replying.signing_words(page, calendar),
+        "actions": [_with_due(link, calendar) for link in links if link["label"]],
+        "document_links": [
+            link | {"shown": link["url"].partition("//")[2][:120]}
+            for link in links
+            if not link["label"]
+        ],
     }
 
 
@@ -174,37 +197,9 @@ def can_be_text(media_type: str) -> bool:
     )
 
 
-def _actions(page: LetterPage, calendar: Calendar) -> list[dict[str, str]]:
-    """Return the links out of Samlepost, each with the host that it leads to."""
-    made = []
-    for action in page.actions:
-        url, due = action.get("url", ""), action.get("due_at", "")
-        host = _host_of(url)
-        if host:
-            made.append(
-                {
-                    "url": url,
-                    "label": action.get("label") or gettext("Go to the sender"),
-                    "host": host,
-                    "due": calendar.day(datetime.fromisoformat(due)) if due else "",
-                }
-            )
-    return made
-
-
-def _host_of(url: str) -> str:
-    """Return the host an https address leads to, "" for every other or misleading address.
-
-    A browser reads a backslash as a slash, and what stands before an @ is no host.
-    """
-    if not url.isprintable() or " " in url or "\\" in url:
-        return ""
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").encode("idna").decode()
-    except ValueError:
-        return ""
-    return host.removeprefix("www.") if parts.scheme == "https" and "@" not in parts.netloc else ""
+def _with_due(link: Mapping[str, str], calendar: Calendar) -> dict[str, str]:
+    due = link["due"]
+    return {**link, "due": calendar.day(datetime.fromisoformat(due)) if due else ""}
 
 
 def _arrival(

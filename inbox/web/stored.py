@@ -97,6 +97,13 @@ def stored() -> list[Stored]:
             ("letters.Folder", "letters.Placement"),
         ),
         Stored(
+            _("Your answers"),
+            _("What you have written to senders, drafts and files with it, and when it was sent."),
+            with_letter,
+            _("You, and the sender of the letter once you have sent it."),
+            ("letters.Reply",),
+        ),
+        Stored(
             _("What has happened"),
             _("When a letter came, who opened it and when, and what the sender was told."),
             with_letter,

@@ -17,7 +17,8 @@ from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
 from inbox.letters import filing, folders
 from inbox.letters.models import Document, Letter
-from inbox.sync import quarantine
+from inbox.sync import quarantine, replies
+from tests.incoming import WRITE
 from tests.make import log_in, make_citizen, make_letter, make_representation, make_source
 from tests.pages import PARAMETERS, ROUTES, walk
 
@@ -45,6 +46,7 @@ PUBLIC = {
 STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
 """They do not exist for anybody but those who run Samlepost."""
 OWNED = {
+    "attachment_id",
     "letter_id",
     "document_id",
     "item_id",
@@ -69,7 +71,9 @@ def kari() -> Citizen:
 @pytest.fixture
 def real(kari) -> dict[str, Any]:
     """The ids of a letter of Kari's, its document, one in quarantine, and of what she filed."""
-    letter = make_letter(kari, title="Kun for Kari")
+    letter = make_letter(kari, title="Kun for Kari", reply_forms=[WRITE])
+    viewer = Viewer(kari.id)
+    draft = replies.attach(viewer, letter.id, WRITE.code, "a.pdf", [b"%PDF-1.7 mine"])
     document = Document.objects.get(citizen=kari, letter_id=letter.id, is_main=True)
     broken = Unreadable("1", "no title", [RawPart("x.json", b"{}", "application/json")])
     item = quarantine.keep(make_source(), broken, kari.id)
@@ -84,6 +88,7 @@ def real(kari) -> dict[str, Any]:
         "filing_id": moved.id,
         "representation_id": make_representation(kari, make_citizen("Solveig")).id,
         "folder_id": folders.create(Viewer(kari.id), "Bolig").id,
+        "attachment_id": draft.attachments[0]["id"],
     }
 
 

@@ -24,10 +24,13 @@ from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of
 from inbox.sync.freshness import labels
 from inbox.sync.opening import ask_for_content, mark_unread, open_letter
+from inbox.sync.replies import replies_to
+from inbox.web import kept
 from inbox.web.filters import read_address
 from inbox.web.letter_words import title_of
 from inbox.web.paths import address_of
 from inbox.web.reading import about_context, content_context, is_waiting, letter_context
+from inbox.web.replying import may_have_replies
 from inbox.web.seen import note_letter
 from inbox.web.sessions import P, View, citizen_required, viewer_of
 
@@ -193,8 +196,13 @@ def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
         locked = letter.row.locked
         template = "web/letter_locked.html" if locked else "web/letter_consent.html"
         return render(request, template, context)
+    own = []
+    if may_have_replies(letter):
+        own = replies_to(letter.row.id, viewer_of(request).citizen_id)
+    text = kept.find(request, letter.row.id)
     whole = request.GET.get("attachments") == "all"
-    return render(request, "web/letter.html", letter_context(letter, labels(), back, whole=whole))
+    context = letter_context(letter, labels(), back, own, text, whole=whole)
+    return render(request, "web/letter.html", context)
 
 
 def letter_address(letter_id: UUID, back: str) -> str:

@@ -65,7 +65,13 @@ def test_a_letter_without_a_deadline_has_no_alert(screen, kari):
 def test_an_action_that_does_not_lead_where_it_says_is_not_shown(screen, kari, url):
     letter = make_letter(kari, actions=[Action("https://nav.no/ok", "Svar"), Action(url, "Ondt")])
     page = page_of(screen, letter)
-    assert 'href="https://nav.no/ok" rel="noopener noreferrer external"' in page
+    leaving = reverse("letter_leave", args=[letter.id])
+    assert f'href="{leaving}?to=a0"' in page and "?to=a1" not in page
+    assert (
+        'href="https://nav.no/ok" rel="noopener noreferrer external"'
+        in screen.get(leaving, {"to": "a0"}).content.decode()
+    )
+    assert screen.get(leaving, {"to": "a1"}).status_code == 302
     assert "(opens nav.no)" in page
     assert "Ondt" not in page
 

@@ -84,3 +84,12 @@ document.addEventListener("click", (event) => {
 });
 
 countTicked();
+
+// Values to pay by are copied with a press; without JavaScript they are selected as any text.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    region.textContent = button.dataset.done;
+  });
+}

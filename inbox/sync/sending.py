@@ -1,0 +1,146 @@
+"""Sending her answers: claimed, sent to the letter's source, tried until it has taken them."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID, uuid5
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from connectors import clock
+from connectors.contract import (
+    ConnectorError,
+    Gone,
+    NotPermitted,
+    OutgoingAttachment,
+    OutgoingReply,
+    RateLimited,
+    ReplyRefused,
+)
+from inbox.archive import store
+from inbox.letters.handle import mark_handled
+from inbox.letters.models import Delivery, Event, Letter, Reply
+from inbox.letters.receive import clean
+from inbox.notifications.rules import stop
+from inbox.sync import lease
+from inbox.sync.models import Source
+from inbox.sync.sources import account_of, connected
+
+log = logging.getLogger("samlepost.sync.sending")
+
+ATTEMPTS_MAX = 200
+BATCH = 100
+
+
+def send_due() -> int:
+    """Send the answers that are due; returns how many were taken."""
+    due = Reply.objects.filter(
+        lease.free(timezone.now()), state="waiting", due_at__lte=timezone.now()
+    ).order_by("due_at")
+    keys = list(due.values_list("citizen_id", "id")[:BATCH])
+    return sum(send(citizen_id, reply_id) for citizen_id, reply_id in keys)
+
+
+def send(citizen_id: UUID | str, reply_id: UUID | str) -> bool:
+    """Send one answer; False when it failed or somebody else has it in hand."""
+    row = Reply.objects.filter(citizen_id=citizen_id, id=reply_id)
+    if not lease.claim_work(row):
+        return False
+    with lease.unless_called_off(row):
+        return _carry_out(row)
+    return False
+
+
+def _carry_out(row: QuerySet[Reply]) -> bool:
+    reply = row.select_related("letter").get()
+    letter = reply.letter
+    delivery = _delivery_of(reply)
+    if delivery is None:
+        _refused(row, reply, Gone("the letter has no delivery to answer"))
+        return False
+    try:
+        source = Source.objects.get(slug=delivery.source)
+        with connected(source) as connector:
+            account = account_of(reply.citizen_id, reply.security_level)
+            reference = connector.reply(account, _outgoing(reply, delivery.external_id))
+    except (ReplyRefused, Gone, NotPermitted) as error:
+        _refused(row, reply, error)
+        return False
+    except ConnectorError as error:
+        _later(row, reply, error)
+        return False
+    now = clock.now()
+    with transaction.atomic():
+        done = row.update(
+            state="done",
+            sent_at=now,
+            reference=clean(reference, 255),
+            lease_until=None,
+            last_error="",
+        )
+        if not done:
+            return False  # called off together with its letter
+        Event.objects.create(
+            citizen_id=reply.citizen_id,
+            letter_id=letter.id,
+            kind=Event.Kind.REPLIED,
+            at=now,
+            actor_id=reply.writer_id,
+            detail={"source": delivery.source, "reference": clean(reference, 255)},
+        )
+        if reply.settles and mark_handled(letter, Letter.HandledBy.REPLY, now, reply.writer_id):
+            stop(letter)
+    return True
+
+
+def _delivery_of(reply: Reply) -> Delivery | None:
+    """Return the delivery that carried the form: a letter may have come by several channels."""
+    deliveries = Delivery.objects.filter(citizen_id=reply.citizen_id, letter_id=reply.letter_id)
+    for delivery in deliveries.order_by("-fetched_at"):
+        if delivery.said is None:
+            return delivery
+        if any(form["code"] == reply.form for form in delivery.said.get("reply_forms", [])):
+            return delivery
+    return None
+
+
+def _outgoing(reply: Reply, external_id: str) -> OutgoingReply:
+    return OutgoingReply(
+        reference=external_id,
+        form=reply.form,
+        # What was changed after a refusal is another answer.
+        idempotency_key=str(uuid5(reply.id, str(reply.version))),
+        at=reply.updated_at,
+        choice=reply.choice,
+        text=reply.text,
+        attachments=[
+            OutgoingAttachment(
+                each["name"], each["media_type"], store.read_bytes(UUID(each["id"]), each["path"])
+            )
+            for each in reply.attachments
+        ],
+    )
+
+
+def _refused(row: QuerySet[Reply], reply: Reply, error: ConnectorError) -> None:
+    log.warning("reply %s refused: %s", reply.id, type(error).__name__)
+    words = str(error) if isinstance(error, ReplyRefused) else ""
+    row.update(
+        state="failed",
+        lease_until=None,
+        refusal=clean(words, 255),
+        last_error=type(error).__name__,
+    )
+
+
+def _later(row: QuerySet[Reply], reply: Reply, error: ConnectorError) -> None:
+    log.warning("reply %s: %s: %s", reply.id, type(error).__name__, error)
+    at_least = error.retry_after if isinstance(error, RateLimited) else 0
+    row.update(
+        state="failed" if reply.attempts >= ATTEMPTS_MAX else "waiting",
+        due_at=lease.back_off(reply.attempts, at_least),
+        lease_until=None,
+        last_error=clean(str(error), 255),
+    )
