@@ -205,7 +205,11 @@ def sent(request: HttpRequest) -> HttpResponseBase:
             updated_at=after.updated_at, id__gte=after.id
         )
     found = list(gone[: PAGE_SIZE + 1])
-    drafts = [] if after else list(own.filter(state=Reply.State.DRAFT)[:PAGE_SIZE])
+    drafts = (
+        []
+        if after or not viewer.may_answer
+        else list(own.filter(state=Reply.State.DRAFT)[:PAGE_SIZE])
+    )
     wanted = {reply.letter_id for reply in (*drafts, *found)}
     rows = {letter.id: row_of(letter, viewer) for letter in hers.filter(id__in=wanted)}
     calendar = Calendar(clock.now(), get_language())
