@@ -27,8 +27,10 @@ from inbox.notifications.deliver import send_due
 from inbox.notifications.models import Notification
 from inbox.notifications.rules import queue_for
 from inbox.sync.sources import forget_labels
+from inbox.web.dates import OSLO
+from inbox.web.views import filing
 from tests.incoming import NOW, PDF, arrival, incoming
-from tests.make import log_in, make_citizen, make_letter, make_mailbox
+from tests.make import act_for, log_in, make_citizen, make_letter, make_mailbox, make_representation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 
@@ -176,3 +178,88 @@ def test_an_account_that_nobody_uses_for_ten_years_keeps_its_letters(kari, scree
     screen.get(reverse("letter", args=[letter.id]))
     answer = screen.get(reverse("document", args=[letter.id, document.id]))
     assert b"".join(answer).startswith(b"%PDF")
+
+
+def test_a_helpers_counts_are_of_what_the_helper_may_open(kari):
+    """paperless-ngx#6654: counts told of other users' inboxes."""
+    shared = make_letter(kari, title="Delt")
+    for number in range(5):
+        make_letter(kari, title=f"Ikke delt {number}", sender="Skatteetaten")
+    make_representation(kari, helper := make_citizen("Ola"), **one(shared))
+    screen = acting(helper, kari)
+    page = shown(screen)
+    assert titles(screen) == ["Delt"]
+    assert "1 unread of 1 letter from 1 sender" in page
+    assert not re.search(r">[56]<|\b[56] (unread|letters)", page)
+
+
+def test_a_shared_letter_that_she_throws_away_is_in_no_bin_of_the_helpers(kari, screen):
+    """paperless-ngx#7118."""
+    letter = make_letter(kari, title="Delt")
+    make_representation(kari, helper := make_citizen("Ola"), **one(letter))
+    assert titles(acting(helper, kari)) == ["Delt"]
+    screen.post(reverse("letter_move", args=[letter.id]), {"to": "bin"})
+    assert titles(screen, "/bin/") == ["Delt"]
+    assert titles(acting(helper, kari)) == []
+    own = Client(headers={"accept-language": "en"})
+    log_in(own, helper, level=4)
+    for client in (own, acting(helper, kari)):
+        assert "Delt" not in client.get("/bin/").content.decode()
+
+
+def test_a_guardian_by_two_rules_is_listed_once(kari):
+    """island.is#22276."""
+    guardian = make_citizen("Verge Vergesen")
+    for key in ("first", "second"):
+        make_representation(kari, guardian, kind="guardian", register_key=key)
+    client = Client(headers={"accept-language": "en"})
+    log_in(client, guardian, level=4)
+    assert shown(client, "/acting/").count(f'value="{kari.id}"') == 1
+
+
+def test_a_parents_access_ends_when_the_birthday_begins(kari):
+    """island.is#15214."""
+    make_letter(kari, title="Til barnet")
+    birthday = datetime(2026, 12, 24, 0, 0, tzinfo=OSLO)
+    parent = make_citizen("Mor")
+    make_representation(kari, parent, kind="parent", ends_at=birthday)
+    client = acting(parent, kari)
+    clock.freeze(birthday - timedelta(seconds=1))
+    assert titles(client) == ["Til barnet"]
+    clock.freeze(birthday)
+    assert "Til barnet" not in client.get("/", follow=True).content.decode()
+
+
+def test_at_the_limit_of_a_bulk_change_she_is_told_so(kari, screen, monkeypatch):
+    """Altinn's `selected_max_reached`: what was over the limit was left without a word."""
+    monkeypatch.setattr(filing, "BULK_MAX", 3)
+    for number in range(5):
+        make_letter(kari, title=f"Brev {number}")
+    screen.post("/bulk/", {"do": "filed", "all": "1", "list": "/"})
+    assert "No more than 3 letters at a time: there are more that match." in shown(screen)
+    assert len(titles(screen)) == 2
+
+
+def test_the_export_says_that_the_bin_is_in_it(kari, screen):
+    """paperless-ngx, pull request 12425: what lay in the bin was missing from the export."""
+    letter = make_letter(kari, title="Kastet vedtak")
+    screen.post(reverse("letter_move", args=[letter.id]), {"to": "bin"})
+    answer = screen.post(reverse("export_download"))
+    with ZipFile(io.BytesIO(b"".join(answer))) as packed:
+        index = packed.read("index.html").decode()
+        assert any(name.endswith(".pdf") for name in packed.namelist())
+    assert "Kastet vedtak" in index
+    assert "(in the bin)" in index
+
+
+def one(letter: Letter) -> dict[str, object]:
+    """The reach of a representation that is of one letter alone."""
+    return {"reach": "letter", "limits": {"letter": str(letter.id)}}
+
+
+def acting(helper: Citizen, principal: Citizen) -> Client:
+    """The screen of somebody who looks at another's mail."""
+    client = Client(headers={"accept-language": "en"})
+    log_in(client, helper, level=4)
+    act_for(client, principal)
+    return client

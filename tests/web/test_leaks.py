@@ -18,17 +18,18 @@ from django.apps import apps
 from django.core import mail
 from django.db import models
 from django.test import Client
+from django.urls import reverse
 from django.utils import translation
 
 from connectors import clock
 from connectors.contract import IncomingDocument
-from inbox.citizens.models import Citizen
+from inbox.citizens.models import Citizen, Representation
 from inbox.citizens.owned import CitizenOwned
 from inbox.letters.models import Letter
 from inbox.notifications.deliver import send_due
 from inbox.notifications.rules import queue_for
 from inbox.sync.sources import forget_labels
-from tests.make import log_in, make_citizen, make_letter, make_mailbox
+from tests.make import act_for, log_in, make_citizen, make_letter, make_mailbox, make_representation
 from tests.pages import Answer, asking, crawl
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -228,6 +229,52 @@ def test_counts_say_nothing_of_anothers_letters(kari, ola):
     write(ola, "olalow", LOW)
     assert TOKEN.sub("", asking(client)("/").body.decode()) == TOKEN.sub("", before.decode())
     assert asking(client, **PARTS[1])("/changes/?v=0").status == 200
+
+
+def share(kari: Citizen, ola: Citizen, reach: str) -> Representation:
+    """Let Ola see one letter of Kari's at the lower level, and what else lies within the reach."""
+    letter = write(kari, "shared", LOW)
+    limits = {
+        "letter": {"letter": str(letter.id)},
+        "senders": {"senders": [str(letter.sender_id)]},
+        "case": {"case": [str(letter.sender_id), letter.case_reference]},
+    }
+    return make_representation(kari, ola, reach=reach, limits=limits[reach])
+
+
+@pytest.mark.parametrize("level", [LOW, HIGH])
+@pytest.mark.parametrize("reach", ["letter", "senders", "case"])
+def test_a_helper_finds_what_was_shared_and_nothing_else(kari, ola, reach, level):
+    share(kari, ola, reach)
+    client = screen(ola, level)
+    act_for(client, kari)
+    seen = found(everything(client))
+    assert ("shared", "title") in seen
+    assert ("shared", "documenttext") in seen
+    assert {each: at for each, at in seen.items() if each[0] != "shared"} == {}
+    hers = {answer.address for answer in everything(screen(kari, HIGH))}
+    beside = found(asking(client, **headers)(address) for address in hers for headers in PARTS)
+    assert {each: at for each, at in beside.items() if each[0] != "shared"} == {}
+    for headers in PARTS:
+        nothing = shown(client, "zqnobody0nothingqz", headers)
+        for what in ("title", "body", "documenttext", "sender", "case"):
+            assert shown(client, word("karilow", what), headers) == nothing, what
+
+
+def test_beside_helping_and_afterwards_a_helper_finds_nothing_of_hers(kari, ola):
+    access = share(kari, ola, "letter")
+    client = screen(ola, HIGH)
+    before = found(everything(client))
+    assert {each: at for each, at in before.items() if not each[0].startswith("ola")} == {}
+    act_for(client, kari)
+    addresses = {answer.address for answer in everything(client)}
+    access.withdrawn_at = clock.now()
+    access.save()
+    after = [asking(client, **headers)(address) for address in addresses for headers in PARTS]
+    seen = found([*after, *everything(client)])
+    # The log of what the helper has opened goes on naming senders, as it does to her.
+    assert seen.pop(("shared", "sender")) == reverse("acting_done")
+    assert {each: at for each, at in seen.items() if not each[0].startswith("ola")} == {}
 
 
 @pytest.mark.parametrize("level", [LOW, HIGH])
