@@ -23,9 +23,10 @@ from inbox.web.cursors import row_of
 from inbox.web.dates import OSLO, Calendar
 from inbox.web.filters import Filter
 from inbox.web.listing import PAGE_ROWS, Group
-from inbox.web.rows import Printer
+from inbox.web.rows import Folders, Printer
 from inbox.web.sessions import citizen_required, viewer_of
 from inbox.web.standing import standings
+from inbox.web.views.inbox import folders_of
 
 BY_SENDER = "sender"
 
@@ -41,7 +42,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     home = reverse("papers")
     query = {"by": by} if by else {}
     context = {
-        "groups": _groups(shown, by),
+        "groups": _groups(shown, by, folders_of(request)),
         "more": f"{home}?{urlencode({**query, 'after': shown[-1].id})}" if rows != shown else "",
         "by": by,
         "home": home,
@@ -65,9 +66,9 @@ def _read(viewer: Viewer, by: str, after: str) -> list[Row]:
     return presentation.rows(papers, viewer, PAGE_ROWS + 1)
 
 
-def _groups(rows: Iterable[Row], by: str) -> list[Group]:
+def _groups(rows: Iterable[Row], by: str, folders: Folders) -> list[Group]:
     calendar = Calendar(clock.now(), get_language())
-    printer = Printer(calendar, labels(), "", Letter.Place.INBOX)
+    printer = Printer(calendar, labels(), "", Letter.Place.INBOX, folders)
     groups: list[Group] = []
     title = ""
     for row in rows:
