@@ -13,10 +13,11 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import Case, Q, TextField, When
+from django.db.models.functions import Left
 
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.viewer import Viewer
-from inbox.letters.models import Delivery, Document, Event, Letter
+from inbox.letters.models import Delivery, Document, DocumentText, Event, Letter
 from inbox.letters.queries import LetterQuerySet
 
 ROW_FIELDS = (
@@ -261,6 +262,39 @@ def searched_head(viewer: Viewer) -> Case:
     """Return the expression of what of a letter's head counts for her order of hits."""
     readable = When(security_level__in=searched_levels(viewer), then="search__head")
     return Case(readable, default="search__open_head", output_field=TextField())
+
+
+def readable(letters: LetterQuerySet, viewer: Viewer) -> LetterQuerySet:
+    """Narrow `letters` to those whose content she may read in this session."""
+    return letters.filter(
+        Q(asks_receipt=False) | Q(opened_at__isnull=False),
+        security_level__in=searched_levels(viewer),
+    )
+
+
+PASSAGE_MAX = 50_000
+"""Characters of a document that are looked through for what to quote."""
+
+
+def passages(viewer: Viewer, letter_ids: Sequence[UUID]) -> dict[UUID, list[tuple[str, str]]]:
+    """Return what of these letters may be quoted: (name of the document or "", text), in 2 queries.
+
+    Nothing of a letter above the session's level, or whose receipt she has not agreed to.
+    """
+    found: dict[UUID, list[tuple[str, str]]] = {}
+    letters = readable(Letter.objects.visible_to(viewer), viewer).filter(id__in=list(letter_ids))
+    for letter_id, body in letters.values_list("id", Left("body", PASSAGE_MAX)):
+        found[letter_id] = [("", body)]
+    texts = DocumentText.objects.filter(
+        citizen_id=viewer.citizen_id,
+        document__letter_id__in=list(found),
+        document__replaced_at=None,
+        state=DocumentText.State.DONE,
+    ).order_by("-document__is_main", "document__position")
+    columns = ("document__letter_id", "document__title", "document__name")
+    for letter_id, title, name, text in texts.values_list(*columns, Left("text", PASSAGE_MAX)):
+        found[letter_id].append((title or name, text))
+    return found
 
 
 def page_of(letter: Letter, viewer: Viewer) -> LetterPage:

@@ -120,7 +120,7 @@ def search(letters: LetterQuerySet, text: str, viewer: Viewer) -> Hits:
     hits = _ranked(letters, words, viewer)
     if hits.ids:
         return hits
-    corrected = [_corrected(word, viewer) for word in words]
+    corrected = [_corrected(letters, word, viewer) for word in words]
     if corrected != words:
         hits = _ranked(letters, corrected, viewer)
         if hits.ids:
@@ -217,13 +217,16 @@ def _any(parts: Iterable[str]) -> str:
     return f"({joint.join(parts)})"
 
 
-def _corrected(word: Word, viewer: Viewer) -> Word:
-    """Return the word with what she may have meant, if it stands nowhere in her letters."""
+def _corrected(letters: LetterQuerySet, word: Word, viewer: Viewer) -> Word:
+    """Return the word with what she may have meant, if it stands in none of `letters`.
+
+    What else there is in the index cannot be told from it: a correction counts when it has hits.
+    """
     stem = word.alternatives[0][0]
     if len(stem) < TYPO_MIN or not stem.isalpha():
         return word
     prefixes = _prefixes(viewer, whole_scope)
-    if _standing([stem], prefixes):
+    if _with(letters, [word], viewer).exists():
         return word
     normal = norwegian.normal(word.text)
     near = dict.fromkeys(norwegian.stem(each) for each in _one_off(normal))
