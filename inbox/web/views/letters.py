@@ -172,7 +172,8 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 def back_address(said: QueryDict | dict[str, str]) -> str:
     """Return the address of the list that `back` names; whatever else it holds is left out."""
     wanted = said.get("back", "")[:BACK_LENGTH_MAX]
-    if wanted == address_of("deadlines"):
+    papers = address_of("papers")
+    if wanted in (address_of("deadlines"), papers, f"{papers}?by=sender"):
         return wanted
     return read_address(wanted).address()
 

@@ -23,6 +23,7 @@ from inbox.web.cursors import row_of
 from inbox.web.dates import OSLO, Calendar
 from inbox.web.filters import Filter
 from inbox.web.listing import PAGE_ROWS, Group
+from inbox.web.paths import address_of
 from inbox.web.rows import Folders, Printer
 from inbox.web.sessions import citizen_required, viewer_of
 from inbox.web.standing import standings
@@ -68,7 +69,8 @@ def _read(viewer: Viewer, by: str, after: str) -> list[Row]:
 
 def _groups(rows: Iterable[Row], by: str, folders: Folders) -> list[Group]:
     calendar = Calendar(clock.now(), get_language())
-    printer = Printer(calendar, labels(), "", Letter.Place.INBOX, folders)
+    back = f"{address_of('papers')}?by={by}" if by else address_of("papers")
+    printer = Printer(calendar, labels(), back, Letter.Place.INBOX, folders)
     groups: list[Group] = []
     title = ""
     for row in rows:
