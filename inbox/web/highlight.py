@@ -10,7 +10,7 @@ from inbox.letters import norwegian
 from inbox.letters.search import PREFIX_MIN, Word
 
 EXCERPT_LENGTH = 180
-BEFORE = 60
+BEFORE = 24
 """Characters that an excerpt shows before the first word found."""
 
 
