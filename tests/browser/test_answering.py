@@ -1,0 +1,82 @@
+"""Answering inside the letter, and the agency's answer, in a browser before the whole demo."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenContext, log_in, sideways, violations
+from tests.journeys.processes import Demo
+
+pytestmark = pytest.mark.browser
+
+OFFER = "Svar på søknad om barnehageplass"
+DECISION = "Vedtak: Du får bostøtte"
+
+
+def open_letter(page: Page, title: str) -> None:
+    page.goto("/")
+    page.get_by_role("link", name=re.compile(re.escape(title))).first.click()
+    expect(page.locator("h1")).to_contain_text(title)
+
+
+def press(page: Page, name: str) -> None:
+    """Reach a control by the keyboard alone and press it."""
+    control = page.get_by_role("button", name=re.compile(name)).first
+    control.focus()
+    page.keyboard.press("Enter")
+
+
+def test_one_press_works_without_javascript(open_context: OpenContext, running: Demo) -> None:
+    page = open_context(java_script_enabled=False).new_page()
+    log_in(page)
+    open_letter(page, OFFER)
+    page.get_by_role("button", name="Ja, vi tar imot plassen").click()
+    expect(page.locator("#thread")).to_contain_text("Ja, vi tar imot plassen")
+
+    def sent() -> bool:
+        page.reload()
+        return "OSLO-2026-" in page.locator("#thread").inner_text()
+
+    running.wait_for(sent, 30)
+
+
+def test_a_text_is_kept_sent_and_answered_by_keyboard_alone(
+    open_context: OpenContext, running: Demo
+) -> None:
+    page = open_context().new_page()
+    log_in(page)
+    open_letter(page, DECISION)
+    page.locator("#reply textarea").focus()
+    page.keyboard.type("Hvordan er beløpet regnet ut?")
+    expect(page.locator(".saved")).to_contain_text("Utkast lagret")
+    page.reload()
+    expect(page.locator("#reply textarea")).to_have_value("Hvordan er beløpet regnet ut?")
+    assert violations(page) == []
+    press(page, "Se over før du sender")
+    expect(page.locator("h1")).to_contain_text("Se over svaret ditt")
+    assert violations(page) == []
+    press(page, "^Send$")
+    expect(page.locator("#thread")).to_contain_text("NAV-2026-", timeout=20_000)
+    running.control("answer", person="kari", channel="minside-nav", text="Her er utregningen.")
+    expect(page.locator("#thread")).to_contain_text("Her er utregningen.", timeout=20_000)
+    page.set_viewport_size({"width": 320, "height": 800})
+    assert sideways(page) <= 0
+
+
+def test_a_text_survives_the_end_of_the_session(open_context: OpenContext) -> None:
+    context = open_context(java_script_enabled=False)
+    page = context.new_page()
+    log_in(page)
+    open_letter(page, DECISION)
+    page.locator("#reply textarea").fill("Dette må ikke gå tapt.")
+    context.clear_cookies(name="samlepost_session")
+    page.get_by_role("button", name="Se over før du sender").click()
+    page.wait_for_url(lambda address: "/login/" in address)
+    page.locator('main a[href*="/login/start/"]').first.click()
+    page.wait_for_url(lambda address: "/letters/" in address or "/idporten" in address)
+    if "/idporten" in page.url:
+        page.locator('button[name="person"][value="kari"]').click()
+    expect(page.locator("#reply textarea")).to_have_value("Dette må ikke gå tapt.")
