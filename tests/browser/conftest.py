@@ -38,6 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         made.run("manage.py", "sync")
         made.start_web()
         made.start_worker()
+        made.start_reader()
         yield made
 
 

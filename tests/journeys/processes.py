@@ -114,6 +114,14 @@ class Demo:
         if "beat" not in self.running:
             self.start("beat", "celery", "-A", "config", "beat")
 
+    def start_reader(self) -> None:
+        """Start the worker that reads documents."""
+        self.start(
+            "reader",
+            *["celery", "-A", "config", "worker", "--queues", "texts"],
+            *["--concurrency", "1", "--hostname", "reader@%h"],
+        )
+
     def control(self, verb: str, **values: Any) -> dict[str, Any]:
         """Call the control API."""
         answer = httpx.post(

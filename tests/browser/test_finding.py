@@ -1,0 +1,75 @@
+"""She finds what she must do, and what she has read somewhere; in every way of using the pages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenContext, log_in
+from tests.browser.ways import WAYS, Person
+from tests.journeys.processes import Demo
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_she_finds_the_deadline_and_meets_it(
+    open_context: OpenContext, running: Demo, way: str
+) -> None:
+    title = f"Svar innen fristen ({way})"
+    running.control(
+        "send",
+        person="jonas",
+        channel="minside-nav",
+        title=title,
+        due_in_days=3,
+        needs_action=True,
+    )
+    running.wait_for(lambda: title in letters_of(running), 20)
+    she = Person(open_context, way)
+    page = she.page
+    log_in(page, "jonas")
+    she.press(page.get_by_role("navigation").get_by_role("link", name=re.compile("^Frister")))
+    expect(page.locator("h1")).to_have_text("Frister")
+    row = page.locator(".row", has_text=title)
+    expect(row).to_contain_text("3 dager igjen")
+    she.press(row.get_by_role("link", name=re.compile("Svar innen fristen")))
+    expect(page.locator("main")).to_contain_text("3 dager igjen")
+    she.press(page.get_by_role("button", name="Marker som gjort"))
+    expect(page.locator("main")).to_contain_text("Dette er gjort.")
+    page.goto("/?show=action")
+    expect(page.locator(".row", has_text=title)).to_have_count(0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_she_finds_a_letter_by_a_word_that_stands_only_in_its_pdf(
+    open_context: OpenContext, running: Demo, way: str
+) -> None:
+    running.wait_for(lambda: running.shell(TEXTS_WAITING) == "0", 120)
+    she = Person(open_context, way)
+    page = she.page
+    log_in(page)
+    expect(page.locator("main")).not_to_contain_text(re.compile("boutgifter", re.I))
+    she.write(page.locator("#q"), "boutgifter")
+    she.press(page.get_by_role("button", name="Søk", exact=True))
+    row = page.locator(".row", has_text="Du får bostøtte")
+    expect(row).to_have_count(1)
+    she.press(row.get_by_role("link", name=re.compile("Du får bostøtte")))
+    she.press(page.get_by_role("link", name=re.compile("^Les som tekst")))
+    expect(page.locator("main")).to_contain_text("Boutgifter")
+
+
+TEXTS_WAITING = (
+    "from inbox.letters.models import DocumentText;"
+    "print(DocumentText.objects.filter(state='waiting', citizen__name='Kari Nordmann').count())"
+)
+
+
+def letters_of(running: Demo) -> str:
+    """The titles of all letters in the demo's database."""
+    return running.shell(
+        "from inbox.letters.models import Letter;"
+        "print(list(Letter.objects.filter(source='minside-nav').values_list('title', flat=True)))"
+    )
