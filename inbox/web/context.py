@@ -17,6 +17,7 @@ from markupsafe import Markup
 from connectors import clock
 from inbox.web import acting
 from inbox.web.dates import Calendar
+from inbox.web.lasting import lasting
 from inbox.web.sessions import find_viewer
 
 HIDDEN_FIELDS = Markup(
@@ -57,6 +58,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "simulators_url": settings.SIMULATORS_PUBLIC_URL,
         "language": language,
         "languages": _languages(),
+        "session": lasting(request, viewer, language),
         "shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
         "color_scheme": scheme if scheme in COLOR_SCHEMES else "auto",
         "here": request.get_full_path() if request.method == "GET" else reverse("inbox"),

@@ -79,6 +79,10 @@ class Calendar:
         self.today = now.astimezone(OSLO).date()
         self._yesterday = self.today - timedelta(days=1)
 
+    def time_of_day(self, moment: datetime) -> str:
+        """ "14.02"."""
+        return moment.astimezone(OSLO).strftime(self._words.time)
+
     def short(self, moment: datetime) -> str:
         """ "i dag kl. 14.02", "i går kl. 14.02", "19. nov.", "19. nov. 2024"."""
         local = moment.astimezone(OSLO)

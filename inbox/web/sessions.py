@@ -38,7 +38,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 NOTED_EVERY_SECONDS = 60
 """Use is noted at most this often, so that reading pages does not write the session each time."""
-BACKGROUND_PATHS = ("/changes/", "/logout/frontchannel/")
+BACKGROUND_PATHS = ("/changes/", "/session/left/", "/logout/frontchannel/")
 """What a page or the provider asks by itself: no sign that the citizen is there."""
 SESSIONS_OF_ONE_SID = 10
 LEVELS = frozenset(SecurityLevel.values)
@@ -91,6 +91,16 @@ def start(request: HttpRequest, citizen: Citizen, proof: Proof) -> None:
     # One log-in at the provider may carry several sessions here (another host name, say).
     keys = [*cache.get(name, []), request.session.session_key]
     cache.set(name, keys[-SESSIONS_OF_ONE_SID:], settings.SESSION_ABSOLUTE_SECONDS)
+
+
+def ends_of(request: HttpRequest) -> tuple[float, float]:
+    """Return when the session ends without use and when it ends in any case (seconds, real time).
+
+    Raises KeyError outside a session.
+    """
+    seen_at: float = request.session["seen_at"]
+    started_at: float = request.session["started_at"]
+    return seen_at + settings.SESSION_IDLE_SECONDS, started_at + settings.SESSION_ABSOLUTE_SECONDS
 
 
 def id_token_of(request: HttpRequest) -> str:
@@ -206,13 +216,9 @@ def staff_required(view: View[P]) -> View[P]:
 
 
 def _is_over(request: HttpRequest) -> bool:
-    now = time.time()
-    started_at: float | None = request.session.get("started_at")
-    seen_at: float | None = request.session.get("seen_at")
-    if started_at is None or seen_at is None:
+    if "started_at" not in request.session or "seen_at" not in request.session:
         return True
-    idle, age = now - seen_at, now - started_at
-    return idle >= settings.SESSION_IDLE_SECONDS or age >= settings.SESSION_ABSOLUTE_SECONDS
+    return time.time() >= min(ends_of(request))
 
 
 def _note_use(request: HttpRequest) -> None:

@@ -35,6 +35,8 @@ PUBLIC = {
     "language",
     "hook",
     "help",
+    "session",
+    "session_left",
     "accessibility",
     "privacy",
     "demo",

@@ -8,6 +8,11 @@ function isPolling(element) {
   return (element.getAttribute("hx-trigger") ?? "").startsWith("every");
 }
 
+// What the page asks by itself fails in silence: it asks again.
+function isByItself(element) {
+  return isPolling(element) || element.id === "ending";
+}
+
 function say(failed) {
   region.toggleAttribute("data-failed", failed);
   region.textContent = failed ? region.dataset.error : "";
@@ -21,13 +26,58 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => {
-    if (!isPolling(event.detail.elt)) say(true);
+    if (!isByItself(event.detail.elt)) say(true);
   });
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.shouldSwap && region.hasAttribute("data-failed")) say(false);
 });
+
+// Before she is logged out the page says so. The server is asked first: what she does in other
+// windows counts as well.
+const WARNED_BEFORE = 5 * 60_000;
+const CHECKED_EVERY = 15_000;
+const session = () => document.getElementById("ending");
+let endsAt = Infinity;
+let cameFrom = null;
+
+function noteSession() {
+  const left = session()?.dataset.left;
+  endsAt = left ? Date.now() + Number(left) * 1000 : Infinity;
+}
+
+function watchSession() {
+  if (Date.now() >= endsAt - WARNED_BEFORE) session().dispatchEvent(new Event("ask"));
+}
+
+document.addEventListener("focusin", (event) => {
+  const isInside = event.target.closest("#ending");
+  if (isInside && !event.relatedTarget?.closest("#ending")) cameFrom = event.relatedTarget;
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const swapped = event.detail.target;
+  if (swapped.id !== "ending") return;
+  const { hidden } = swapped;
+  const isAtIt = swapped.contains(document.activeElement);
+  document.addEventListener(
+    "htmx:afterSettle",
+    () => {
+      noteSession();
+      const now = session();
+      if (hidden && !now.hidden) region.textContent = now.querySelector("h2").textContent;
+      if (!isAtIt || !now.hidden) return;
+      const back = cameFrom?.isConnected ? cameFrom : document.getElementById("content");
+      back.focus({ preventScroll: true });
+    },
+    { once: true },
+  );
+});
+
+noteSession();
+setInterval(watchSession, CHECKED_EVERY);
+document.addEventListener("visibilitychange", watchSession);
 
 // "Show more letters" goes away with its own answer: go on at the first letter that came.
 document.addEventListener("htmx:afterSettle", (event) => {
