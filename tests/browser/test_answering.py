@@ -1,4 +1,4 @@
-"""Answering inside the letter, and the agency's answer, in a browser before the whole demo."""
+"""Answering in the three ways, and the agency's answer, in a browser before the whole demo."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenContext, log_in, sideways, violations
+from tests.browser.ways import Person
 from tests.journeys.processes import Demo
 
 pytestmark = pytest.mark.browser
 
+TASK = "Du må sende dokumentasjon på inntekt"
 OFFER = "Svar på søknad om barnehageplass"
 DECISION = "Vedtak: Du får bostøtte"
 
@@ -80,3 +82,28 @@ def test_a_text_survives_the_end_of_the_session(open_context: OpenContext) -> No
     if "/idporten" in page.url:
         page.locator('button[name="person"][value="kari"]').click()
     expect(page.locator("#reply textarea")).to_have_value("Dette må ikke gå tapt.")
+
+
+def test_the_link_leads_to_the_agency_without_a_new_log_in_and_back_by_keyboard_alone(
+    open_context: OpenContext, running: Demo
+) -> None:
+    person = Person(open_context, "keyboard")
+    page = person.page
+    log_in(page)
+    open_letter(page, TASK)
+    person.press(page.get_by_role("link", name=re.compile("Send dokumentasjon")))
+    expect(page.locator("h1")).to_contain_text("Du forlater Samlepost")
+    assert violations(page) == []
+    person.press(page.get_by_role("link", name=re.compile("Gå videre til")))
+    expect(page.locator(".name")).to_contain_text("NAV")
+    person.press(page.get_by_role("button", name="Send dokumentasjon"))
+    expect(page.locator(".done")).to_be_visible()
+    person.press(page.get_by_role("link", name="Tilbake til Samlepost"))
+    expect(page.locator("h1")).to_contain_text(TASK)
+    done = page.get_by_text("Dette er gjort. Du trenger ikke gjøre noe mer.")
+
+    def is_done() -> bool:
+        page.reload()
+        return done.count() > 0
+
+    running.wait_for(is_done, 30)
