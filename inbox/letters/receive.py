@@ -466,6 +466,16 @@ def _events(arrival: Arrival) -> list[Event]:
                 detail={"source": arrival.source},
             )
         )
+    if arrival.incoming.handled_at:
+        by = clean(arrival.incoming.handled_by, TITLE_MAX)
+        events.append(
+            Event(
+                **own,
+                kind=Event.Kind.HANDLED,
+                at=arrival.incoming.handled_at,
+                detail={"source": arrival.source, "by": by},
+            )
+        )
     return events
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from django.utils.translation import get_language, gettext, ngettext
 
+from inbox.citizens.models import SecurityLevel
 from inbox.letters.models import Event, Letter
 from inbox.letters.presentation import DeliveryLine, EventLine, LetterPage, Row
 from inbox.web.dates import Calendar
@@ -51,6 +52,23 @@ def language_name(code: str) -> str:
         "sma": gettext("Southern Sami"),
     }
     return known.get(code, code)
+
+
+def kind_of(row: Row) -> str:
+    """Return what sort of letter it is, empty for a plain one."""
+    return {
+        Letter.Kind.DECISION.value: gettext("Decision"),
+        Letter.Kind.TASK.value: gettext("Task"),
+        Letter.Kind.NOTICE.value: gettext("Notice"),
+        Letter.Kind.INVOICE.value: gettext("Invoice"),
+    }.get(row.kind, "")
+
+
+def level_of(security_level: int) -> str:
+    """Return the level that a session must have to read the letter."""
+    if security_level >= SecurityLevel.HIGH:
+        return gettext("High (level 4)")
+    return gettext("Substantial (level 3)")
 
 
 def type_of(media_type: str) -> str:
@@ -103,8 +121,16 @@ def size_of(count: int | None) -> str:
 def deadline(row: Row, calendar: Calendar) -> dict[str, str] | None:
     """Return the alert over the letter: what she must do, by when, and how many days are left."""
     if row.handled:
-        said = gettext("This is done. You need not do anything more.")
-        return {"color": "success", "said": said, "left": ""}
+        said, left = gettext("This is done. You need not do anything more."), ""
+        if row.due_at:
+            is_over = calendar.days_until(row.due_at) < 0
+            left = (
+                gettext("The deadline was %(day)s.")
+                if is_over
+                else gettext("The deadline is %(day)s.")
+            )
+            left %= {"day": calendar.full_day(row.due_at)}
+        return {"color": "success", "said": said, "left": left}
     if row.due_at is None:
         if not row.needs_action:
             return None

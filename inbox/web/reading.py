@@ -15,6 +15,7 @@ from django.utils.translation import get_language, gettext, ngettext
 from connectors import clock
 from inbox.letters.models import Letter, Reply
 from inbox.letters.presentation import DeliveryLine, DocumentLine, EventLine, LetterPage
+from inbox.letters.receive import snippet
 from inbox.web import letter_words, replying
 from inbox.web.body import render_body
 from inbox.web.dates import Calendar
@@ -108,6 +109,7 @@ def content_context(
         "poll": _address("letter_content", row.id, {**query, "asked": polls + 1}),
         "polls_more": polls < POLLS_MAX,
         "content": row.content,
+        "intro": _intro(page),
         "body": render_body(page.body, page.body_media_type),
         "main": main,
         "kept_count": sum(document["kept"] for document in documents),
@@ -128,6 +130,8 @@ def about_context(
         "letter": page.row,
         "org_number": letter_words.group_digits(page.org_number),
         "case_reference": page.case_reference,
+        "kind": letter_words.kind_of(page.row),
+        "level": letter_words.level_of(page.security_level),
         "arrivals": [_arrival(line, page, labels, calendar) for line in page.deliveries],
         "may_split": len(page.deliveries) > 1,
         "apart": [
@@ -183,6 +187,12 @@ def _document(letter_id: UUID, line: DocumentLine) -> dict[str, Any]:
         "download": reverse("document_download", args=own),
         "text": reverse("document_text", args=own) if can_be_text(media_type) else "",
     }
+
+
+def _intro(page: LetterPage) -> str:
+    """Return the sender's summary, empty where title or body say the same."""
+    said = page.row.snippet
+    return "" if said in (page.row.title, snippet(page.body)) else said
 
 
 def plain_type(media_type: str) -> str:

@@ -44,7 +44,7 @@ def reply_context(
             for form in page.reply_forms
             if form["kind"] != "closed"
         ],
-        "closed": [form["reason"] for form in page.reply_forms if form["kind"] == "closed"],
+        "closed_reasons": [form["reason"] for form in page.reply_forms if form["kind"] == "closed"],
         "confirms": page.row.needs_action
         and any(delivery.needs_confirmation for delivery in page.deliveries),
         **thread_context(page, replies, source, calendar),

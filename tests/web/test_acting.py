@@ -324,3 +324,42 @@ def test_looking_at_others_mail_costs_two_queries_more(kari, ola, django_assert_
     client.get("/")
     with django_assert_max_num_queries(5):  # by what right; due and newest apart
         client.get("/")
+
+
+def test_what_is_printed_names_the_recipient_not_the_helper(kari, ola):
+    letter = make_letter(kari)
+    client = helping(kari, ola)
+    client.get(page_of(letter))
+    for who, page in (
+        ("helper", text(client, reverse("letter_print", args=[letter.id]))),
+        ("herself", text(opened(kari, letter), reverse("letter_print", args=[letter.id]))),
+    ):
+        assert "<dt>To</dt><dd><bdi>Kari Nordmann</bdi></dd>" in page, who
+        assert "Ola Hansen" not in page
+
+
+def opened(citizen: Citizen, letter: Letter) -> Client:
+    """Her own browser, in which she has opened the letter."""
+    client = screen(citizen)
+    client.get(page_of(letter))
+    return client
+
+
+@pytest.mark.parametrize("by", ["", "?by=sender"])
+def test_a_helper_finds_no_more_papers_than_she_was_given(kari, ola, by):
+    shown = make_letter(kari, title="Delt vitnemål", sender="NAV", documentary_value=True)
+    hidden = make_letter(
+        kari,
+        title="Hemmelig skjøte",
+        sender="Klinikken",
+        org_number="974761076",
+        documentary_value=True,
+    )
+    make_letter(ola, title="Olas vitnemål", documentary_value=True)
+    client = helping(kari, ola, **only(shown))
+    for address in (f"/papers/{by}", f"/papers/?by={by[4:]}&after={hidden.id}"):
+        said = text(client, address)
+        assert "Delt vitnemål" in said
+        assert "Hemmelig" not in said
+        assert "Klinikken" not in said
+        assert "Olas" not in said

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from connectors.contract import Action, Kind
+from connectors.contract import Action, Kind, ReplyForm, ReplyKind
 from connectors.world.model import STUDY_DATE
 from tests.make import make_letter
 from tests.web.letter.pages import page_of
@@ -36,6 +36,30 @@ def test_a_letter_that_is_handled_asks_for_nothing_more(screen, kari):
     page = page_of(screen, letter)
     assert '<div class="ds-alert" data-color="success">' in page
     assert "days left" not in page
+    assert "The deadline is 26 November 2026." in page
+
+
+def test_who_noted_it_as_done_before_it_came_stands_among_the_events(screen, kari):
+    done = STUDY_DATE - timedelta(days=3)
+    letter = make_letter(
+        kari,
+        sent_at=STUDY_DATE - timedelta(days=4),
+        due_at=STUDY_DATE - timedelta(days=1),
+        handled_at=done,
+        handled_by="deg, på nav.no",
+    )
+    page = page_of(screen, letter)
+    assert "Noted as done by altinn: deg, på nav.no" in page
+    assert "The deadline was 22 November 2026." in page
+
+
+def test_a_letter_that_can_no_longer_be_answered_is_shown_all_the_same(screen, kari):
+    closed = ReplyForm("lukket", ReplyKind.CLOSED, reason="Søknaden er behandlet.")
+    page = page_of(screen, make_letter(kari, reply_forms=[closed]))
+    assert "Søknaden er behandlet." in page
+    assert "Vi mangler lønnsslipp." in page
+    assert 'class="pbar"' in page
+    assert "Go to the letter" not in page
 
 
 def test_a_bill_says_by_when_to_pay(screen, kari):
