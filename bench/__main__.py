@@ -1,4 +1,5 @@
-"""`make bench`: pages, ingest and archive against their yardsticks, printed as ratios.
+"""`make bench`: pages, ingest and archive against their yardsticks, printed as ratios, and
+how well search finds.
 
 On SQLite by default; on PostgreSQL with BENCH_DATABASE_URL (databases bench_small and
 bench_large are made there). BENCH_LARGE sets the size of the large one (default 1,000,000).
@@ -23,6 +24,7 @@ def main() -> int:
     large = int(os.environ.get("BENCH_LARGE", "1000000"))
     pages.report(folder, small=10_000, large=large)
     pages.child(folder, "archive", [sys.executable, "-m", "bench.archive"])
+    pages.child(folder, "search", [sys.executable, "-m", "bench.search_quality"])
     pages.child(folder, "ingest", [sys.executable, "-m", "bench.ingest"])
     after = spin()
     print(f"machine: {after:.0f} M loop steps a second afterwards")

@@ -63,6 +63,15 @@ SAME = {
     "borna": "barn",
     "borneskule": "barneskole",
     "penga": "penger",
+    "veke": "uke",
+    "veker": "uke",
+    "vekene": "uke",
+    "veka": "uke",
+    "uker": "uke",
+    "ukene": "uke",
+    "lona": "lonn",
+    "kr": "krone",
+    "nok": "krone",
 }
 MORPHEMES = (
     # Nynorsk (and older forms) to Bokmål, inside words: folded; the longer ones first.
@@ -106,6 +115,35 @@ MORPHEMES = (
     ("teneste", "tjeneste"),
     ("tenester", "tjenester"),
     ("tryggleik", "sikkerhet"),
+    ("trygghet", "sikkerhet"),
+    ("tilskot", "tilskudd"),
+    ("forskot", "forskudd"),
+    ("tilbod", "tilbud"),
+    ("undersoking", "undersokelse"),
+    ("avgjersle", "avgjorelse"),
+    ("avgjerd", "avgjorelse"),
+    ("oppseiing", "oppsigelse"),
+    ("stadfest", "bekreft"),
+    ("rekning", "regning"),
+    ("arbeidsgjevar", "arbeidsgiver"),
+    ("innbyggjar", "innbygger"),
+    ("byggj", "bygg"),
+    ("leggj", "legg"),
+    ("brukar", "bruker"),
+    ("hoyrsle", "horsel"),
+    ("hoyrsel", "horsel"),
+    ("auge", "oye"),
+    ("skoyte", "skjote"),
+    ("kyrkje", "kirke"),
+    ("kjelde", "kilde"),
+    ("verje", "verge"),
+    ("fylgje", "folge"),
+    ("royst", "stemme"),
+    ("vegvesen", "veivesen"),
+    ("kjoken", "kjokken"),
+    ("merksemd", "oppmerksomhet"),
+    ("tilsett", "ansatt"),
+    ("straum", "strom"),
     ("einsleg", "enslig"),
     ("vaksne", "voksne"),
     ("vaksen", "voksen"),
@@ -134,36 +172,54 @@ MORPHEMES = (
 )
 PARTS = frozenset(
     """
-    aksje andel ansettelse arbeid arbeids arv arve attest avgift avgifts avslag avtale barn barne
-    barnehage barnetrygd befaring begravelse beregning beskjed betaling betalings bevilling bevis
-    bidrag bil billett bo bolig bostotte brann brev bruker budsjett bydel bygge byggesak dag
-    dagpenge dagpenger dato dekning del dod dods dokument dokumentasjon egenandel egenmelding
-    eiendom eiendoms eier elev endring enkeltvedtak erklaering erstatning etat fakta faktura
-    familie feie feier fengsel ferie firma fodsel fodsels folke foreldre foreldrepenge
-    foreldrepenger forening forer forerkor forerkort foretak forfall forsikring forskudd forsorger
-    forvaltning frikort frist fritak fullmakt fylkes gang garanti gave gebyr gjeld grunn grunnlag
-    gyldighet helse helsestasjon helsetjeneste hjelp hjelpemiddel hjem husholdning husleie
-    identitet idrett inkasso innkalling innkreving innsyn innsyns inntekt inntekts innvilgelse
-    jobb journal kart kasse kjop kjoretoy klage kommunal kommune kontant konto kontor kontrakt
-    kontroll konvolutt kort kostnad krav kultur kunde kvittering laerer lan lane lanekasse lege
-    legevakt leie leverandor lisens lonn lonns mangel medlem melding merke midler mottak mva
-    naerings navn nemnd nett nummer omrade omsorg oppfolging oppfolgings oppgave oppgjor opphold
-    oppholds opplaering opplysning oppsigelse ordning overskudd pakke papir pasient pass passord
-    penger pensjon pensjons periode person plan plass pleie pleiepenge pleiepenger post postkasse
-    praksis produksjon prosjekt prove purring rad rapport rate refusjon regel register
-    registrering regning regnskap rekneskap rente renter resept reservasjon rest rett rettighet
-    rute sak saks saksbehandling salg samtykke satser selskap selvangivelse semester senter
-    sikkerhet siktelse skade skatt skatte skattekort skatteoppgjor skjema skole skoleplass
-    slipp sok soknad soksmal stasjon stat statsborgerskap status stemme stiftelse stipend
-    stotte studie studielan studiestotte svar syk sykdom syke sykehus sykepenge sykepenger
-    sykmelding tannlege tid tilbakebetaling tilbud tilbyder tillatelse tillegg tilskudd tilsyn
-    tilsyns time tjeneste trafikk transport trekk trygd trygde tvist undersokelse ung ungdom
-    utbetaling utdanning utgift utleie utlysning utskrift vaksinasjon vaksine valg valgkort vann
-    varsel vedlegg vedtak veg vei velferd verdi verge virksomhet visum yrke ytelse
+    adopsjon adresse aksje alarm alder anbud andel anlegg ansettelse ansvar apotek arbeid
+    arbeids arkiv arv arve arving atferd attest avdeling avgift avgifts avlop avlosning avslag
+    avtale bank barn barne barnehage barnetrygd beboer befaring begravelse behandling
+    bekreftelse belop beregning beskjed besok betaling betalings bevilling bevis bibliotek
+    bidrag bil billett bo bolig borger bostotte brann branntilsyn brev bruk bruker budsjett
+    bydel bygge byggesak bygning byrett dag dagpenge dagpenger dagsats dato dekning del deltaker
+    departement diagnose direktorat dod dods dokument dokumentasjon domstol drosje egenandel
+    egenmelding eiendom eiendoms eier ektefelle ekteskap elev endring endringsmelding energi
+    enkeltvedtak erklaering erstatning etat etterbetaling fakta faktura familie feie feier
+    feiing fengsel ferie firma flytting fodsel fodsels folke foreldre foreldrepenge
+    foreldrepenger forening forer forerkor forerkort foretak foretaksregister forfall forhand
+    formue forsikring forskudd forsorgelse forsorger forvaltning fosterhjem fradrag frakt
+    frikort frist fritak fritid fullmakt funksjon fylke fylkes gang garanti garasje gave gebyr
+    gjeld gjenlevende grav gravferd gravid gravplass grense grunn grunnbok grunnlag grunnskole
+    gyldighet handel helg helse helsestasjon helsetjeneste hjelp hjelpe hjelpemiddel hjem hjerte
+    horing horsel hund husholdning husleie husstand hytte identitet idrett idrettslag import
+    informasjon inkasso innkalling innkreving innsyn innsyns inntekt inntekts inntektskrav
+    innvilgelse institusjon introduksjon jakt jobb jord journal kart kasse kjaeledyr kjop
+    kjoretoy kjoring klage klasse klima kommunal kommune kommunestyre kompetanse konkurs kontant
+    konto kontor kontrakt kontroll konvolutt kort kostnad krav kropp kultur kunde kurs
+    kvalifisering kvittering kvote laeremiddel laerer laering lan landbruk lane lanekasse leder
+    lege legeerklaering legevakt leie leilighet leverandor lisens lonn lonns luft lunge
+    manedskort mangel medisin medlem melding merke midler miljo mobil mote mottak mottaker
+    museum mva myndighet nabo naering naerings natur navn nemnd nett nettside nummer nyre
+    offentlig omrade omsorg operasjon oppfolging oppfolgings oppgave oppgjor opphold oppholds
+    opplaering opplysning oppsigelse ordning overforing overgang overskudd oye pakke papir
+    parkering partner pasient pass passord penger pensjon pensjons periode person plan plass
+    pleie pleiepenge pleiepenger pleier politi post postkasse praksis pris produksjon program
+    prosjekt prove purring rad rapport rate refusjon regel register registrering regning
+    regnskap reise rekneskap renovasjon rente renter reparasjon resept reservasjon ressurs rest
+    rett rettighet rontgen rute rygg sak saks saksbehandling salg samboer samfunn samling
+    samtale samtykke sats satser seksjon selskap selvangivelse semester senter sertifikat
+    signering sikkerhet siktelse skade skatt skatte skattekort skatteoppgjor skifte skilt skjema
+    skjonn skjote skole skoleplass skorstein skulder skyld slektning slipp smitte sok soknad
+    soksmal sone spesialist sport sprak start stasjon stat statsborgerskap status stemme
+    stiftelse stipend stotte strom student studie studielan studiestotte studium styre svar syk
+    sykdom syke sykehus sykepenge sykepenger sykepleier sykmelding tabell tak tannbehandling
+    tannlege telefon termin tid tilbakebetaling tilbud tilbyder tillatelse tillegg tilskudd
+    tilsyn tilsyns tiltak time tinglysing tjeneste tjenestepensjon tolk tomt trafikk transport
+    trekk trygd trygde turnus tvist uke ulykke undersokelse undervisning ung ungdom utbetaling
+    utdanning utgift utland utleie utlending utlysning utredning utsatt utsettelse utskrift
+    utstyr vaksinasjon vaksine vakt valg valgkort vann varsel vedlegg vedtak veg vei velferd
+    verdi verge verksted vern virksomhet visum vitne vogn voksen vurdering yrke ytelse
     """.split()
 )
 """Words that compounds in letters from public bodies are made of: folded, as Bokmål writes them."""
 PART_MIN = 3
+CUT_MIN = 2
 HEAD_MIN = 4
 """A part at a compound's end is searched for alone from this length: "bo" and "lån" say little."""
 
@@ -212,8 +268,36 @@ ENGLISH = {
     "inheritance": "arv",
     "card": "kort",
     "deduction": "trekk",
+    "grant": "stipend",
+    "fee": "avgift",
+    "refund": "tilbakebetaling",
+    "notice": "varsel",
+    "receipt": "kvittering",
+    "contract": "kontrakt",
+    "test": "prove",
+    "meeting": "mote",
+    "address": "adresse",
+    "income": "inntekt",
+    "salary": "lonn",
+    "employer": "arbeidsgiver",
+    "family": "familie",
+    "birth": "fodsel",
+    "death": "dodsfall",
+    "hospital": "sykehus",
+    "driving": "kjore",
+    "car": "bil",
+    "vehicle": "kjoretoy",
+    "citizenship": "statsborgerskap",
+    "debt": "gjeld",
+    "interest": "rente",
+    "payment": "betaling",
 }
-"""What somebody new in Norway may call it; a query's word is searched for as both."""
+"""What somebody new in Norway may call it; a query's word is searched for as both, either way:
+some of her letters are in English."""
+
+NOUN_ENDINGS = ("ning", "ing", "else", "els", "sjon", "er")
+"""What makes nouns of verbs, and one noun of another: "feiing" and "feieren" are of "fei"."""
+ROOT_MIN = 3
 
 VOWELS = set("aeiouy")
 STEP_1 = sorted(
@@ -355,6 +439,41 @@ def split(word: str) -> list[str]:
         if _is_first(first) and _is_part(rest):
             return [first, rest]
     return [word]
+
+
+def root(word: str) -> str:
+    """Return what a stem begins with when the ending that makes it a noun is taken off."""
+    for ending in NOUN_ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= ROOT_MIN:
+            return word[: -len(ending)]
+    return word
+
+
+def cuts(word: str) -> Iterator[tuple[str, str]]:
+    """Yield the ways in which a normal word could be two, as stems, with a joining s or without.
+
+    Which of them are words nobody here can tell: the letters can.
+    """
+    for cut in range(CUT_MIN, len(word) - PART_MIN + 1):
+        first, rest = word[:cut], stem(word[cut:])
+        yield stem(first), rest
+        if first[-1] == "s" and cut > PART_MIN:
+            yield stem(first[:-1]), rest
+
+
+def translations(stem_: str) -> tuple[str, ...]:
+    """Return the stems of the same in English, or of an English word in Norwegian."""
+    return _translated().get(stem_, ())
+
+
+@lru_cache(maxsize=1)
+def _translated() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for english, ours in ENGLISH.items():
+        pair = stem(fold(english)), stem(ours)
+        for one, other in (pair, pair[::-1]):
+            found[one] = (*found.get(one, ()), other)
+    return found
 
 
 @lru_cache(maxsize=1)

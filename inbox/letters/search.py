@@ -1,8 +1,9 @@
 """Searching a citizen's letters: the same words, hits and order on PostgreSQL and SQLite.
 
 Every word must be found; a word is found by its stem, as the beginning of a compound, or as its
-parts. When nothing is found, words that stand nowhere in her letters are taken for typing
-errors; when that does not help either, letters with some of the words are shown.
+parts. When nothing is found, a word that stands nowhere in her letters is taken for a compound
+of two that do, for another noun of the same verb, or for a typing error; when that does not
+help either, letters with some of the words, or of their parts, are shown.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import product
 from string import ascii_lowercase
 from typing import cast
 from uuid import UUID
@@ -125,8 +127,9 @@ def search(letters: LetterQuerySet, text: str, viewer: Viewer) -> Hits:
         hits = _ranked(letters, corrected, viewer)
         if hits.ids:
             return replace(hits, corrected=True)
-    if len(words) > 1:
-        hits = _ranked(letters, corrected, viewer, together=False)
+    parts = [part for word in corrected for part in _parts(word)]
+    if len(parts) > 1:
+        hits = _ranked(letters, parts, viewer, together=False)
         return replace(hits, partial=True, corrected=corrected != words)
     return NOTHING
 
@@ -137,8 +140,8 @@ def _alternatives(said: str, stems: tuple[str, ...]) -> tuple[Alternative, ...]:
     parts = norwegian.split(normal) if said.isalpha() else []
     if len(parts) > 1:
         found.append(tuple(norwegian.stem(part) for part in parts))
-    if normal in norwegian.ENGLISH:
-        found.append((norwegian.stem(norwegian.ENGLISH[normal]),))
+    for each in tuple(found):
+        found += product(*(norwegian.translations(part) for part in each))
     return tuple(dict.fromkeys(found))
 
 
@@ -229,11 +232,25 @@ def _corrected(letters: LetterQuerySet, word: Word, viewer: Viewer) -> Word:
     if _with(letters, [word], viewer).exists():
         return word
     normal = norwegian.normal(word.text)
+    pairs = [pair for pair in norwegian.cuts(normal) if min(map(len, pair)) >= norwegian.CUT_MIN]
     near = dict.fromkeys(norwegian.stem(each) for each in _one_off(normal))
     near.update(dict.fromkeys(_one_off(stem)))
-    found = _standing([each for each in near if len(each) >= PREFIX_MIN], prefixes)
-    meant = [each for each in near if each in found][:CORRECTIONS_MAX]
-    return replace(word, alternatives=tuple((each,) for each in meant)) if meant else word
+    asked = [each for each in near if len(each) >= PREFIX_MIN]
+    found = _standing([*asked, *(each for pair in pairs for each in pair)], prefixes)
+    meant: list[Alternative] = [(each,) for each in asked if each in found][:CORRECTIONS_MAX]
+    meant += [pair for pair in pairs if found.issuperset(pair)]
+    if not meant and norwegian.root(stem) != stem:
+        meant = [(norwegian.root(stem),)]
+    return replace(word, alternatives=tuple(meant)) if meant else word
+
+
+def _parts(word: Word) -> Iterator[Word]:
+    """Yield the known parts of a compound as words of their own; the word when it has none."""
+    parts = norwegian.split(norwegian.normal(word.text)) if word.text.isalpha() else []
+    if len(parts) < 2:
+        yield word
+    for part in parts if len(parts) > 1 else ():
+        yield Word(part, ((norwegian.stem(part),),))
 
 
 def _one_off(word: str) -> Iterator[str]:

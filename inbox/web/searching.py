@@ -168,7 +168,7 @@ def find(
     )
     by_id = {row.id: row for row in rows}
     quotable = presentation.passages(viewer, ids) if hits.words else {}
-    place = asked.place if asked.place in Letter.Place.values else ""
+    place = Letter.Place.INBOX if asked.place == "both" else asked.place
     calendar = Calendar(clock.now(), get_language())
     printer = Printer(calendar, labels, asked.address(), place, folders)
     shown = [

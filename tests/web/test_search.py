@@ -124,6 +124,17 @@ def test_the_archive_is_offered_and_the_bin_is_only_searched_when_asked(client, 
     assert titles(html(client, "?q=brev&place=bin")) == ["Kastet brev"]
 
 
+def test_where_a_hit_lies_is_told_only_when_it_is_not_the_inbox(client, kari):
+    write(kari, "Arkivert brev")
+    Letter.objects.update(place="filed")
+    write(kari, "Brev i innboksen")
+    page = html(client, "?q=brev&place=both")
+    assert len(titles(page)) == 2
+    hits = page.partition('id="results"')[2]
+    assert hits.count("I arkivet") == 1
+    assert "I innboksen" not in hits
+
+
 def test_htmx_gets_the_hits_alone_and_the_status_region_says_how_many(client, kari):
     write(kari, "Vedtak om bostøtte")
     response = client.get("/search/?q=vedtak", headers={"Accept-Language": "en", **HTMX})
