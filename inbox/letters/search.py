@@ -237,11 +237,13 @@ def _corrected(letters: LetterQuerySet, word: Word, viewer: Viewer) -> Word:
     near.update(dict.fromkeys(_one_off(stem)))
     asked = [each for each in near if len(each) >= PREFIX_MIN]
     found = _standing([*asked, *(each for pair in pairs for each in pair)], prefixes)
-    meant: list[Alternative] = [(each,) for each in asked if each in found][:CORRECTIONS_MAX]
+    slips = [each for each in asked if each in found][:CORRECTIONS_MAX]
+    meant: list[Alternative] = [*((each,) for each in slips)]
     meant += [pair for pair in pairs if found.issuperset(pair)]
     if not meant and norwegian.root(stem) != stem:
         meant = [(norwegian.root(stem),)]
-    return replace(word, alternatives=tuple(meant)) if meant else word
+    tried = replace(word, alternatives=tuple(meant))
+    return tried if meant and _with(letters, [tried], viewer).exists() else word
 
 
 def _parts(word: Word) -> Iterator[Word]:

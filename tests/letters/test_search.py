@@ -93,6 +93,17 @@ def test_a_slip_of_the_finger_is_seen_through_and_told(kari, typed):
     assert hits.corrected == (typed not in ("bostøtte", "bostøte"))
 
 
+def test_letters_that_are_not_searched_do_not_show_in_corrections(kari):
+    write(kari, "Vedtak om bostøtte")
+    write(kari, "Brev fra banken", sender="Banken", org_number="1")
+    viewer = Viewer(kari.id, SecurityLevel.HIGH)
+    seen = Letter.objects.visible_to(viewer).filter(sender_name="Banken")
+    for word in ("bostøtet", "vedtakbostøtte"):
+        hits = search.search(seen, f"banken {word}", viewer)
+        assert len(hits.ids) == 1
+        assert not hits.corrected
+
+
 def test_every_word_counts_unless_no_letter_has_all(kari):
     write(kari, "Vedtak om bostøtte")
     write(kari, "Vedtak om barnetrygd")
