@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -112,6 +113,9 @@ class InboxState(models.Model):
     senders = models.JSONField(default=dict)
     folders = models.JSONField(default=dict)
     """Her own folders: {id: [name, colour]}."""
+
+    touched_cases: set[UUID] | None = None
+    """No column: the cases whose letters change, while `letters/counters.py` holds the row."""
 
     def __str__(self) -> str:
         return f"inbox of {self.citizen_id}"

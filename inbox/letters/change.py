@@ -14,7 +14,7 @@ from datetime import datetime
 from connectors import clock
 from connectors.contract import IncomingLetter
 from inbox.archive.models import Blob, Package
-from inbox.letters import copies, counters, indexing, matching
+from inbox.letters import cases, copies, counters, indexing, matching
 from inbox.letters.filing import BIN_LASTS
 from inbox.letters.models import Delivery, DeliveryKey, Document, Event, Letter
 from inbox.letters.receive import (
@@ -75,6 +75,7 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
         letter.unread = True
         _mark_updated(letter)
         events.append(_event(letter, Event.Kind.REPLACED, at, arrival.source))
+    cases.assign([letter])
     letter.save()
     indexing.write([letter])
     delivery.fingerprint = fingerprint(incoming)
@@ -113,6 +114,7 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
         if incoming.sender.org_number and not letter.sender.org_number:
             said.sender = sender_of(incoming)
     delivery.needs_confirmation = delivery.needs_confirmation or incoming.needs_confirmation
+    cases.assign([letter])
     letter.save()
     letter.refresh_from_db(fields=["sender"])
     indexing.write([letter])

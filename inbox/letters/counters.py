@@ -1,5 +1,6 @@
 """Keeping `InboxState`: the counts and the version that pages read instead of counting.
 
+The cases of letters that are counted anew are brought up to date with them (`cases.py`).
 Every function here must run inside the transaction that changes the letters it counts.
 """
 
@@ -12,7 +13,8 @@ from uuid import UUID
 from django.db import transaction
 
 from inbox.citizens.models import InboxState
-from inbox.letters.models import Letter
+from inbox.letters import cases
+from inbox.letters.models import Case, Letter
 
 
 @contextmanager
@@ -22,7 +24,9 @@ def changing(citizen_id: UUID) -> Iterator[InboxState]:
     if state is None:
         InboxState.objects.get_or_create(citizen_id=citizen_id)
         state = InboxState.objects.select_for_update().get(citizen_id=citizen_id)
+    state.touched_cases = set()
     yield state
+    cases.refresh(citizen_id, state.touched_cases)
     state.version += 1
     state.save()
 
@@ -31,25 +35,38 @@ def add(state: InboxState, letters: Iterable[Letter]) -> None:
     """Count letters that have come."""
     for letter in letters:
         state.arrived += 1
+        _touch(state, letter)
         _count(state, letter, 1)
 
 
 def remove(state: InboxState, letter: Letter) -> None:
     """Leave out a letter that is deleted."""
+    _touch(state, letter)
     if letter.revealed:
         _count(state, letter, -1)
 
 
 def split_off(state: InboxState, letter: Letter) -> None:
     """Count a letter that was part of another until now: it is no news."""
+    _touch(state, letter)
     _count(state, letter, 1)
 
 
 def replace(state: InboxState, before: Letter, after: Letter) -> None:
     """Count a letter that has come already and has changed."""
+    if cases.shown_of(before) != cases.shown_of(after):
+        _touch(state, before, after)
     if after.revealed:
         _count(state, before, -1)
         _count(state, after, 1)
+
+
+def answered(citizen_id: UUID, letter_id: UUID) -> None:
+    """Bring the letter's case up to date with an answer of hers that has gone, or was refused."""
+    letter = Letter.objects.filter(citizen_id=citizen_id, id=letter_id).only("case_id").first()
+    if letter is not None and letter.case_id is not None:
+        with changing(citizen_id) as state:
+            _touch(state, letter)
 
 
 def recount(citizen_id: UUID) -> InboxState:
@@ -59,7 +76,16 @@ def recount(citizen_id: UUID) -> InboxState:
         state.senders = {}
         for letter in Letter.objects.filter(citizen_id=citizen_id, revealed=True).iterator():
             _count(state, letter, 1)
+        known = Case.objects.filter(citizen_id=citizen_id).values_list("id", flat=True)
+        named = Letter.objects.filter(citizen_id=citizen_id, case_id__isnull=False)
+        state.touched_cases = {*known, *named.order_by().values_list("case_id", flat=True)}
     return state
+
+
+def _touch(state: InboxState, *letters: Letter) -> None:
+    """Note whose cases change; a state that is not held (`scoped.py`) has none."""
+    if state.touched_cases is not None:
+        state.touched_cases.update(each.case_id for each in letters if each.case_id)
 
 
 def _count(state: InboxState, letter: Letter, by: int) -> None:

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from inbox.citizens.models import Citizen
 from inbox.citizens.owned import OwnedForeignKey, new_id
 from inbox.citizens.viewer import Viewer
-from inbox.letters import copies, counters, indexing, matching
+from inbox.letters import cases, copies, counters, indexing, matching
 from inbox.letters.models import Delivery, Event, FormerLetter, Letter
 from inbox.letters.open import get_letter
 
@@ -58,13 +58,13 @@ def join(keep: Letter, other: Letter, reason: str) -> None:
         keep.place, keep.delete_at = other.place, other.delete_at
     keep.opened_at = min(filter(None, (keep.opened_at, other.opened_at)), default=None)
     copies.unite(keep, [*staying, *joining], done_here)
+    cases.assign([keep])
     keep.save()
     FormerLetter.objects.create(citizen_id=keep.citizen_id, id=other.id, letter_id=keep.id)
     Letter.objects.filter(citizen_id=other.citizen_id, id=other.id).delete()
     indexing.write([keep])
     with counters.changing(keep.citizen_id) as state:
-        if other.revealed:
-            counters.remove(state, other)
+        counters.remove(state, other)
         if keep.revealed:
             counters.replace(state, before, keep)
 
@@ -113,6 +113,7 @@ def split(viewer: Viewer, letter_id: UUID, delivery_id: UUID, now: datetime) -> 
     alone.opened_at = letter.opened_at
     if alone.handled_at is None and done_here:
         alone.handled_at, alone.handled_by = done_here, letter.handled_by
+    cases.assign([alone])
     alone.save(force_insert=True)
     staying = [each for each in deliveries if each.id != delivery_id]
     if len(staying) == 1:
@@ -121,6 +122,7 @@ def split(viewer: Viewer, letter_id: UUID, delivery_id: UUID, now: datetime) -> 
     else:
         copies.unite(letter, staying, done_here)
     letter.attachments = copies.count_attachments(letter)
+    cases.assign([letter])
     letter.save()
     indexing.write([letter, alone])
     _note(letter, Event.Kind.SPLIT, viewer, now, chosen.source)

@@ -30,6 +30,63 @@ class Sender(models.Model):
         return self.name
 
 
+class Case(CitizenOwned):
+    """The letters of one case of a sender's as a thread: what the list of cases reads (`cases.py`).
+
+    Told twice: by all its letters, and in `open_…` by those that a session of level 3 may read. A
+    letter above the level of the session belongs to no case there, as its case is one of its
+    secrets. Letters in the bin count in neither.
+    """
+
+    class Status(models.TextChoices):
+        WAITING_FOR_HER = "waiting_for_her"
+        WAITING_FOR_SENDER = "waiting_for_sender"
+        """The last word is an answer of hers."""
+        DONE = "done"
+        """All that was asked is done."""
+        NOTHING_ASKED = "nothing_asked"
+
+    sender_key = models.CharField(max_length=255)
+    """The sender's organisation number, or its name where the source gave none."""
+    reference = models.CharField(max_length=255)
+    reference_level = models.PositiveSmallIntegerField(null=True, blank=True)
+    """The level from which the reference may be shown; None: at none (yet)."""
+    sender_name = models.CharField(max_length=255)
+    title = models.CharField(max_length=255, blank=True)
+    """That of its first letter."""
+    letters = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField(null=True, blank=True)
+    """When the sender or she wrote last; None as long as no letter can be seen."""
+    status = models.CharField(max_length=24, choices=Status, blank=True)
+    open_title = models.CharField(max_length=255, blank=True)
+    """Where `open_letters` is 0, the public title of its first letter."""
+    open_letters = models.PositiveIntegerField(default=0)
+    open_last_at = models.DateTimeField(null=True, blank=True)
+    open_status = models.CharField(max_length=24, choices=Status, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "sender_key", "reference"], name="case_unique"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["citizen", "-last_at", "-id"],
+                name="case_list",
+                condition=Q(last_at__isnull=False),
+            ),
+            models.Index(
+                fields=["citizen", "-open_last_at", "-id"],
+                name="case_list_open",
+                condition=Q(open_last_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class Letter(CitizenOwned):
     """One letter as the citizen sees it: the row that the list reads, with nothing to join.
 
@@ -101,6 +158,11 @@ class Letter(CitizenOwned):
     asks_receipt = models.BooleanField(default=False)
     """The sender asks to be told of the opening: she must agree before the letter opens."""
     case_reference = models.CharField(max_length=255, blank=True)
+    case_id = models.UUIDField(null=True, blank=True)
+    """Follows from sender and `case_reference` (`cases.py`)."""
+    case = OwnedForeignKey(
+        Case, "case_id", related_name="+", null=True, on_delete=models.DO_NOTHING
+    )
     documentary_value = models.BooleanField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     """When `source` stops showing it."""
@@ -168,6 +230,11 @@ class Letter(CitizenOwned):
                 fields=["citizen", "sender_name", "-received_at", "-id"],
                 name="letter_papers_by_sender",
                 condition=Q(documentary_value=True),
+            ),
+            models.Index(
+                fields=["citizen", "case_id", "received_at", "id"],
+                name="letter_by_case",
+                condition=Q(case_id__isnull=False),
             ),
             models.Index(
                 fields=["visible_from"], name="letter_to_reveal", condition=Q(revealed=False)

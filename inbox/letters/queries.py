@@ -140,6 +140,27 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         """All but those that `front.py` adds for being due."""
         return self.exclude(id__in=self.due_between(*due).values("id")[:DUE_SOON_MAX])
 
+    def in_case(self, case_id: UUID, viewer: Viewer) -> Self:
+        """Letters of one case; not those above the level of the session: that they belong to it
+        is as sensitive as what they say.
+        """
+        return self.filter(case_id=case_id, security_level__lte=viewer.level)
+
+    def of_cases(self, viewer: Viewer) -> Self:
+        """Letters that belong to some case, outside the bin and within the session's level."""
+        hers = self.outside_bin().filter(security_level__lte=viewer.level)
+        return hers.filter(case_id__isnull=False)
+
+    def oldest_first(self) -> Self:
+        """In the order of a thread."""
+        return self.order_by("received_at", "id")
+
+    def later_than(self, received_at: datetime, letter_id: UUID) -> Self:
+        """Those that stand below this position in a thread."""
+        return self.filter(received_at__gte=received_at).filter(
+            Q(received_at__gt=received_at) | Q(id__gt=letter_id)
+        )
+
     def worth_keeping(self, viewer: Viewer) -> Self:
         """Letters that the sender marked as having lasting value as documentation.
 

@@ -22,7 +22,7 @@ from connectors.contract import IncomingDocument, IncomingLetter
 from inbox.archive.models import Blob, Package
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.owned import new_id
-from inbox.letters import copies, counters, indexing, join, matching, texts
+from inbox.letters import cases, copies, counters, indexing, join, matching, texts
 from inbox.letters.models import (
     Delivery,
     DeliveryKey,
@@ -144,6 +144,7 @@ def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
     letters = [said[arrival.delivery_id] for arrival in arrivals if not arrival.same_as]
     Package.objects.bulk_create([a.package for a in arrivals if a.package])
     Blob.objects.bulk_create([blob for a in arrivals for blob in a.kept_blobs()])
+    cases.assign(letters)
     Letter.objects.bulk_create(letters)
     add_documents([row for a in arrivals for row in document_rows(a)])
     indexing.write(letters, new=True)
@@ -226,6 +227,7 @@ def _add_copy(arrival: Arrival, said: Letter) -> None:
     if said.opened_at:
         letter.unread = False
     copies.unite(letter, [*deliveries, delivery], done_here)
+    cases.assign([letter])
     letter.save()
     indexing.write([letter])
     if letter.revealed:

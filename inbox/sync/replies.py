@@ -21,6 +21,7 @@ from inbox.archive.deposit import package_rows
 from inbox.archive.models import Blob, Package
 from inbox.citizens.owned import new_id
 from inbox.citizens.viewer import Viewer
+from inbox.letters import counters
 from inbox.letters.handle import readable_letter
 from inbox.letters.models import Letter, Reply
 from inbox.letters.receive import clean
@@ -173,6 +174,7 @@ def choose(viewer: Viewer, letter_id: UUID, form: str, choice: str) -> Reply:
             },
         )
         if made:
+            counters.answered(reply.citizen_id, reply.letter_id)
             wake(tasks.send_reply, reply.citizen_id, reply.id)
         elif reply.state == Reply.State.FAILED:
             reply.choice, reply.choice_label = choice, label
@@ -290,6 +292,7 @@ def _send_away(reply: Reply, viewer: Viewer) -> None:
     reply.state, reply.attempts, reply.due_at = Reply.State.WAITING, 0, timezone.now()
     reply.refusal = reply.last_error = ""
     _touch(reply, viewer)
+    counters.answered(reply.citizen_id, reply.letter_id)
     wake(tasks.send_reply, reply.citizen_id, reply.id)
 
 

@@ -20,6 +20,7 @@ from connectors.contract import (
     ReplyRefused,
 )
 from inbox.archive import store
+from inbox.letters import counters
 from inbox.letters.handle import mark_handled
 from inbox.letters.models import Delivery, Event, Letter, Reply
 from inbox.letters.receive import clean
@@ -92,6 +93,7 @@ def _carry_out(row: QuerySet[Reply]) -> bool:
         )
         if reply.settles and mark_handled(letter, Letter.HandledBy.REPLY, now, reply.writer_id):
             stop(letter)
+        counters.answered(reply.citizen_id, reply.letter_id)
     return True
 
 
@@ -127,20 +129,26 @@ def _outgoing(reply: Reply, external_id: str) -> OutgoingReply:
 def _refused(row: QuerySet[Reply], reply: Reply, error: ConnectorError) -> None:
     log.warning("reply %s refused: %s", reply.id, type(error).__name__)
     words = str(error) if isinstance(error, ReplyRefused) else ""
-    row.update(
-        state="failed",
-        lease_until=None,
-        refusal=clean(words, 255),
-        last_error=type(error).__name__,
-    )
+    with transaction.atomic():
+        row.update(
+            state="failed",
+            lease_until=None,
+            refusal=clean(words, 255),
+            last_error=type(error).__name__,
+        )
+        counters.answered(reply.citizen_id, reply.letter_id)
 
 
 def _later(row: QuerySet[Reply], reply: Reply, error: ConnectorError) -> None:
     log.warning("reply %s: %s: %s", reply.id, type(error).__name__, error)
     at_least = error.retry_after if isinstance(error, RateLimited) else 0
-    row.update(
-        state="failed" if reply.attempts >= ATTEMPTS_MAX else "waiting",
-        due_at=lease.back_off(reply.attempts, at_least),
-        lease_until=None,
-        last_error=clean(str(error), 255),
-    )
+    state = "failed" if reply.attempts >= ATTEMPTS_MAX else "waiting"
+    with transaction.atomic():
+        row.update(
+            state=state,
+            due_at=lease.back_off(reply.attempts, at_least),
+            lease_until=None,
+            last_error=clean(str(error), 255),
+        )
+        if state == "failed":
+            counters.answered(reply.citizen_id, reply.letter_id)

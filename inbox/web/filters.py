@@ -61,6 +61,8 @@ class Filter:
     proof: str = ""
     """ "1": only what the sender marked as having lasting value as documentation."""
     folder: str = ""
+    case: str = ""
+    """The id of a case: its letters alone."""
     place: str = ""
     """Which of PLACES: part of the path, not of the query."""
 
@@ -83,13 +85,14 @@ class Filter:
             or self.q
             or self.proof
             or self.folder
+            or self.case
             or (self.source and not self.is_separate)
         )
 
     @property
     def is_counted(self) -> bool:
         """It is a view of the inbox that `InboxState` counts."""
-        return not (self.is_separate or self.place or self.folder)
+        return not (self.is_separate or self.place or self.folder or self.case)
 
     def everything(self) -> Filter:
         """Return the filter that shows all that lies in this place."""
@@ -120,9 +123,9 @@ class Filter:
         """Narrow `letters` to what is asked for.
 
         What needs action is shown beside the inbox from the archive too: putting a letter away
-        does not do what it asks. So is what is in one of her folders.
+        does not do what it asks. So is what is in one of her folders, or belongs to one case.
         """
-        if (self.show == "action" or self.folder) and not self.place:
+        if (self.show == "action" or self.folder or self.case) and not self.place:
             letters = letters.outside_bin()
         else:
             letters = letters.in_place(self.place or Letter.Place.INBOX)
@@ -134,6 +137,8 @@ class Filter:
             letters = letters.with_deadline()
         if self.folder:
             letters = letters.in_folder(UUID(self.folder))
+        if self.case:
+            letters = letters.in_case(UUID(self.case), viewer)
         if self.sender:
             letters = letters.from_sender(UUID(self.sender))
         if self.source:
@@ -155,6 +160,7 @@ def read_filter(query: QueryDict, place: str = "") -> Filter:
     return Filter(
         show=show if show in SHOW else "",
         folder=_uuid(query.get("folder", "")),
+        case=_uuid(query.get("case", "")),
         sender=_uuid(query.get("sender", "")),
         source=query.get("source", "")[:SLUG_LENGTH_MAX].replace("\x00", ""),
         q=" ".join(query.get("q", "").replace("\x00", " ")[:SEARCH_LENGTH_MAX].split()),

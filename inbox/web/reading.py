@@ -132,6 +132,7 @@ def about_context(
         "case_reference": page.case_reference,
         "kind": letter_words.kind_of(page.row),
         "level": letter_words.level_of(page.security_level),
+        "case_address": reverse("case", args=[page.case_id]) if page.case_id else "",
         "arrivals": [_arrival(line, page, labels, calendar) for line in page.deliveries],
         "may_split": len(page.deliveries) > 1,
         "apart": [

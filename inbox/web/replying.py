@@ -55,8 +55,10 @@ def thread_context(
     page: LetterPage, replies: Sequence[Reply], source: str, calendar: Calendar, polls: int = 0
 ) -> dict[str, Any]:
     """Return her answers and the sender's, oldest first; `polls`: how often it was asked for."""
-    entries = [_answer(page, reply, calendar) for reply in replies if reply.state != "draft"]
-    entries += [_message(page, message, calendar) for message in page.messages]
+    entries = [
+        answer_entry(page.row, reply, calendar) for reply in replies if reply.state != "draft"
+    ]
+    entries += [message_entry(page.row, message, calendar) for message in page.messages]
     entries.sort(key=lambda entry: entry["at"])
     waits = any(reply.state == "waiting" for reply in replies)
     expects = bool(entries) and entries[-1]["hers"] and entries[-1]["state"] == "done"
@@ -129,9 +131,10 @@ def _file(letter_id: UUID, said: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _answer(page: LetterPage, reply: Reply, calendar: Calendar) -> dict[str, Any]:
+def answer_entry(row: Row, reply: Reply, calendar: Calendar) -> dict[str, Any]:
+    """Return what a thread shows of an answer of hers that is no draft."""
     at = reply.sent_at or reply.updated_at
-    sender = {"sender": page.row.sender_name}
+    sender = {"sender": row.sender_name}
     words = {
         "waiting": gettext("Waiting to be sent to %(sender)s") % sender,
         "done": gettext("Sent to %(sender)s") % sender,
@@ -148,21 +151,22 @@ def _answer(page: LetterPage, reply: Reply, calendar: Calendar) -> dict[str, Any
         "color": colors[reply.state],
         "tried": reply.attempts > 0 and reply.state == "waiting" and bool(reply.last_error),
         "text": reply.choice_label or reply.text,
-        "files": [_file(page.row.id, each) for each in reply.attachments],
+        "files": [_file(row.id, each) for each in reply.attachments],
         "reference": reply.reference,
         "refusal": reply.refusal,
         "can_edit": reply.state == "failed" and not reply.choice,
     }
 
 
-def _message(page: LetterPage, message: Mapping[str, str], calendar: Calendar) -> dict[str, Any]:
+def message_entry(row: Row, message: Mapping[str, str], calendar: Calendar) -> dict[str, Any]:
+    """Return what a thread shows of a message of the sender's."""
     at = datetime.fromisoformat(message["at"])
     return {
         "hers": False,
         "at": at,
         "moment": calendar.moment(at),
         "state": "",
-        "author": message["author"] or page.row.sender_name,
+        "author": message["author"] or row.sender_name,
         "text": message["text"],
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -35,6 +34,8 @@ class Choices:
     """(id, name), by name."""
     cases: list[tuple[str, str]]
     """(sender id and reference, words), newest first."""
+    case: str
+    """That of `cases` that she comes from, empty for none."""
     letter: tuple[str, str] | None
     """(id, title) of the letter that she comes from."""
 
@@ -56,16 +57,20 @@ class Filled:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def choices_of(viewer: Viewer, state: InboxState, letter_id: str) -> Choices:
-    """Return what the viewer can share; two queries, bounded however many letters she has."""
+def choices_of(viewer: Viewer, state: InboxState, letter_id: str, case_id: str) -> Choices:
+    """Return what the viewer can share; at most three queries, however many letters she has."""
     senders = [(key, name) for key, (name, *_) in state.senders.items()]
     senders.sort(key=lambda sender: sender[1].casefold())
-    return Choices(senders, _cases(viewer), _letter(viewer, letter_id))
+    own = _cases(viewer, case_id) if case_id else {}
+    cases = own | _cases(viewer)
+    return Choices(senders, list(cases.items()), next(iter(own), ""), _letter(viewer, letter_id))
 
 
 def empty(choices: Choices, query: QueryDict) -> Filled:
     """Return the form as it is first shown: with the narrowest of what she comes from chosen."""
-    filled = Filled(name="", case=query.get("case", ""), letter=query.get("letter", ""))
+    filled = Filled(
+        name="", case=choices.case or query.get("case", ""), letter=query.get("letter", "")
+    )
     if choices.letter:
         filled.reach = Reach.LETTER
     if filled.case in dict(choices.cases):
@@ -175,19 +180,22 @@ def _midnight(day: date | None) -> datetime | None:
     return datetime(day.year, day.month, day.day, tzinfo=OSLO) if day else None
 
 
-def _cases(viewer: Viewer) -> list[tuple[str, str]]:
-    """Return her latest cases; of a letter above the level of her session nothing is read."""
+def _cases(viewer: Viewer, case_id: str = "") -> dict[str, str]:
+    """Return her latest cases, or the one of that id; nothing above the level of her session."""
+    letters = Letter.objects.visible_to(viewer).filter(security_level__lte=viewer.level)
+    if case_id:
+        try:
+            letters = letters.in_case(UUID(case_id), viewer)
+        except ValueError:
+            return {}
     found = (
-        Letter.objects.visible_to(viewer)
-        .filter(security_level__lte=viewer.level)
-        .exclude(case_reference="")
+        letters.exclude(case_reference="")
         .newest_first()
-        .values_list("sender_id", "sender_name", "case_reference")[:CASES_SHOWN_MAX]
-    )
-    cases: Mapping[str, str] = {
+        .values_list("sender_id", "sender_name", "case_reference")
+    )[: 1 if case_id else CASES_SHOWN_MAX]
+    return {
         f"{sender_id}:{reference}": f"{name} – {reference}" for sender_id, name, reference in found
     }
-    return list(cases.items())
 
 
 def _letter(viewer: Viewer, letter_id: str) -> tuple[str, str] | None:

@@ -267,6 +267,8 @@ def _found(
     if asked.folder:
         name = folders.get(asked.folder, (gettext("another folder"),))[0]
         said.append(gettext("in the folder {folder}").format(folder=name))
+    if asked.case:
+        said.append(gettext("in one case"))
     if asked.sender:
         name = state.senders.get(asked.sender, [gettext("another sender")])[0]
         said.append(gettext("from {sender}").format(sender=name))

@@ -173,9 +173,17 @@ def back_address(said: QueryDict | dict[str, str]) -> str:
     """Return the address of the list that `back` names; whatever else it holds is left out."""
     wanted = said.get("back", "")[:BACK_LENGTH_MAX]
     papers = address_of("papers")
-    if wanted in (address_of("deadlines"), papers, f"{papers}?by=sender"):
+    if wanted in (address_of("deadlines"), papers, f"{papers}?by=sender") or _is_case(wanted):
         return wanted
     return read_address(wanted).address()
+
+
+def _is_case(wanted: str) -> bool:
+    """Say whether this is the address of a case's page."""
+    try:
+        return wanted == reverse("case", args=[UUID(wanted.removeprefix(reverse("cases"))[:-1])])
+    except ValueError:
+        return False
 
 
 def has_opened(letter: LetterPage) -> bool:

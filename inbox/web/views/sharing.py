@@ -45,7 +45,10 @@ def give(request: HttpRequest) -> HttpResponseBase:
     viewer = viewer_of(request)
     said = request.POST if request.method == "POST" else request.GET
     choices = sharing_form.choices_of(
-        viewer, part_of(request, viewer).state, said.get("letter", "")
+        viewer,
+        part_of(request, viewer).state,
+        said.get("letter", ""),
+        request.GET.get("case", ""),
     )
     if request.method != "POST":
         filled = sharing_form.empty(choices, request.GET)
