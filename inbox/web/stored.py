@@ -61,6 +61,7 @@ def stored() -> list[Stored]:
             you,
             (
                 "letters.Letter",
+                "letters.Case",
                 "letters.Delivery",
                 "letters.DeliveryKey",
                 "letters.FormerLetter",

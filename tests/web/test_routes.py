@@ -48,6 +48,7 @@ PUBLIC = {
 STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
 """They do not exist for anybody but those who run Samlepost."""
 OWNED = {
+    "case_id",
     "attachment_id",
     "letter_id",
     "document_id",
@@ -73,7 +74,9 @@ def kari() -> Citizen:
 @pytest.fixture
 def real(kari) -> dict[str, Any]:
     """The ids of a letter of Kari's, its document, one in quarantine, and of what she filed."""
-    letter = make_letter(kari, title="Kun for Kari", reply_forms=[WRITE])
+    letter = make_letter(
+        kari, title="Kun for Kari", case_reference="Kun 2026/7", reply_forms=[WRITE]
+    )
     viewer = Viewer(kari.id)
     draft = replies.attach(viewer, letter.id, WRITE.code, "a.pdf", [b"%PDF-1.7 mine"])
     document = Document.objects.get(citizen=kari, letter_id=letter.id, is_main=True)
@@ -84,6 +87,7 @@ def real(kari) -> dict[str, Any]:
     moved = filing.move(Viewer(kari.id), [make_letter(kari).id], Letter.Place.FILED)
     assert moved is not None
     return {
+        "case_id": letter.case_id,
         "letter_id": letter.id,
         "document_id": document.id,
         "item_id": item.id,
@@ -194,6 +198,7 @@ def test_a_public_address_never_fails(name, method):
 
 
 PROTECTED = {
+    "Case",
     "Letter",
     "LetterSearch",
     "Document",
