@@ -78,7 +78,7 @@ def recount(citizen_id: UUID) -> InboxState:
             _count(state, letter, 1)
         known = Case.objects.filter(citizen_id=citizen_id).values_list("id", flat=True)
         named = Letter.objects.filter(citizen_id=citizen_id, case_id__isnull=False)
-        state.touched_cases = {*known, *named.order_by().values_list("case_id", flat=True)}
+        state.touched_cases = {*known, *filter(None, named.values_list("case_id", flat=True))}
     return state
 
 
