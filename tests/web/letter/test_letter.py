@@ -211,7 +211,7 @@ def test_the_cost_of_opening_does_not_grow_with_the_inbox(screen, kari, others):
 
 
 def _copy(letter: Letter, received_at) -> Letter:
-    names = [field.attname for field in letter._meta.fields if field.attname != "pk"]
+    names = [field.attname for field in letter._meta.concrete_fields if field.attname != "pk"]
     fields = {name: getattr(letter, name) for name in names}
     return Letter(**{**fields, "id": uuid4(), "received_at": received_at})
 
