@@ -40,18 +40,15 @@ def case_head(row: CaseRow) -> dict[str, Any]:
         "sender": row.sender_name,
         "reference": row.reference,
         "count": "" if row.locked else count,
-        **status_words(row.status, row.sender_name),
+        **status_words(row.status),
     }
 
 
-def status_words(status: str, sender: str) -> dict[str, str]:
+def status_words(status: str) -> dict[str, str]:
     """Return how a case stands in words, and the colour that goes with them."""
     words = {
         Case.Status.WAITING_FOR_HER.value: (gettext("Waiting for you"), "warning"),
-        Case.Status.WAITING_FOR_SENDER.value: (
-            gettext("Waiting for %(sender)s") % {"sender": sender},
-            "info",
-        ),
+        Case.Status.WAITING_FOR_SENDER.value: (gettext("Waiting for the sender"), "info"),
         Case.Status.DONE.value: (gettext("Done"), "success"),
         Case.Status.NOTHING_ASKED.value: (gettext("Nothing for you to do"), "neutral"),
     }
