@@ -180,7 +180,7 @@ def test_the_migration_makes_of_old_letters_what_new_ones_get(kari):
     made = list(Case.objects.order_by("reference").values_list(*names))
     Case.objects.all().delete()
     Letter.objects.filter(citizen=kari).update(case_id=None)
-    migration = importlib.import_module("inbox.letters.migrations.0011_cases")
+    migration = importlib.import_module("inbox.letters.migrations.0012_cases")
     migration.gather_cases(apps, None)
     assert list(Case.objects.order_by("reference").values_list(*names)) == made
     assert set(Case.objects.values_list("id")) == set(

@@ -78,7 +78,7 @@ def _standing(letters, replies):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('letters', '0010_acting'),
+        ('letters', '0011_search_words'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
