@@ -223,7 +223,8 @@ def _copy(page: LetterPage, end: datetime | None, calendar: Calendar) -> list[st
         lacking = gettext("We have not kept a copy of every document yet.")
     else:
         kept = gettext("Your copy is kept here.")
-        return [f"{kept} {gettext('You have it until you delete it yourself.')}"]
+        until = gettext("You have it until you delete it yourself.")
+        return [f"{kept} {until}"]
     if end and calendar.days_until(end) >= 0:
         by = gettext("Fetch it before %(day)s.") % {"day": calendar.full_day(end)}
         return [f"{lacking} {by}"]
