@@ -31,6 +31,7 @@ BEAT = {
     "notifications due": ("inbox.notifications.tasks.send_due", 3),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
     "documents to be read": ("inbox.letters.tasks.read_documents", 2),
+    "letters of life events": ("inbox.letters.tasks.propose_for_life_events", 60),
     "letters to delete for good": ("inbox.sync.tasks.empty_bins", 60),
     "access to be erased": ("inbox.citizens.tasks.erase_representations", 300),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),

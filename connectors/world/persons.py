@@ -139,7 +139,7 @@ PERSONS: tuple[Person, ...] = (
         "eirik.aasen#6V2L",
         Channel.DIGIPOST,
         "nn",
-        "Eirik (31) er ung far i Bergen og skriv nynorsk; foreldrepengar, barnehage og hus.",
+        "Eirik (31) er far i Bergen og skriv nynorsk; foreldrepengar, barnehage og eit sjukt barn.",
         address=("Nygårdsgaten 999", "5008 Bergen"),
     ),
     Person(
@@ -172,7 +172,7 @@ PERSONS: tuple[Person, ...] = (
         "henrik.dahl#7Y3E",
         Channel.DIGIPOST,
         "nb",
-        "Henrik (57) har kjøpt hytte og ny bil; tinglysing, årsavgifter, EU-kontroll og skatt.",
+        "Henrik (57) har hytte og bil og leder en ny forening; tinglysing, avgifter og skatt.",
         address=("Madlaveien 999", "4009 Stavanger"),
     ),
     Person(

@@ -113,6 +113,10 @@ class InboxState(models.Model):
     senders = models.JSONField(default=dict)
     folders = models.JSONField(default=dict)
     """Her own folders: {id: [name, colour]}."""
+    life_events = models.JSONField(default=dict)
+    """{life event: the lowest level of session at which it stands in the navigation}."""
+    proposed_by = models.PositiveSmallIntegerField(default=0, db_index=True)
+    """The `RULES_VERSION` (`letters/life_events.py`) that all her letters were held against."""
 
     touched_cases: set[UUID] | None = None
     """No column: the cases whose letters change, while `letters/counters.py` holds the row."""

@@ -14,7 +14,7 @@ from datetime import datetime
 from connectors import clock
 from connectors.contract import IncomingLetter
 from inbox.archive.models import Blob, Package
-from inbox.letters import cases, copies, counters, indexing, matching
+from inbox.letters import cases, copies, counters, indexing, matching, proposals
 from inbox.letters.filing import BIN_LASTS
 from inbox.letters.models import Delivery, DeliveryKey, Document, Event, Letter
 from inbox.letters.receive import (
@@ -78,6 +78,7 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
     cases.assign([letter])
     letter.save()
     indexing.write([letter])
+    proposals.renew(letter)
     delivery.fingerprint = fingerprint(incoming)
     delivery.content_fingerprint = content_fingerprint(incoming)
     delivery.expires_at = incoming.expires_at
@@ -118,6 +119,7 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
     letter.save()
     letter.refresh_from_db(fields=["sender"])
     indexing.write([letter])
+    proposals.renew(letter)
     delivery.main_digest = _digest_of_main(delivery) or delivery.main_digest
     delivery.same_as = sorted({*delivery.same_as, *incoming.same_as})
     delivery.save()

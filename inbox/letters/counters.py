@@ -13,7 +13,8 @@ from uuid import UUID
 from django.db import transaction
 
 from inbox.citizens.models import InboxState
-from inbox.letters import cases
+from inbox.letters import cases, event_shelf
+from inbox.letters.life_events import EVENTS
 from inbox.letters.models import Case, Letter
 
 
@@ -79,6 +80,7 @@ def recount(citizen_id: UUID) -> InboxState:
         known = Case.objects.filter(citizen_id=citizen_id).values_list("id", flat=True)
         named = Letter.objects.filter(citizen_id=citizen_id, case_id__isnull=False)
         state.touched_cases = {*known, *filter(None, named.values_list("case_id", flat=True))}
+        event_shelf.note(state, EVENTS)
     return state
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from connectors import clock
 from inbox.archive import store
 from inbox.archive.models import Package
-from inbox.letters import counters
+from inbox.letters import counters, event_shelf
 from inbox.letters.models import Delivery, Letter, Reply, Tombstone
 
 BATCH = 500
@@ -52,11 +52,13 @@ def erase(letter: Letter) -> None:
         ],
         ignore_conflicts=True,
     )
+    events = event_shelf.events_of(letter.citizen_id, [letter.id])
     Letter.objects.filter(**own, id=letter.id).delete()
     objects = [*(delivery.id for delivery in deliveries), *files]
     Package.objects.filter(**own, id__in=objects).delete()
     with counters.changing(letter.citizen_id) as state:
         counters.remove(state, letter)
+        event_shelf.note(state, events)
 
 
 def _reply_files(letter: Letter) -> list[UUID]:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from connectors import clock
 from inbox.citizens.viewer import Viewer
-from inbox.letters import counters
+from inbox.letters import counters, event_shelf
 from inbox.letters.models import Filing, Folder, Letter, Placement
 
 BIN_LASTS = timedelta(days=30)
@@ -205,6 +205,7 @@ def _write(citizen_id: UUID, letters: Iterable[Letter], new: Mapping[UUID, Field
                     for name, value in _loaded(new[letter.id]).items():
                         setattr(letter, name, value)
                     counters.replace(state, before, letter)
+            event_shelf.note(state, event_shelf.events_of(citizen_id, new))
 
 
 def _place(citizen_id: UUID, letter_ids: list[UUID], folders: Iterable[str]) -> None:

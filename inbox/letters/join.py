@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from inbox.citizens.models import Citizen
 from inbox.citizens.owned import OwnedForeignKey, new_id
 from inbox.citizens.viewer import Viewer
-from inbox.letters import cases, copies, counters, indexing, matching
+from inbox.letters import cases, copies, counters, indexing, matching, proposals
 from inbox.letters.models import Delivery, Event, FormerLetter, Letter
 from inbox.letters.open import get_letter
 
@@ -48,6 +48,7 @@ def join(keep: Letter, other: Letter, reason: str) -> None:
     if done_here and not done_there:
         keep.handled_by = other.handled_by
     done_here = done_there or done_here
+    proposals.merge(other, keep)
     _move_all(other, keep)
     for delivery in joining:
         delivery.letter_id = keep.id
@@ -63,6 +64,7 @@ def join(keep: Letter, other: Letter, reason: str) -> None:
     FormerLetter.objects.create(citizen_id=keep.citizen_id, id=other.id, letter_id=keep.id)
     Letter.objects.filter(citizen_id=other.citizen_id, id=other.id).delete()
     indexing.write([keep])
+    proposals.renew(keep)
     with counters.changing(keep.citizen_id) as state:
         counters.remove(state, other)
         if keep.revealed:
@@ -125,6 +127,7 @@ def split(viewer: Viewer, letter_id: UUID, delivery_id: UUID, now: datetime) -> 
     cases.assign([letter])
     letter.save()
     indexing.write([letter, alone])
+    proposals.split(letter, alone)
     _note(letter, Event.Kind.SPLIT, viewer, now, chosen.source)
     with counters.changing(letter.citizen_id) as state:
         counters.replace(state, before, letter)

@@ -558,6 +558,38 @@ class Filing(CitizenOwned):
         return f"{self.kind} {self.id}"
 
 
+class LifeEventLetter(CitizenOwned):
+    """A letter that is proposed for a life event (`life_events.py`), and what she said to that."""
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed"
+        ACCEPTED = "accepted"
+        REJECTED = "rejected"
+        """By her: never proposed again for this event."""
+
+    event = models.CharField(max_length=32)
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="life_events")
+    state = models.CharField(max_length=16, choices=State, default=State.PROPOSED)
+    reason = models.CharField(max_length=32, blank=True)
+    """The `code` of the rule that proposed it; empty: she put it there herself."""
+    safe = models.BooleanField(default=False)
+    """Sender and public title alone say that it belongs here: shown below the letter's level."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "letter_id", "event"], name="life_event_letter_unique"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "event", "state"], name="life_event_letter_list"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.id}"
+
+
 class Tombstone(CitizenOwned):
     """A delivery that she has deleted for good: that it was, and nothing of what it said.
 

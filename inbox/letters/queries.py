@@ -168,6 +168,14 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         """
         return self.filter(documentary_value=True, security_level__lte=viewer.level)
 
+    def in_life_event(self, viewer: Viewer, event: str, state: str) -> Self:
+        """Letters in this state (`LifeEventLetter.State`) for this life event.
+
+        Above the level of the session only those of which sender and public title say as much.
+        """
+        known = Q(life_events__safe=True) | Q(security_level__lte=viewer.level)
+        return self.filter(known, life_events__event=event, life_events__state=state)
+
     def by_sender_name(self) -> Self:
         """Each sender's letters together, newest first."""
         return self.order_by("sender_name", "-received_at", "-id")

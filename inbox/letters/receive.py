@@ -22,7 +22,7 @@ from connectors.contract import IncomingDocument, IncomingLetter
 from inbox.archive.models import Blob, Package
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.owned import new_id
-from inbox.letters import cases, copies, counters, indexing, join, matching, texts
+from inbox.letters import cases, copies, counters, indexing, join, matching, proposals, texts
 from inbox.letters.models import (
     Delivery,
     DeliveryKey,
@@ -148,6 +148,7 @@ def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
     Letter.objects.bulk_create(letters)
     add_documents([row for a in arrivals for row in document_rows(a)])
     indexing.write(letters, new=True)
+    proposals.propose(letters)
     Event.objects.bulk_create([event for a in arrivals for event in _events(a)])
     DeliveryKey.objects.bulk_create(keys)
     _count(letters)
@@ -230,6 +231,7 @@ def _add_copy(arrival: Arrival, said: Letter) -> None:
     cases.assign([letter])
     letter.save()
     indexing.write([letter])
+    proposals.renew(letter)
     if letter.revealed:
         with counters.changing(letter.citizen_id) as state:
             counters.replace(state, before, letter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.letters import indexing, reveal, texts
+from inbox.letters import indexing, proposals, reveal, texts
 
 
 @shared_task
@@ -18,3 +18,9 @@ def read_documents() -> None:
     """Make the texts of documents that wait for it, and index what waits for that."""
     texts.read_due()
     indexing.write_stale()
+
+
+@shared_task
+def propose_for_life_events() -> None:
+    """Hold letters that came before the present rules against them."""
+    proposals.catch_up()

@@ -15,7 +15,7 @@ from django.utils.translation import get_language, get_language_info, gettext, o
 from markupsafe import Markup
 
 from connectors import clock
-from inbox.web import acting
+from inbox.web import acting, event_words
 from inbox.web.dates import Calendar
 from inbox.web.lasting import lasting
 from inbox.web.sessions import find_viewer
@@ -52,6 +52,9 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "inbox_state": SimpleLazyObject(lambda: acting.part_of(request, viewer).state)
         if whose
         else getattr(citizen, "inbox_state", None),
+        "life_events": SimpleLazyObject(
+            lambda: event_words.shelves(viewer, getattr(citizen, "inbox_state", None))
+        ),
         "_": _texts(language).__getitem__,
         "demo": settings.DEMO,
         "demo_clock": _moved_clock() if settings.DEMO else "",

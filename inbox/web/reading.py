@@ -16,7 +16,7 @@ from connectors import clock
 from inbox.letters.models import Letter, Reply
 from inbox.letters.presentation import DeliveryLine, DocumentLine, EventLine, LetterPage
 from inbox.letters.receive import snippet
-from inbox.web import letter_words, replying
+from inbox.web import event_words, letter_words, replying
 from inbox.web.body import render_body
 from inbox.web.dates import Calendar
 from inbox.web.rows import avatar_color, initials
@@ -69,6 +69,7 @@ def letter_context(
         "deleted_on": calendar.full_day(row.delete_at) if row.delete_at else "",
         "delete_address": _address("letter_delete", row.id, _kept(back)),
         "deadline": letter_words.deadline(row, calendar),
+        "event_choices": event_words.choices(),
         **replying.reply_context(page, replies, labels.get(row.source, row.source), calendar, kept),
         **replying.done_context(page),
         "tab": secrets.token_urlsafe(12),

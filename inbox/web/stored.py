@@ -105,6 +105,16 @@ def stored() -> list[Stored]:
             ("letters.Reply",),
         ),
         Stored(
+            _("Life events"),
+            _(
+                "Which letters we suggest for a life event and by which rule, and which of them"
+                " you have accepted or rejected."
+            ),
+            with_letter,
+            you,
+            ("letters.LifeEventLetter",),
+        ),
+        Stored(
             _("What has happened"),
             _("When a letter came, who opened it and when, and what the sender was told."),
             with_letter,

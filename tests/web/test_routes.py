@@ -57,7 +57,7 @@ OWNED = {
     "folder_id",
     "representation_id",
 }
-OTHER_PARAMETERS = {"number": 0, "source": "altinn"}
+OTHER_PARAMETERS = {"event": "having-a-child", "number": 0, "source": "altinn"}
 METHODS = ["get", "head", "post"]
 HTMX = [{}, {"HX-Request": "true"}]
 
@@ -208,6 +208,7 @@ PROTECTED = {
     "Blob",
     "Mailbox",
     "Retrieval",
+    "LifeEventLetter",
 }
 
 

@@ -11,9 +11,11 @@ from connectors.world.model import Channel, Person
 from connectors.world.pdf import Items, Rows
 from connectors.world.stories import (
     arrival,
+    association,
     bereavement,
     business,
     everyday,
+    ill_child,
     kari,
     many,
     municipal,
@@ -192,6 +194,7 @@ def eirik(person: Person) -> Iterator[Draft]:
     yield from by_channels(parental, "foreldrepenger-vedtak", Channel.ALTINN)
     yield nav.child_benefit(person, date(2025, 6, 3), "nn")
     yield from municipal.kindergarten(person, "bergen", date(2026, 2, 24), "Fløyen barnehage", "nn")
+    yield from ill_child.illness(person, date(2026, 9, 7))
     yield from municipal.rates(person, "bergen", range(2024, 2027), 6_900)
     yield from municipal.building_case(person, "bergen", date(2025, 8, 18))
     yield from municipal.chimney(person, "bergen", (2024, 2026))
@@ -270,6 +273,7 @@ def henrik(person: Person) -> Iterator[Draft]:
     yield from everyday.vehicle_registered(person, range(2024, 2026))
     yield everyday.periodic_test(person, "RL 30303", date(2026, 12, 31), date(2026, 9, 21))
     yield from nav.sick_pay(person, date(2026, 1, 12))
+    yield from association.founding(person, "stavanger", date(2026, 3, 9))
     yield letter(
         person,
         "hytte",

@@ -25,7 +25,7 @@ from inbox.letters.presentation import LetterPage, page_of
 from inbox.sync.freshness import labels
 from inbox.sync.opening import ask_for_content, mark_unread, open_letter
 from inbox.sync.replies import replies_to
-from inbox.web import kept
+from inbox.web import event_words, kept
 from inbox.web.filters import read_address
 from inbox.web.letter_words import title_of
 from inbox.web.paths import address_of
@@ -173,7 +173,8 @@ def back_address(said: QueryDict | dict[str, str]) -> str:
     """Return the address of the list that `back` names; whatever else it holds is left out."""
     wanted = said.get("back", "")[:BACK_LENGTH_MAX]
     papers = address_of("papers")
-    if wanted in (address_of("deadlines"), papers, f"{papers}?by=sender") or _is_case(wanted):
+    own = (address_of("deadlines"), papers, f"{papers}?by=sender", *event_words.addresses())
+    if wanted in own or _is_case(wanted):
         return wanted
     return read_address(wanted).address()
 
