@@ -25,6 +25,7 @@ def main() -> int:
     pages.report(folder, small=10_000, large=large)
     pages.child(folder, "archive", [sys.executable, "-m", "bench.archive"])
     pages.child(folder, "search", [sys.executable, "-m", "bench.search_quality"])
+    pages.child(folder, "search_speed", [sys.executable, "-m", "bench.search_speed"])
     pages.child(folder, "ingest", [sys.executable, "-m", "bench.ingest"])
     after = spin()
     print(f"machine: {after:.0f} M loop steps a second afterwards")

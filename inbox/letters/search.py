@@ -41,7 +41,7 @@ HALF_LIFE_DAYS = 365.0
 
 POSTGRES = """
     SELECT id FROM letters_lettersearch
-    WHERE array_to_tsvector(string_to_array(tokens, ' ')) @@ %s::tsquery
+    WHERE letters_search_vector(tokens) @@ %s::tsquery
 """
 SQLITE = """
     SELECT letters_lettersearch.id FROM letters_search_fts
@@ -53,7 +53,7 @@ POSTGRES_TERMS = """
     SELECT stem FROM unnest(%s::text[], %s::tsquery[]) AS asked (stem, query)
     WHERE EXISTS (
         SELECT 1 FROM letters_lettersearch
-        WHERE array_to_tsvector(string_to_array(tokens, ' ')) @@ query
+        WHERE letters_search_vector(tokens) @@ query
     )
 """
 SQLITE_TERMS = """
