@@ -108,10 +108,15 @@ class Migration(migrations.Migration):
                 ('citizen', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
-        migrations.AddField(
-            model_name='letter',
-            name='case',
-            field=inbox.citizens.owned.OwnedForeignKey(from_fields=('citizen_id', 'case_id'), null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='letters.case', to_fields=('citizen_id', 'id')),
+        # No column comes with it, and SQLite cannot take back what has none.
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AddField(
+                    model_name='letter',
+                    name='case',
+                    field=inbox.citizens.owned.OwnedForeignKey(from_fields=('citizen_id', 'case_id'), null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='letters.case', to_fields=('citizen_id', 'id')),
+                ),
+            ],
         ),
         migrations.AddIndex(
             model_name='letter',
