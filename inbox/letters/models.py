@@ -470,6 +470,7 @@ class Event(CitizenOwned):
         RECEIPT_SENT = "receipt_sent"
         JOINED = "joined"
         SPLIT = "split"
+        FORWARDED = "forwarded"
 
     letter_id = models.UUIDField()
     letter = OwnedForeignKey(Letter, "letter_id", related_name="events")
@@ -727,3 +728,31 @@ class Reply(CitizenOwned):
 
     def __str__(self) -> str:
         return f"reply {self.id}"
+
+
+class Forwarding(CitizenOwned):
+    """A link by which she has sent a letter on to a person (`forward.py`).
+
+    Of the link nothing is kept but the keyed hash of its token.
+    """
+
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="forwardings")
+    label = models.CharField(max_length=100)
+    """What she calls whoever it is for."""
+    digest = models.BinaryField(max_length=32)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    """The first moment at which it opens nothing."""
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "-created_at"], name="forwarding_list"),
+            models.Index(fields=["citizen", "letter_id"], name="forwarding_by_letter"),
+            # Who brings a link does not say whose it is.
+            models.Index(fields=["digest"], name="forwarding_by_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"forwarding {self.id}"

@@ -254,6 +254,7 @@ def event_words(line: EventLine, source: str) -> str:
         Event.Kind.REPLIED: gettext("Your answer was sent to %(source)s"),
         Event.Kind.ANSWERED: gettext("The sender answered you"),
         Event.Kind.NOTIFIED: gettext("Notice sent to you by e-mail"),
+        Event.Kind.FORWARDED: gettext("The letter was sent on by a link"),
         Event.Kind.REMINDED: gettext("Reminder sent to you by e-mail"),
     }
     said = words.get(line.kind, "")

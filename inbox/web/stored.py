@@ -124,12 +124,13 @@ def stored() -> list[Stored]:
         Stored(
             _("Who may see your mail, and who has seen it"),
             _(
-                "Whom you gave access, how far and how long, and each time somebody opened,"
-                " downloaded or searched, yourself included."
+                "Whom you gave access, how far and how long, which letters you sent on by a link"
+                " (not the link itself), and each time somebody opened, downloaded or searched,"
+                " yourself included."
             ),
             _("Until you close your account. A parent's access is erased when the child is 18."),
             _("You. Who had access sees what they opened themselves."),
-            ("citizens.Representation", "letters.Access"),
+            ("citizens.Representation", "letters.Access", "letters.Forwarding"),
         ),
         Stored(
             _("Notifications"),

@@ -38,6 +38,8 @@ NO_PAGE = {
     "letter_content": "a part of the letter's page",
     "letter_reply": "leads to the letter, but for what is posted",
     "letter_thread": "a part of the letter's page",
+    "link": "opens by a link that somebody was given",
+    "link_file": "the document itself",
     "login_callback": "leads on",
     "login_start": "leads to ID-porten",
     "logout_frontchannel": "an empty frame for ID-porten",

@@ -15,7 +15,7 @@ import inbox.web
 from connectors.contract import RawPart, Unreadable
 from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
-from inbox.letters import filing, folders
+from inbox.letters import filing, folders, forward
 from inbox.letters.models import Document, Letter
 from inbox.sync import quarantine, replies
 from tests.incoming import WRITE
@@ -55,9 +55,15 @@ OWNED = {
     "item_id",
     "filing_id",
     "folder_id",
+    "forwarding_id",
     "representation_id",
 }
-OTHER_PARAMETERS = {"event": "having-a-child", "number": 0, "source": "altinn"}
+OTHER_PARAMETERS = {
+    "event": "having-a-child",
+    "number": 0,
+    "source": "altinn",
+    "token": "nothing",
+}
 METHODS = ["get", "head", "post"]
 HTMX = [{}, {"HX-Request": "true"}]
 
@@ -93,6 +99,7 @@ def real(kari) -> dict[str, Any]:
         "item_id": item.id,
         "filing_id": moved.id,
         "representation_id": make_representation(kari, make_citizen("Solveig")).id,
+        "forwarding_id": forward.send_on(viewer, letter.id, "Ola", 7)[0].id,
         "folder_id": folders.create(Viewer(kari.id), "Bolig").id,
         "attachment_id": draft.attachments[0]["id"],
     }
@@ -122,7 +129,7 @@ def test_the_routes_named_public_or_for_staff_are_there():
     assert {"letter", "document", "document_download", "letter_content"} <= set(OWNED_ROUTES)
 
 
-def test_only_ids_numbers_and_source_names_stand_in_addresses():
+def test_only_ids_numbers_tokens_and_source_names_stand_in_addresses():
     assert set().union(*PARAMETERS.values()) == OWNED | set(OTHER_PARAMETERS)
 
 

@@ -19,6 +19,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from inbox.archive.store import Damaged, Missing
+from inbox.citizens.viewer import Viewer
 from inbox.letters.documents import (
     LevelTooLow,
     NotOpened,
@@ -85,7 +86,7 @@ def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     except (LevelTooLow, NotOpened, Letter.DoesNotExist) as error:
         return refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
-        return _unreadable(request, letter_id, error)
+        return _unreadable(request, letter_id, error, reverse("letter", args=[letter_id]))
     note_all_documents(request, viewer, letter_id)
     names = unique_names(file_name_of(document) for document in documents)
     moment = letter.received_at.astimezone(OSLO)
@@ -105,14 +106,32 @@ def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 def _answer(
     request: HttpRequest, letter_id: UUID, document_id: UUID, *, as_attachment: bool
 ) -> HttpResponseBase:
-    viewer = viewer_of(request)
+    viewer, back = viewer_of(request), reverse("letter", args=[letter_id])
+    return answer_document(
+        request, viewer, letter_id, document_id, as_attachment=as_attachment, back=back
+    )
+
+
+def answer_document(
+    request: HttpRequest,
+    viewer: Viewer,
+    letter_id: UUID,
+    document_id: UUID,
+    *,
+    as_attachment: bool,
+    back: str,
+) -> HttpResponseBase:
+    """Give `viewer` a document, noted in the access log; `back` is where a failure leads back to.
+
+    Raises Http404 where there is nothing for her.
+    """
     try:
         document = find_document(viewer, letter_id, document_id)
         chunks = _begun(document)
     except (LevelTooLow, NotOpened, Letter.DoesNotExist, Document.DoesNotExist) as error:
         return refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
-        return _unreadable(request, letter_id, error)
+        return _unreadable(request, letter_id, error, back)
     note_document(request, viewer, letter_id, document_id, kept=as_attachment)
     return _with_headers(_body(request, chunks), document, as_attachment)
 
@@ -127,9 +146,11 @@ def refused(error: Exception, letter_id: UUID) -> HttpResponseBase:
     raise Http404 from None
 
 
-def _unreadable(request: HttpRequest, letter_id: UUID, error: Exception) -> HttpResponseBase:
+def _unreadable(
+    request: HttpRequest, letter_id: UUID, error: Exception, back: str
+) -> HttpResponseBase:
     log.error("a document of letter %s cannot be read: %s", letter_id, type(error).__name__)
-    return render(request, "web/document_error.html", {"letter_id": letter_id}, status=503)
+    return render(request, "web/document_error.html", {"back": back}, status=503)
 
 
 def _begun(document: Document) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from inbox.web import sharing_form, sharing_words
 from inbox.web.acting import part_of
 from inbox.web.dates import Calendar
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
+from inbox.web.views.forwarding import sent_on
 
 
 @require_safe
@@ -34,7 +35,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
     calendar = Calendar(clock.now(), get_language())
     senders = part_of(request, viewer).state.senders
     given = sharing_words.by_helper(rows, senders, calendar)
-    return render(request, "web/sharing.html", {"helpers": given})
+    context = {"helpers": given, "links": sent_on(viewer)}
+    return render(request, "web/sharing.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
