@@ -1,20 +1,50 @@
-"""One case is shared with a helper until a date; the clock moves, and it ends."""
+"""What is shared with a helper ends on its day; a letter sent on by a link ends when withdrawn."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from connectors.world.persons import by_slug
 from inbox.web.dates import OSLO
-from tests.browser.conftest import OpenContext, log_in, look_at, violations
+from tests.browser.conftest import OpenContext, log_in, look_at, sideways, violations
 from tests.journeys.processes import Demo
 
 pytestmark = pytest.mark.browser
+
+
+@contextmanager
+def two_days_later(running: Demo) -> Iterator[None]:
+    """The demo's clock two days on, and back again."""
+    now = moment(running)
+    try:
+        running.control("clock", running_from=(now + timedelta(days=2)).isoformat())
+        yield
+    finally:
+        running.control("clock", running_from=now.isoformat())
+
+
+def at_home(page: Page, slug: str) -> Page:
+    """Log in at the high level, to where the log-in has come to its end."""
+    log_in(page, slug, high=True)
+    expect(page.locator("#results")).to_be_visible()
+    return page
+
+
+def tab_to(page: Page, control: Locator) -> None:
+    """Go on by the Tab key until the control has the focus, as who has no mouse would."""
+    expect(control).to_be_visible()
+    for _ in range(80):
+        if control.evaluate("(each) => each === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the Tab key does not lead to {control}")
 
 
 def moment(running: Demo) -> datetime:
@@ -26,9 +56,7 @@ def moment(running: Demo) -> datetime:
 def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
     open_context: OpenContext, running: Demo
 ) -> None:
-    hers = open_context().new_page()
-    log_in(hers, "kari", high=True)
-    expect(hers.locator("#results")).to_be_visible()  # the log-in has come to its end
+    hers = at_home(open_context().new_page(), "kari")
     hers.goto("/sharing/give/")
     assert violations(hers) == []
     hers.get_by_label("Hvem skal få tilgang?").fill("Jonas")
@@ -43,9 +71,7 @@ def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
     expect(hers.get_by_text("Jonas er invitert")).to_be_visible()
     assert violations(hers) == []
 
-    helper = open_context().new_page()
-    log_in(helper, "jonas", high=True)
-    expect(helper.locator("#results")).to_be_visible()
+    helper = at_home(open_context().new_page(), "jonas")
     helper.goto("/acting/")
     helper.get_by_role("button", name="Si ja").click()
     assert violations(helper) == []
@@ -64,10 +90,101 @@ def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
 
     hers.goto("/access-log/")
     expect(hers.get_by_text(re.compile("Jonas Berg .fullmakt. åpnet brevet"))).to_be_visible()
-    try:
-        running.control("clock", running_from=(now + timedelta(days=2)).isoformat())
+    with two_days_later(running):
         # The page that stands open is led away by itself.
         expect(helper.get_by_text("Du kan ikke lenger se posten til Kari")).to_be_visible()
         expect(helper.get_by_text("Du ser nå posten til Kari")).to_have_count(0)
-    finally:
-        running.control("clock", running_from=now.isoformat())
+
+
+def test_a_case_is_shared_and_taken_back_by_the_keyboard_alone(
+    open_context: OpenContext,
+) -> None:
+    hers = at_home(open_context().new_page(), "kari")
+    hers.goto("/sharing/give/")
+    keys = hers.keyboard
+    tab_to(hers, hers.get_by_label("Hvem skal få tilgang?"))
+    keys.type("Amina")
+    tab_to(hers, hers.get_by_role("radio", name="Med fødselsnummer"))
+    tab_to(hers, hers.get_by_label("Fødselsnummeret til personen"))
+    keys.type(by_slug("amina").national_id)
+    tab_to(hers, hers.get_by_role("radio", name="Bare én sak"))
+    keys.press("Space")
+    tab_to(hers, hers.get_by_label("Sak", exact=True))
+    keys.press("ArrowDown")
+    tab_to(hers, hers.get_by_role("button", name="Gi noen tilgang"))
+    keys.press("Enter")
+    expect(hers.get_by_text("Amina er invitert")).to_be_visible()
+
+    helper = at_home(open_context().new_page(), "amina")
+    helper.goto("/acting/")
+    tab_to(helper, helper.get_by_role("button", name="Si ja"))
+    helper.keyboard.press("Enter")
+    tab_to(helper, helper.get_by_role("button", name="Se posten til Kari Nordmann"))
+    helper.keyboard.press("Enter")
+    expect(helper.get_by_text("Du ser nå posten til Kari Nordmann")).to_be_visible()
+    tab_to(helper, helper.locator(".row h3 a").first)
+    helper.keyboard.press("Enter")
+    expect(helper.locator(".lhead h1")).to_be_visible()
+
+    hers.goto("/sharing/")
+    amina = hers.locator("section.card", has=hers.get_by_role("heading", name="Amina"))
+    tab_to(hers, amina.get_by_role("button", name="Trekk tilbake"))
+    keys.press("Enter")
+    expect(hers.get_by_text("Tilgangen er trukket tilbake")).to_be_visible()
+    helper.reload()
+    expect(helper.get_by_text("Du kan ikke lenger se posten til Kari")).to_be_visible()
+
+
+def test_sharing_until_a_date_works_without_javascript_at_320_px(
+    open_context: OpenContext, running: Demo
+) -> None:
+    narrow = {"width": 320, "height": 800}
+    hers = at_home(open_context(java_script_enabled=False, viewport=narrow).new_page(), "kari")
+    hers.goto("/sharing/give/")
+    hers.get_by_label("Hvem skal få tilgang?").fill("Ingrid")
+    hers.get_by_label("Fødselsnummeret til personen").fill(by_slug("ingrid").national_id)
+    hers.get_by_label("Bare én sak").check()
+    hers.get_by_label("Sak", exact=True).select_option(index=1)
+    hers.get_by_label("Til og med dato").fill(f"{moment(running):%Y-%m-%d}")
+    hers.get_by_role("button", name="Gi noen tilgang").click()
+    expect(hers.get_by_text("Ingrid er invitert")).to_be_visible()
+    helper = at_home(open_context(java_script_enabled=False, viewport=narrow).new_page(), "ingrid")
+    helper.goto("/acting/")
+    helper.get_by_role("button", name="Si ja").click()
+    helper.get_by_role("button", name="Se posten til Kari Nordmann").click()
+    expect(helper.get_by_text("Du ser nå posten til Kari Nordmann")).to_be_visible()
+    with two_days_later(running):
+        helper.reload()
+        expect(helper.get_by_text("Du kan ikke lenger se posten til Kari")).to_be_visible()
+
+
+def test_a_letter_is_sent_on_by_a_link_and_the_link_withdrawn(open_context: OpenContext) -> None:
+    hers = at_home(open_context().new_page(), "kari")
+    hers.get_by_role("link", name=re.compile("dokumentasjon på inntekt")).first.click()
+    hers.get_by_role("link", name="Send videre med lenke").click()
+    assert violations(hers) == []
+    hers.get_by_label("Hvem sender du det til?").fill("Jonas")
+    hers.get_by_role("button", name="Lag lenken").click()
+    address = hers.get_by_label("Lenke til brevet").input_value()
+    assert violations(hers) == []
+    hers.reload()
+    expect(hers.get_by_label("Lenke til brevet")).to_have_count(0)
+
+    other = open_context().new_page()
+    other.goto(address)
+    assert "/login/" in other.url
+    at_home(other, "jonas")
+    other.goto(address)
+    expect(other.locator("h1")).to_contain_text("dokumentasjon på inntekt")
+    document = other.get_by_role("listitem").get_by_role("link").first.get_attribute("href")
+    assert other.request.get(document or "").body().startswith(b"%PDF")
+    assert violations(other) == []
+    other.set_viewport_size({"width": 320, "height": 800})
+    assert sideways(other) <= 0
+
+    hers.goto("/sharing/")
+    hers.get_by_role("button", name="Trekk tilbake lenken").click()
+    expect(hers.get_by_text("Den åpner ingenting lenger")).to_be_visible()
+    other.reload()
+    expect(other.locator("h1")).to_have_text("Lenken åpner ingenting")
+    assert violations(other) == []

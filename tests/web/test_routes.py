@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.urls import get_resolver, reverse
 
@@ -19,7 +20,14 @@ from inbox.letters import filing, folders, forward
 from inbox.letters.models import Document, Letter
 from inbox.sync import quarantine, replies
 from tests.incoming import WRITE
-from tests.make import log_in, make_citizen, make_letter, make_representation, make_source
+from tests.make import (
+    act_for,
+    log_in,
+    make_citizen,
+    make_letter,
+    make_representation,
+    make_source,
+)
 from tests.pages import PARAMETERS, ROUTES, walk
 
 pytestmark = pytest.mark.django_db
@@ -202,6 +210,97 @@ def test_the_operators_pages_do_not_exist_for_others(name, method, kari, real):
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
 def test_a_public_address_never_fails(name, method):
     assert ask(browser(), method, address(name), {})[0] < 500
+
+
+OF_THE_HELPER = {"acting_start", "acting_stop", "acting_accept", "acting_decline", "acting_code"}
+"""They change what the helper looks at, not the mail."""
+ANSWERING = {"letter_reply", "letter_confirm", "letter_done", "letter_unread"}
+"""What somebody who may answer for her can do in her place."""
+FOR_THE_RECIPIENT = {"letter_agree", "letter_fetch"}
+"""They lead a helper to the letter, and do nothing unless the helper stands in by law."""
+CHANGING = sorted(set(PRIVATE) - OF_THE_HELPER)
+BESIDE = {"letters.Access", "citizens.Representation"}
+
+
+def rows_of(citizen: Citizen) -> dict[str, list[str]]:
+    """All that is hers in every table but the access log and what the helper holds."""
+    return {
+        f"{model._meta.label}.{field.name}": sorted(
+            str([bytes(each) if isinstance(each, memoryview) else each for each in row])
+            for row in model._base_manager.filter(**{field.name: citizen.pk}).values_list()
+        )
+        for model in apps.get_models()
+        if model._meta.label not in BESIDE
+        for field in model._meta.concrete_fields
+        if field.related_model is Citizen
+    } | {"herself": [str(Citizen.objects.filter(pk=citizen.pk).values_list()[0])]}
+
+
+def filled_in(real: dict[str, Any]) -> dict[str, Any]:
+    """What makes a form of any of the pages do something."""
+    return {
+        **{"letter": real["letter_id"], "folder": real["folder_id"], "do": "filed", "to": "bin"},
+        **{"form": WRITE.code, "text": "Et svar", "label": "Per", "days": "7", "name": "Ny mappe"},
+        **{"who": "code", "reach": "all", "sure": "yes", "color": "info", "action": "filed"},
+    }
+
+
+def helper_of(kari: Citizen, **fields: Any) -> Client:
+    helper = make_citizen("Solveig")
+    make_representation(kari, helper, **fields)
+    client = browser(helper)
+    act_for(client, kari)
+    return client
+
+
+@pytest.mark.parametrize("headers", HTMX, ids=["page", "htmx"])
+def test_who_reads_on_her_behalf_changes_nothing_by_any_address(headers, kari, real):
+    client = helper_of(kari)
+    before = rows_of(kari)
+    for name in CHANGING:
+        answer = client.post(address(name, real), filled_in(real), headers=headers)
+        assert answer.status_code in (404, 405), name
+    assert rows_of(kari) == before
+
+
+def test_who_answers_on_her_behalf_changes_nothing_else(kari, real):
+    client = helper_of(kari, may_answer=True)
+    client.get(address("letter", real))  # to open it is to read it, and is noted
+    before = rows_of(kari)
+    for name in sorted(set(CHANGING) - ANSWERING):
+        answer = client.post(address(name, real), filled_in(real))
+        wanted = (302,) if name in FOR_THE_RECIPIENT else (404, 405)
+        assert answer.status_code in wanted, name
+    assert rows_of(kari) == before
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERING - {"letter_confirm"}))
+def test_who_answers_on_her_behalf_gets_through_where_it_is_meant(name, kari, real):
+    client = helper_of(kari, may_answer=True)
+    before = rows_of(kari)
+    assert client.post(address(name, real), filled_in(real) | {"do": "save"}).status_code == 302
+    assert (rows_of(kari) == before) is (name == "letter_unread")  # it was unread
+
+
+@pytest.mark.parametrize(
+    "name", ["letter_move", "letter_forward", "bulk", "folders", "folder_delete"]
+)
+def test_she_herself_changes_something_with_the_very_same_forms(name, kari, real):
+    before = rows_of(kari)
+    assert browser(kari).post(address(name, real), filled_in(real)).status_code == 302
+    assert rows_of(kari) != before
+
+
+@pytest.mark.parametrize("name", sorted(set(CHANGING) & set(OWNED_ROUTES)))
+@pytest.mark.parametrize("may_answer", [False, True], ids=["reads", "answers"])
+def test_a_helper_gets_nothing_of_a_letter_outside_the_scope(name, may_answer, kari, real):
+    shared = make_letter(kari)
+    limits = {"letter": str(shared.id)}
+    client = helper_of(kari, may_answer=may_answer, reach="letter", limits=limits)
+    for method in METHODS:
+        outside = ask(client, method, address(name, real), {})
+        assert outside == ask(client, method, address(name), {})
+        assert outside[0] in (404, 405)
 
 
 PROTECTED = {

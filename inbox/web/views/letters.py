@@ -32,7 +32,7 @@ from inbox.web.paths import address_of
 from inbox.web.reading import about_context, content_context, is_waiting, letter_context
 from inbox.web.replying import may_have_replies
 from inbox.web.seen import note_letter
-from inbox.web.sessions import P, View, citizen_required, viewer_of
+from inbox.web.sessions import P, View, citizen_required, herself_required, viewer_of
 
 BACK_LENGTH_MAX = 1000
 
@@ -103,6 +103,7 @@ def unread(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 
 @require_POST
 @citizen_required
+@herself_required
 @hers_alone
 def split(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """She shows a copy of the letter as a letter of its own: to the letter, which is fewer now."""
@@ -120,6 +121,7 @@ def split(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 
 @require_POST
 @citizen_required
+@herself_required
 @hers_alone
 def unsplit(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """She puts a copy back that she had made a letter of its own: to the letter of both."""
