@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('letters', '0010_acting'),
+        ('letters', '0013_life_events'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
