@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('letters', '0013_life_events'),
+        ('letters', '0014_search_cost'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
