@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from tests import vnu
 from tests.browser.conftest import look_at, sideways, violations
 from tests.journeys.browserless import HIGH, SUBSTANTIAL, Visitor
 from tests.journeys.processes import Demo
-from tests.pages import ROUTES, Answer, crawl, made_up, route_of
+from tests.pages import ROUTES, Answer, crawl, made_up
 
 pytestmark = pytest.mark.browser
 
@@ -86,10 +87,10 @@ def pages(visitors: dict[str, Visitor]) -> list[Seen]:
 
 def prepare(kari: Visitor) -> None:
     """Bring Kari's letters into every state that only she can bring them into."""
-    newest = [each.address for each in crawl(kari.ask, ["/"], more={"letter": 6})]
-    letters = [address for address in newest if route_of(address) == "letter"]
-    kari.press(letters[-1], "letter_move", to="bin")
-    kari.press(letters[-2], "letter_move", to="filed")
+    for wanted, place in (("førerkort", "bin"), ("helsestasjonen", "filed")):
+        found = crawl(kari.ask, [f"/?q={wanted}"], more={"letter": 1})
+        letter = next(each.address for each in found if each.route == "letter")
+        kari.press(letter, "letter_move", to=place)
     kari.press("/folders/", "folders", name="Bolig")
 
 
@@ -144,10 +145,12 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
         page.goto(seen.answer.address)
         assert page.locator("html").get_attribute("lang") == language
         said = {"1280 light": violations(page)}
-        look_at(page, 1280, "dark")
-        said["1280 dark"] = violations(page, COLOURS)
-        look_at(page, 390, "dark")
-        said["390 dark"] = violations(page, COLOURS)
+        # Colours do not follow the language: in the others they are looked at on demand.
+        if language == LANGUAGES[0] or os.environ.get("AXE_ALL"):
+            look_at(page, 1280, "dark")
+            said["1280 dark"] = violations(page, COLOURS)
+            look_at(page, 390, "dark")
+            said["390 dark"] = violations(page, COLOURS)
         look_at(page, 390, "light")
         said["390 light"] = violations(page, LAYOUT)
         page.set_viewport_size({"width": 320, "height": 800})
