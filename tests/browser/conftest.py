@@ -52,6 +52,7 @@ def open_context(browser: Browser, running: Demo) -> Iterator[OpenContext]:
 
     def new(**options: Any) -> BrowserContext:
         options.setdefault("viewport", {"width": 1280, "height": 900})
+        options.setdefault("service_workers", "block")
         context = browser.new_context(
             base_url=running.web, locale="nb-NO", timezone_id="Europe/Oslo", **options
         )

@@ -26,7 +26,14 @@ PERSONS = {
 }
 STARTS = [
     *["/", "/?show=unread", "/?q=vedtak", "/?q=ingentingsomdette", "/?view=separate"],
-    *["/login/", "/login/step-up/?next=/", "/logged-out/", "/operator/quarantine/", "/demo/"],
+    *[
+        "/login/",
+        "/login/step-up/?next=/",
+        "/logged-out/",
+        "/offline/",
+        "/operator/quarantine/",
+        "/demo/",
+    ],
 ]
 NO_PAGE = {
     "changes": "a part of the inbox",
@@ -43,6 +50,9 @@ NO_PAGE = {
     "link_file": "the document itself",
     "login_callback": "leads on",
     "login_start": "leads to ID-porten",
+    "session_left": "a part of a page",
+    "manifest": "for browsers",
+    "service_worker": "a script",
     "logout_frontchannel": "an empty frame for ID-porten",
     "quarantine_file": "the file itself",
     "reply_file": "the file itself",

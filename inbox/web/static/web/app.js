@@ -135,6 +135,9 @@ document.addEventListener("click", (event) => {
 
 countTicked();
 
+// What shows a page of ours when there is no network; it keeps nothing of hers.
+navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
+
 // Values to pay by are copied with a press; without JavaScript they are selected as any text.
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = !navigator.clipboard;
