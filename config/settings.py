@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config.env import env_bool, env_hex, env_int, env_list, env_text, env_url, kept_secret
+from config.panel import read_panel_sites
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_text("DATA_DIR", str(BASE_DIR / "data"))).resolve()
@@ -145,6 +146,18 @@ else:
     SESSION_ENGINE = "django.contrib.sessions.backends.file"
     SESSION_FILE_PATH = str(DATA_DIR / "sessions")
     Path(SESSION_FILE_PATH).mkdir(parents=True, exist_ok=True)
+
+# Sites that may ask citizens to show the panel: "slug|address|organisation number|name", by comma.
+_demo_pages = f"{SIMULATORS_PUBLIC_URL}/minside"
+_panel_sites = env_list(
+    "PANEL_SITES",
+    f"nav|{_demo_pages}/nav/pages/|889640782|NAV,"
+    f"oslo|{_demo_pages}/oslo/pages/|958935420|Oslo kommune,"
+    f"lanekassen|{_demo_pages}/lanekassen/pages/|960885406|Lånekassen"
+    if DEMO
+    else "",
+)
+PANEL_SITES = read_panel_sites(_panel_sites, loopback=DEMO)
 
 AUTH_USER_MODEL = "citizens.Citizen"
 AUTHENTICATION_BACKENDS = ["inbox.citizens.oidc.IdportenBackend"]

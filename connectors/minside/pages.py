@@ -81,6 +81,12 @@ def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
     """Put every agency's pages on `app`."""
     state = simulator.state
 
+    @app.get(f"{ROOT}/")
+    def start(agency: str) -> str:
+        return render_template(
+            "start.html", agency=agency_by_slug(agency).name, panel=_panel(agency)
+        )
+
     @app.get(f"{ROOT}/tasks/<identifier>")
     def task(agency: str, identifier: str) -> BaseResponse:
         back = safe_return(request.args.get("return_to", ""))
@@ -157,6 +163,11 @@ def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
         return Response("")
 
 
+def _panel(agency: str) -> str:
+    """Return where the frame comes from that tells of letters from others."""
+    return f"{web_addresses()[0]}/panel/?site={agency}"
+
+
 def _task_page(agency: str, item: dict[str, Any], back: str) -> str:
     return render_template(
         "task.html",
@@ -166,6 +177,7 @@ def _task_page(agency: str, item: dict[str, Any], back: str) -> str:
         done=bool(item.get("handled_at")),
         token=_token(),
         back=back,
+        panel=_panel(agency),
     )
 
 

@@ -20,6 +20,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 from flask import Flask
 
 from connectors import clock
+from connectors.addresses import web_addresses
 from connectors.contract import Payment, ReplyForm, Signing
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, TokenChecker
 from connectors.minside import api, pages, threads
@@ -65,7 +66,7 @@ class MinsideSimulator(Simulator):
         self.app = Flask(
             __name__, static_folder=str(HERE / "static"), template_folder=str(HERE / "templates")
         )
-        protect_pages(self.app)
+        protect_pages(self.app, frames=[web_addresses()[0]])
         self.tokens = TokenChecker(keys_dir)
         with state.transaction() as db:
             for table in TABLES:

@@ -125,6 +125,21 @@ class InboxState(models.Model):
         return f"inbox of {self.citizen_id}"
 
 
+class PanelConsent(CitizenOwned):
+    """She lets an agency's site show how many new letters she has from others (`panel.py`)."""
+
+    site = models.CharField(max_length=64)
+    agreed_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["citizen", "site"], name="panel_consent_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.citizen_id} at {self.site}"
+
+
 class Representation(CitizenOwned):
     """Somebody may look into a citizen's mail on her behalf: how far, from when, until when.
 

@@ -189,6 +189,10 @@ class LetterQuerySet(models.QuerySet["Letter"]):
             Q(sender_name__gt=last.sender_name) | (Q(sender_name=last.sender_name) & older)
         )
 
+    def from_others(self, org_numbers: Iterable[str]) -> Self:
+        """Those of other senders than these, by organisation number."""
+        return self.exclude(sender__org_number__in=list(org_numbers))
+
     def from_sender(self, sender_id: UUID) -> Self:
         """Letters of one sender."""
         return self.filter(sender_id=sender_id)

@@ -51,7 +51,7 @@ def session_limits(
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if settings.SESSION_COOKIE_NAME in request.COOKIES and SESSION_KEY in request.session:
-            if _is_over(request):
+            if is_over(request):
                 request.session.flush()
                 request.user = AnonymousUser()
                 request.META["samlepost.session_over"] = True
@@ -91,6 +91,13 @@ def start(request: HttpRequest, citizen: Citizen, proof: Proof) -> None:
     # One log-in at the provider may carry several sessions here (another host name, say).
     keys = [*cache.get(name, []), request.session.session_key]
     cache.set(name, keys[-SESSIONS_OF_ONE_SID:], settings.SESSION_ABSOLUTE_SECONDS)
+
+
+def is_over(request: HttpRequest) -> bool:
+    """Say whether the session is over its limits, or has none and so is no session."""
+    if "started_at" not in request.session or "seen_at" not in request.session:
+        return True
+    return time.time() >= min(ends_of(request))
 
 
 def ends_of(request: HttpRequest) -> tuple[float, float]:
@@ -213,12 +220,6 @@ def staff_required(view: View[P]) -> View[P]:
         return response
 
     return checked
-
-
-def _is_over(request: HttpRequest) -> bool:
-    if "started_at" not in request.session or "seen_at" not in request.session:
-        return True
-    return time.time() >= min(ends_of(request))
 
 
 def _note_use(request: HttpRequest) -> None:

@@ -133,6 +133,13 @@ def stored() -> list[Stored]:
             ("citizens.Representation", "letters.Access", "letters.Forwarding"),
         ),
         Stored(
+            _("Pages that show how many new letters you have"),
+            _("Which agencies' pages you have agreed to, and since when."),
+            _("Until you take it back or close your account."),
+            _("You. The agency cannot read what the panel shows, nor who you are here."),
+            ("citizens.PanelConsent",),
+        ),
+        Stored(
             _("Notifications"),
             _("When we told you of a letter, and whether the e-mail could be sent."),
             with_letter,
@@ -157,7 +164,8 @@ def stored() -> list[Stored]:
             _(
                 "That you are logged in, at which level, and ID-porten's proof of it, encrypted. In"
                 " the browser: cookies for the session, protection of forms, language and"
-                " appearance. No cookie follows you elsewhere."
+                " appearance. If you let an agency's pages show how many new letters you have: one"
+                " more for that panel, which the agency cannot read."
             ),
             _("Until you log out, at most two hours. Language and appearance are kept for a year."),
             _("Nobody. Logs hold addresses of pages and times, never names or identity numbers."),

@@ -42,6 +42,7 @@ PUBLIC = {
     "logout_frontchannel",
     "language",
     "hook",
+    "panel",
     "manifest",
     "service_worker",
     "offline",

@@ -14,8 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from connectors import clock
 from inbox.citizens.models import Citizen, SecurityLevel
+from inbox.citizens.panel import consents
 from inbox.sync import closing
 from inbox.web.dates import Calendar
+from inbox.web.panel import find_site
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
 
 
@@ -24,7 +26,9 @@ from inbox.web.sessions import citizen_required, herself_required, viewer_of
 @herself_required
 def page(request: HttpRequest) -> HttpResponseBase:
     """Show what we know of her, and what she can do with her account."""
-    return render(request, "web/account.html", {"closes": _closes(request)})
+    return render(
+        request, "web/account.html", {"closes": _closes(request), "panels": _panels(request)}
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -62,3 +66,14 @@ def _closes(request: HttpRequest) -> str:
     if not isinstance(citizen, Citizen) or citizen.closes_at is None:
         return ""
     return Calendar(clock.now(), get_language()).full_day(citizen.closes_at)
+
+
+def _panels(request: HttpRequest) -> list[tuple[str, str, str]]:
+    """Return (slug, name, day) of each site on which she shows how many new letters she has."""
+    calendar = Calendar(clock.now(), get_language())
+    found = []
+    for given in consents(viewer_of(request).citizen_id).order_by("agreed_at"):
+        site = find_site(given.site)
+        name = site.name if site else given.site
+        found.append((given.site, name, calendar.full_day(given.agreed_at)))
+    return found

@@ -90,7 +90,7 @@ def _worker() -> str:
 
 @cache
 def _offline() -> str:
-    said = []
+    said: list[tuple[str, tuple[str, str, str]]] = []
     for code, _name in settings.LANGUAGES:
         with override(code):
             texts = (

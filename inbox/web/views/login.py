@@ -33,7 +33,7 @@ from mozilla_django_oidc.utils import (
 from connectors.contract import ConnectorError
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.oidc import Attempt, IdportenBackend, LoginRefused
-from inbox.web import sessions
+from inbox.web import panel, sessions
 from inbox.web.paths import own_path
 
 ACR_VALUES = {
@@ -130,7 +130,9 @@ def callback(request: HttpRequest) -> HttpResponseBase:
         return _sorry(request, _("You have no inbox in Samlepost."))
     sessions.start(request, citizen, backend.proof)
     is_another = before is not None and before.citizen_id != citizen.pk
-    return redirect(settings.LOGIN_REDIRECT_URL if is_another else started.next_page)
+    answer = redirect(settings.LOGIN_REDIRECT_URL if is_another else started.next_page)
+    panel.give_cookie(request, answer, citizen)
+    return answer
 
 
 @never_cache

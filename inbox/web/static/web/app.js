@@ -86,6 +86,28 @@ document.addEventListener("htmx:afterSettle", (event) => {
   document.querySelectorAll(".row h3 a")[shownBefore]?.focus();
 });
 
+// What comes by itself moves nothing that she looks at: the row at the top of the window stays.
+function topRow() {
+  const links = [...document.querySelectorAll(".row :is(h2, h3) a")];
+  return links.find((link) => link.getBoundingClientRect().top >= 0);
+}
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!isPolling(event.detail.requestConfig.elt) || !window.scrollY) return;
+  const seen = topRow();
+  if (!seen) return;
+  const address = seen.getAttribute("href");
+  const { top } = seen.getBoundingClientRect();
+  document.addEventListener(
+    "htmx:afterSettle",
+    () => {
+      const same = document.querySelector(`.row a[href="${CSS.escape(address)}"]`);
+      if (same) window.scrollBy({ top: same.getBoundingClientRect().top - top, behavior: "instant" });
+    },
+    { once: true },
+  );
+});
+
 document.addEventListener("htmx:pushedIntoHistory", () => {
   const said = new URLSearchParams(location.search).get("show") ?? "";
   const shown = document.querySelector(`[data-show="${CSS.escape(said)}"]`) ? said : "";
