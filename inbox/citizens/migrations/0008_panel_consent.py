@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('citizens', '0006_own_folders'),
+        ('citizens', '0007_life_events'),
     ]
 
     operations = [
