@@ -25,7 +25,7 @@ class Lasting:
     """What a page says of the session."""
 
     left: int
-    """Seconds until it ends if nothing is done."""
+    """Seconds until it ends if nothing is done, in whole minutes: the same page reads the same."""
     says: str
     """When that is."""
     warning: str = ""
@@ -51,9 +51,9 @@ def lasting(request: HttpRequest, viewer: Viewer | None, language: str) -> Lasti
     else:
         says = gettext("You are logged out at {limit}.").format(limit=at_limit)
     if left > WARNED_BEFORE_SECONDS:
-        return Lasting(left, says, can_go_on=can_go_on)
+        return Lasting(left // 60 * 60, says, can_go_on=can_go_on)
     minutes = max(1, ceil(left / 60))
     warning = ngettext(
         "You are logged out in {n} minute", "You are logged out in {n} minutes", minutes
     ).format(n=minutes)
-    return Lasting(left, says, warning, can_go_on)
+    return Lasting(left // 60 * 60, says, warning, can_go_on)

@@ -56,7 +56,6 @@ NO_PAGE = {
     "logout_frontchannel": "an empty frame for ID-porten",
     "quarantine_file": "the file itself",
     "reply_file": "the file itself",
-    "session_left": "a part of every page",
 }
 """Routes that answer GET with something else than a page, and what that is."""
 COLOURS = ["color-contrast", "link-in-text-block"]

@@ -98,6 +98,6 @@ def _offline() -> str:
                 gettext("Samlepost keeps no letters on this device. Connect to the network."),
                 gettext("Try again"),
             )
-        if texts not in [each for _, each in said]:
+        if texts[0] not in [each[0] for _, each in said]:  # not translated: shown in bokmål
             said.append((code, texts))
     return render_to_string("web/offline.html", {"language": settings.LANGUAGE_CODE, "said": said})
