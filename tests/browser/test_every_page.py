@@ -31,6 +31,8 @@ STARTS = [
         "/login/step-up/?next=/",
         "/logged-out/",
         "/offline/",
+        "/panel/?site=nav",
+        "/panel/consent/?site=nav",
         "/operator/quarantine/",
         "/demo/",
     ],
@@ -152,7 +154,8 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
         page = shown[seen.who]
         look_at(page, 1280, "light")
         page.goto(seen.answer.address)
-        assert page.locator("html").get_attribute("lang") == language
+        if seen.answer.route != "offline":  # one text for everybody, in all languages
+            assert page.locator("html").get_attribute("lang") == language
         said = {"1280 light": violations(page)}
         # Colours do not follow the language: in the others they are looked at on demand.
         if language == LANGUAGES[0] or os.environ.get("AXE_ALL"):

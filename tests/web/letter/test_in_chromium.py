@@ -99,7 +99,7 @@ def test_content_that_comes_later_shows_by_itself(visit, kari):
     expect(page.get_by_text("Your copy is kept here.")).to_be_visible()
     expect(page.locator("#status")).to_have_text("The letter has been fetched.")
     assert page.locator("aside").count() == 1
-    assert page.locator("[hx-trigger]").count() == 0
+    assert page.locator("#letter-content[hx-trigger]").count() == 0
 
 
 @pytest.mark.parametrize(
