@@ -5,6 +5,7 @@ Tests that hold for all pages walk them from here, so that a new page is among t
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -97,6 +98,10 @@ def asking(client: Client, **headers: str) -> Ask:
     return ask
 
 
+BACK = re.compile(r"(?<=[?&])back=[^&]*&?")
+"""Where a letter's page leads back to: beyond that it is the same page, asked for once."""
+
+
 def crawl(
     ask: Ask, starts: Iterable[str], each: int = 1, more: dict[str, int] | None = None
 ) -> list[Answer]:
@@ -111,12 +116,13 @@ def crawl(
     while waiting:
         address, is_start = waiting.popleft()
         route = route_of(address)
-        if address in seen or route in ELSEWHERE or not route:
+        place = BACK.sub("", address)
+        if place in seen or route in ELSEWHERE or not route:
             continue
         kind = (route, *sorted({name for name, _ in parse_qsl(urlsplit(address).query)}))
         if not is_start and counted[kind] >= allowed.get(route, each):
             continue
-        seen.add(address)
+        seen.add(place)
         counted[kind] += 1
         answer = ask(address)
         found.append(answer)
