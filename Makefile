@@ -37,8 +37,8 @@ format: $(VENV)/dev
 messages: $(VENV)/dev
 	@mkdir -p build
 	$(BIN)/pybabel --quiet extract $(TEXTS) --output-file build/messages.pot .
-	$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir inbox/web/locale --domain django --no-fuzzy-matching --ignore-obsolete --no-wrap
-	$(BIN)/pybabel --quiet compile --directory inbox/web/locale --domain django
+	$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir inbox/web/locale --domain django --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date
+	$(BIN)/python inbox/web/locale/compile.py
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock" pyproject.toml --output-file requirements.txt

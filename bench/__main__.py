@@ -27,6 +27,7 @@ def main() -> int:
     pages.child(folder, "search", [sys.executable, "-m", "bench.search_quality"])
     pages.child(folder, "search_speed", [sys.executable, "-m", "bench.search_speed"])
     pages.child(folder, "ingest", [sys.executable, "-m", "bench.ingest"])
+    pages.child(folder, "lighthouse", [sys.executable, "-m", "bench.lighthouse"])
     after = spin()
     print(f"machine: {after:.0f} M loop steps a second afterwards")
     if abs(after - before) > 0.2 * before:

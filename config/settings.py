@@ -196,6 +196,31 @@ OIDC_RP_SCOPES = "openid profile"
 OIDC_AUTHENTICATION_CALLBACK_URL = "login_callback"
 OIDC_TIMEOUT = 10
 
+# KRR, the contact and reservation register: off while KRR_URL is empty.
+KRR_URL = env_url("KRR_URL", f"{SIMULATORS_URL}/krr" if DEMO else "")
+KRR_MASKINPORTEN_URL = env_url(
+    "KRR_MASKINPORTEN_URL", f"{SIMULATORS_URL}/maskinporten" if DEMO else ""
+)
+KRR_CLIENT_ID = env_text("KRR_CLIENT_ID", "samlepost" if DEMO else "")
+_keys_dir = Path(env_text("KEYS_DIR", str(DATA_DIR / "keys")))
+KRR_PRIVATE_KEY_FILE = env_text(
+    "KRR_PRIVATE_KEY_FILE", str(_keys_dir / "maskinporten-client.pem") if DEMO else ""
+)
+for _name in ("KRR_URL", "KRR_MASKINPORTEN_URL"):
+    if not DEMO and urlsplit(globals()[_name]).hostname in ("127.0.0.1", "::1", "localhost"):
+        raise ImproperlyConfigured(f"{_name} is a simulator: that needs DEMO=1.")
+for _name in ("KRR_MASKINPORTEN_URL", "KRR_CLIENT_ID", "KRR_PRIVATE_KEY_FILE"):
+    if KRR_URL and not globals()[_name]:
+        raise ImproperlyConfigured(f"{_name} must be set when KRR_URL is.")
+# Where she changes her entry, and how often each citizen is asked about.
+KRR_CHANGE_URL = env_url(
+    "KRR_CHANGE_URL",
+    f"{SIMULATORS_PUBLIC_URL}/#register"
+    if DEMO
+    else "https://www.norge.no/nb/digital-borger/oppdater-kontaktinformasjon",
+)
+KRR_INTERVAL_SECONDS = env_int("KRR_INTERVAL_SECONDS", 20 if DEMO else 24 * 3600, minimum=1)
+
 # Mail that leaves Samlepost. In the demo it goes to the outbox page.
 EMAIL_BACKEND = env_text(
     "EMAIL_BACKEND",
@@ -218,8 +243,15 @@ ARCHIVE_DIR = Path(env_text("ARCHIVE_DIR", str(DATA_DIR / "archive")))
 
 # How often each mailbox is asked for new letters; sources may also ping /hooks/<source>/.
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 20 if DEMO else 300, minimum=1)
+# How many mailboxes of one source are fetched a minute, unless its row says otherwise, and how
+# long after a fetch a ping can bring about another.
+SYNC_SOURCE_PER_MINUTE = env_int("SYNC_SOURCE_PER_MINUTE", 600, minimum=1)
+SYNC_PING_FLOOR_SECONDS = env_int("SYNC_PING_FLOOR_SECONDS", 2 if DEMO else 10)
 SYNC_LEASE_SECONDS = env_int("SYNC_LEASE_SECONDS", 30, minimum=5)
 SYNC_BACKOFF_MAX_SECONDS = env_int("SYNC_BACKOFF_MAX_SECONDS", 60 if DEMO else 900, minimum=1)
+# How long what we can mend ourselves is held before its sender gets an error receipt: a sixth of
+# the 24 hours that senders usually give (DPI's expectedResponseDateTime) before they print.
+REJECTION_HOLD_SECONDS = env_int("REJECTION_HOLD_SECONDS", 120 if DEMO else 4 * 3600)
 
 # Wake-ups; config/celery.py has the beat schedule.
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"

@@ -9,20 +9,27 @@ Errors::
 
     ConnectorError
     ├─ Temporary         try again later (timeout, 5xx, an answer that is not what was promised)
-    │  └─ RateLimited    … after `retry_after` seconds
+    │  ├─ RateLimited    … after `retry_after` seconds
+    │  └─ Untrustworthy  a register answered, but what it says of somebody spoils the whole answer
     ├─ CursorExpired     forget the cursor, list everything
     ├─ NotPermitted      no consent, or no account there: show it, stop asking
     ├─ Gone              the source no longer has this letter or document
     ├─ ReplyRefused      the source takes no such answer, now or later: tell her why
+    ├─ CopyRefused       the source takes no such copy into her mailbox: tell her why
+    ├─ ActRefused        what she asked for at the sender's was not done: tell her why
+    ├─ Uncertain         … or nobody knows whether it was: tell her, and do not repeat it
     └─ Misconfigured     our fault: stop this connector, tell operations
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 CONTRACT_VERSION = 1
 
@@ -49,6 +56,13 @@ class RateLimited(Temporary):
         self.retry_after = retry_after
 
 
+class Untrustworthy(Temporary):
+    """A register answered for several persons at once, and the answer cannot be trusted.
+
+    What it says of one may be the cause: asking for fewer may spare the others.
+    """
+
+
 class CursorExpired(ConnectorError):
     """The source no longer knows the cursor: start again from None."""
 
@@ -63,6 +77,22 @@ class Gone(ConnectorError):
 
 class ReplyRefused(ConnectorError):
     """The source will not take this answer; the text is for the citizen and names nobody."""
+
+
+class CopyRefused(ConnectorError):
+    """The source will not take this copy; the text is for the citizen and names nobody."""
+
+
+class ActRefused(ConnectorError):
+    """It was not done. `code`: "changed", "host" or "refused"; the text is the host's, or empty."""
+
+    def __init__(self, code: str, said: str = "") -> None:
+        super().__init__(said)
+        self.code = code
+
+
+class Uncertain(ConnectorError):
+    """It was asked for and no proper answer came: it may have been done."""
 
 
 class Misconfigured(ConnectorError):
@@ -105,8 +135,20 @@ class ReceiptKind(StrEnum):
     """She says that she has done what the letter asks."""
     REOPENED = "reopened"
     """She takes that back."""
+    ACTED = "acted"
+    """She has something done at the sender's (`Connector.act`); no `send_receipt` sees it."""
     NOTIFICATION_FAILED = "notification_failed"
     REJECTED = "rejected"
+    """A message went to quarantine: whose fault it is, and the reason."""
+
+
+class Fault(StrEnum):
+    """Whose fault it is that a message could not be received."""
+
+    CLIENT = "client"
+    """The sender's: what it sent is not what it must be."""
+    SERVER = "server"
+    """Ours: a key that we lack, an error within."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +173,7 @@ class SenderRef:
     """Who wrote the letter. `verified` says how we know: "" (not at all), else a short code."""
 
     name: str
+    """Empty where the source has only the number: the inbox finds the name that it knows."""
     org_number: str = ""
     """Nine digits, or empty where the source names none."""
     verified: str = ""
@@ -169,6 +212,17 @@ class Action:
     due_at: datetime | None = None
     takes_return: bool = False
     """The page there accepts `return_to` in its query and offers the way back to us."""
+    method: str = "GET"
+    """A link is GET; POST and DELETE are done by `Connector.act`, when she has said yes."""
+    id: UUID | None = None
+    """Of what is done by `Connector.act`."""
+    prompt: str = ""
+    """What the sender wants her to be asked before it is done."""
+
+    def agreed(self) -> str:
+        """Return the sha256 (hex) of all that she is shown before she says yes."""
+        said = [self.method, self.url, self.label, self.prompt]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 class ReplyKind(StrEnum):
@@ -223,6 +277,11 @@ class ThreadMessage:
     text: str = field(repr=False)
     author: str = ""
     """Who wrote it there, as the sender says ("NAV Grünerløkka"); empty: the sender."""
+    title: str = field(default="", repr=False)
+    kind: str = ""
+    """What sort of message it is, in the source's own code; one that is not known says nothing."""
+    from_her: bool = False
+    """She wrote it, or somebody for her, at the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +296,27 @@ class Payment:
     """The payer's reference (KID): digits, perhaps with a dash at the end; empty: none."""
     currency: str = "NOK"
     due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """Something that takes place: what, where, and when: from, until, or either alone."""
+
+    title: str
+    place: str = ""
+    times: Sequence[tuple[datetime | None, datetime | None]] = ()
+    note: str = ""
+    """How to attend, in the sender's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A document that proves something (a card, a certificate), and when it is valid."""
+
+    title: str
+    issuer: str = ""
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
 
 
 class SigningStatus(StrEnum):
@@ -320,13 +400,18 @@ class IncomingLetter:
     """Who did it there, as the source says ("You, at nav.no"); empty where it does not."""
     withdrawn: bool = False
     """The source has taken it back; our copy stays and is marked."""
+    on_paper_at: datetime | None = None
+    """It went to her by post then, and this is the sender's copy: no delivery is confirmed."""
     reply_forms: Sequence[ReplyForm] = ()
     messages: Sequence[ThreadMessage] = ()
     """The sender's side of the thread, whole each time. Her own answers we have ourselves."""
     payment: Payment | None = None
     signing: Signing | None = None
-    notification_order: Mapping[str, object] | None = None
-    """The sender's own wishes for notices (DPI varsler, repetisjoner), as plain JSON."""
+    appointments: Sequence[Appointment] = ()
+    proofs: Sequence[Proof] = ()
+    notification_order: Mapping[str, Sequence[int]] | None = None
+    """The sender's own wishes for notices: "email" and "sms", each with the days after the
+    letter can be seen on which one is sent, 0 at once. A notice so ordered that fails is told."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """What was checked on the way in, as short codes for the provenance panel."""
     raw: Sequence[RawPart] = ()
@@ -343,6 +428,43 @@ class Unreadable:
     reason: str
     raw: Sequence[RawPart] = ()
     recipient: Recipient | None = None
+    fault: Fault = Fault.CLIENT
+    answerable: bool = True
+    """The source can be sent a REJECTED receipt: what arrived says whom to answer."""
+    message_id: str = ""
+    """What the message calls itself, believed or not, where `external_id` may be another name."""
+
+
+class PaperStep(StrEnum):
+    """How far a letter has come that its sender had printed and sent by post."""
+
+    SENT = "sent"
+    """The sender gave it to a printing service."""
+    ACCEPTED = "accepted"
+    """The printing service has taken it, to be printed."""
+    POSTED = "posted"
+    """It is printed and with the post."""
+    RETURNED = "returned"
+    """The post could not deliver it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperNotice:
+    """Word of a letter on paper: that its sender had it printed, or what became of that.
+
+    It tells of the letter that one of `about` names, as `IncomingLetter.same_as` does, if that was
+    sent by `org_number`. Where there is no such letter, `otherwise` is what came.
+    """
+
+    external_id: str
+    step: PaperStep
+    at: datetime
+    about: Sequence[str]
+    org_number: str
+    """Nine digits: who wrote the letter, or sent it on the writer's behalf."""
+    otherwise: IncomingLetter | Unreadable = field(repr=False)
+    raw: Sequence[RawPart] = ()
+    """What is kept with the letter: what was signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +479,8 @@ class Batch:
     unreadable: Sequence[Unreadable] = ()
     cursor: str | None = None
     settle_refs: Sequence[str] = ()
+    paper: Sequence[PaperNotice] = ()
+    """Taken in after the letters, of which it may tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,8 +493,13 @@ class OutgoingReceipt:
     idempotency_key: str
     """The same for every attempt at the same receipt."""
     detail: str = ""
+    """Of NOTIFICATION_FAILED the channel, perhaps with ": reason"; of REJECTED the reason."""
+    fault: Fault = Fault.CLIENT
+    """Of REJECTED alone."""
     raw: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """The letter's raw parts by name, so that a receipt can quote what it answers."""
+    signed: bytes = field(default=b"", repr=False)
+    """What `Connector.sign_receipt` made of it, where the source's receipts are evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +527,44 @@ class OutgoingReply:
     attachments: Sequence[OutgoingAttachment] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OutgoingAct:
+    """Something that she wants done at the sender's: an action of a letter, not a link."""
+
+    reference: str
+    """What the connector put in the letter's `external_id`."""
+    action: UUID
+    agreed: str
+    """What she said yes to (`Action.agreed`): it is done only if it is still that."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingCopy:
+    """A letter that a citizen puts into her own mailbox at a source."""
+
+    recipient: Recipient
+    """Her mailbox, as the source names it."""
+    title: str = field(repr=False)
+    sender_name: str = field(repr=False)
+    """Who wrote the letter."""
+    sent_at: datetime
+    security_level: int
+    """The source shows the copy at this level only."""
+    idempotency_key: str
+    """The same for every attempt at the same copy. Should the source list what lies in her
+    mailbox, the copy's `external_id` is this, or the reference of its receipt."""
+    documents: Sequence[OutgoingAttachment] = ()
+    """What there is to read, in order; at least one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyReceipt:
+    """A source's word that a copy lies in her mailbox."""
+
+    reference: str
+    at: datetime
+
+
 class Connector:
     """Base of every connector. Only `label` and `fetch` must be given.
 
@@ -413,6 +580,10 @@ class Connector:
     """Names that must be present in `settings`; discovery refuses the source otherwise."""
     receipts: frozenset[ReceiptKind] = frozenset()
     """The receipts that this source takes; others are never queued."""
+    acts: bool = False
+    """It does what a letter's actions of other methods than GET ask for."""
+    takes_copies: bool = False
+    """Citizens have mailboxes there, into which they may put letters from elsewhere."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         missing = [name for name in self.required_settings if not settings.get(name)]
@@ -450,6 +621,13 @@ class Connector:
     def settle(self, batch: Batch) -> None:
         """Called after our commit: take the batch off the source's queue. May be repeated."""
 
+    def sign_receipt(self, receipt: OutgoingReceipt) -> bytes:
+        """Return the receipt as it will be sent, where it is evidence; empty where it is not.
+
+        The caller keeps these bytes before they leave, and gives the very same to every attempt.
+        """
+        return b""
+
     def send_receipt(self, account: Account | None, receipt: OutgoingReceipt) -> None:
         """Tell the source; must be safe to repeat with the same idempotency key."""
         raise Misconfigured("this source takes no receipts")
@@ -461,6 +639,105 @@ class Connector:
         will mend, the contract's other errors for the rest.
         """
         raise Misconfigured("this source takes no replies")
+
+    def act(self, account: Account, act: OutgoingAct) -> None:
+        """Do what she asks for, once: the caller never repeats what may have been done.
+
+        Raises ActRefused or Uncertain once the sender has been asked; the contract's other
+        errors only as long as nothing has been done.
+        """
+        raise Misconfigured("this source does nothing for her")
+
+    def put_copy(self, account: Account, copy: OutgoingCopy) -> CopyReceipt:
+        """Put a letter into the citizen's mailbox; returns the source's receipt.
+
+        Safe to repeat with the same idempotency key: the receipt is that of the first time.
+        Raises CopyRefused for what no repetition will mend, the contract's other errors for the
+        rest.
+        """
+        raise Misconfigured("this source takes no copies")
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class ContactStatus(StrEnum):
+    """What a contact register knows of a person."""
+
+    ACTIVE = "active"
+    DELETED = "deleted"
+    """As after a death."""
+    UNKNOWN = "unknown"
+    """Not registered, or of a status that we do not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactChannel:
+    """An e-mail address or a mobile number, and until when it counts as kept up to date.
+
+    From `fresh_until` on a decision may not be announced by it alone (eForvaltningsforskriften
+    § 32); it may still be used for a word of service. All are empty where there is no such channel.
+    """
+
+    value: str = field(default="", repr=False)
+    confirmed_at: datetime | None = None
+    """When she last changed or confirmed it; UTC."""
+    fresh_until: datetime | None = None
+    """The first moment at which it is stale; UTC. None where it never was confirmed."""
+
+    def is_fresh(self, at: datetime) -> bool:
+        """Say whether a decision may be announced by it at that moment.
+
+        What is said to have been confirmed after that moment was confirmed by nobody yet.
+        """
+        if not self.value or self.confirmed_at is None or self.fresh_until is None:
+            return False
+        return self.confirmed_at <= at < self.fresh_until
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What a contact register says of one person."""
+
+    national_id: str = field(repr=False)
+    status: ContactStatus
+    reserved: bool
+    """She has said no to decisions and other important messages by digital means (§ 15a)."""
+    may_be_notified: bool
+    """The register's own verdict on one who is ACTIVE and not reserved; False without one."""
+    email: ContactChannel
+    mobile: ContactChannel
+    language: str = ""
+    """"nb", "nn", "en", "se", or "" where she has chosen none that we know."""
+    mailbox_address: str = field(default="", repr=False)
+    mailbox_supplier: str = ""
+    """Organisation number of the mailbox's supplier, nine digits."""
+    certificate: str = field(default="", repr=False)
+    """PEM, for what is encrypted to her mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactAnswer:
+    """A look-up's outcome. Whoever is in neither was not answered for, which says nothing."""
+
+    contacts: Sequence[Contact] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """{national_id: reason} of those whose entry could not be read; a reason names no person."""
+
+
+class ContactRegister:
+    """Base of a register that says how persons may be reached."""
+
+    persons_max: int = 1
+    """Persons in one look-up."""
+
+    def look_up(self, national_ids: Iterable[str]) -> ContactAnswer:
+        """Return what is registered of up to `persons_max` persons.
+
+        Raises ValueError for more, Untrustworthy for an answer in which one person may have
+        spoilt it for all, and the contract's other errors. A failure is never an empty answer.
+        """
+        raise NotImplementedError
 
     def close(self) -> None:
         """Let go of connections."""

@@ -16,7 +16,8 @@ from types import ModuleType
 
 import connectors
 from connectors import contract
-from connectors.contract import CONTRACT_VERSION, Misconfigured
+from connectors.contract import CONTRACT_VERSION, ContactRegister, Misconfigured
+from connectors.krr.client import ContactRegister as Krr
 
 ENTRY_POINT_GROUP = "samlepost.connectors"
 
@@ -63,6 +64,14 @@ def make(name: str, settings: Mapping[str, str]) -> contract.Connector:
     if found.connector_class is None:
         raise Misconfigured(f"the connector {name!r} is off: {found.off_reason}")
     return found.connector_class(settings)
+
+
+def contact_register(settings: Mapping[str, str]) -> ContactRegister:
+    """Return the contact register with its settings, those that `connectors/krr` requires.
+
+    Raises Misconfigured.
+    """
+    return Krr.from_settings(settings)
 
 
 def judge(name: str, candidate: object) -> Found:

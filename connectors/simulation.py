@@ -164,6 +164,13 @@ class Simulator:
         """Send one letter that no mapping can read; returns its id on the wire."""
         raise NotImplementedError
 
+    broken_variants: Mapping[str, str] = {}
+    """Ways in which a letter can be broken by name, with what the control page calls them."""
+
+    def send_broken(self, person: Person, channel: Channel, variant: str) -> str:
+        """Send one letter that is broken in one of `broken_variants`; returns its id."""
+        raise NotImplementedError
+
 
 def mounted(simulators: Mapping[str, Simulator], root: Any = None) -> Any:
     """Return one WSGI application with each simulator at /<name>/ (and `root` at /).

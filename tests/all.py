@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,16 @@ ON = {
 }
 NOTHING_SELECTED = 5
 """What pytest returns when its arguments leave no test, as -k may in one suite but not in all."""
+ON_FILES_ALONE = (
+    *("connectors", "archive", "browser", "config"),
+    *("web/test_leaks.py", "journeys/test_reset.py", "journeys/test_hostile_packages.py"),
+)
+"""What is not tested on the servers: it asks no database of ours, or runs the demo of `make run`.
+
+What a page says to whom is decided above both; that its queries run is tested on both.
+"""
+ON_SERVERS_ALONE = ("journeys/test_worker_dies.py",)
+"""What is not tested on files where there are servers: a worker dies as it would in production."""
 ROOM = 3 * 2**30
 """Bytes; the suites' temporary files together take a third of it."""
 
@@ -115,8 +126,8 @@ def _checks() -> list[Job]:
 def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
     """The suites that can be run here; adds to `left_out` what cannot, and why."""
     pytest = [sys.executable, "-m", "pytest", "-q"]
-    unseen = ["-m", "not browser"]
-    jobs = [Job(FILES, [*pytest, *unseen, *arguments])]
+    unseen, on_files = ["-m", "not browser"], ["-m", "not browser and not servers"]
+    jobs = [Job(FILES, [*pytest, *on_files, *arguments])]
     if shutil.which("chromium") or os.environ.get("CHROMIUM_PATH"):
         jobs.append(Job(BROWSER, [*pytest, "-m", "browser", *arguments]))
     else:
@@ -129,14 +140,20 @@ def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
         left_out.append(f"tests on PostgreSQL and Redis: nothing answers at {where}")
         return jobs
     servers = dict(zip(SERVERS, (DATABASE, REDIS), strict=True))
-    # What never asks a database of ours is tested on files; Chromium's demo runs on files.
-    beside = [f"--ignore=tests/{name}" for name in ("connectors", "archive", "browser", "config")]
-    jobs.append(Job(ON_SERVERS, [*pytest, *unseen, *beside, *arguments], servers))
+    jobs[0] = Job(FILES, [*pytest, *on_files, *_without(ON_SERVERS_ALONE), *arguments])
+    jobs.append(Job(ON_SERVERS, [*pytest, *unseen, *_without(ON_FILES_ALONE), *arguments], servers))
     return jobs
 
 
+def _without(names: Sequence[str]) -> list[str]:
+    return [f"--ignore=tests/{name}" for name in names]
+
+
 def _run_all(jobs: list[Job], folder: Path) -> list[Result]:
-    """Run as many jobs at a time as there are processors, two at least; show each output whole."""
+    """Run one job more at a time than there are processors; show each output whole.
+
+    A third of each suite's time it waits, for processes that it has started or for a clock.
+    """
     printing = threading.Lock()
     results: list[Result] = []
     # The servers are named to the suite that is meant to run on them, and to no other.
@@ -163,7 +180,7 @@ def _run_all(jobs: list[Job], folder: Path) -> list[Result]:
         shutil.rmtree(own, ignore_errors=True)
         return Result(job.name, done.returncode, time.monotonic() - started)
 
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
         running = [pool.submit(run, job) for job in jobs]
         try:
             results = [each.result() for each in running]

@@ -9,11 +9,18 @@ import pytest
 
 from connectors import clock, http
 from connectors.simulate import World, create_world
-from connectors.world.model import STUDY_DATE
+from connectors.world.model import STUDY_DATE, Channel
 from inbox.sync import demo
 from inbox.sync.sources import forget_labels
+from tests.connectors.altinn_judge import judge
 
 SIMULATORS = "http://127.0.0.1:8010"
+
+
+@pytest.fixture(autouse=True)
+def _labels_of_no_other_test() -> None:
+    """Names of sources are kept for a while by the process, which outlives a test's database."""
+    forget_labels()
 
 
 @pytest.fixture
@@ -30,21 +37,24 @@ def _keys(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def world(tmp_path, _keys, monkeypatch) -> World:
+def world(tmp_path, _keys, monkeypatch) -> Iterator[World]:
     """Every simulator, empty, reached in-process by whatever speaks HTTP to the demo's address."""
     made = create_world(tmp_path / "simulators", _keys)
+    wrong: list[str] = []
+    judge(made.control.by_channel[Channel.ALTINN], wrong)
 
     def transport(_base_url: str) -> httpx.BaseTransport:
         return httpx.WSGITransport(app=made.wsgi, raise_app_exceptions=False)
 
     monkeypatch.setattr(http, "transport_for", transport)
-    return made
+    yield made
+    assert wrong == []
 
 
 @pytest.fixture
-def demo_citizens(world, db, settings, tmp_path, frozen_clock) -> World:
+def demo_citizens(world, _keys, db, settings, tmp_path, frozen_clock) -> World:
     """The world with its citizens, sources and mailboxes in our database; no letters yet."""
     settings.ARCHIVE_DIR = tmp_path / "archive"
-    forget_labels()
+    settings.KRR_PRIVATE_KEY_FILE = str(_keys / "maskinporten-client.pem")
     demo.configure(f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi))
     return world

@@ -26,7 +26,6 @@ from inbox.letters.receive import known
 from inbox.notifications.deliver import send_due
 from inbox.notifications.models import Notification
 from inbox.notifications.rules import queue_for
-from inbox.sync.sources import forget_labels
 from inbox.web.dates import OSLO
 from inbox.web.views import filing
 from tests.incoming import NOW, PDF, arrival, incoming
@@ -42,7 +41,6 @@ TITLE = re.compile(r'<a id="letter-[^>]*>(?:<span[^>]*>[^<]*</span>)?([^<]*)</a>
 def _place(settings, tmp_path):
     settings.ARCHIVE_DIR = tmp_path / "archive"
     settings.LANGUAGE_CODE = "en"
-    forget_labels()
 
 
 @pytest.fixture

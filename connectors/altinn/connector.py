@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from connectors import clock, contract
@@ -17,20 +18,23 @@ from connectors.contract import (
     LEVEL_HIGH,
     LEVEL_SUBSTANTIAL,
     Account,
+    ActRefused,
     Batch,
     CursorExpired,
     Gone,
     IncomingLetter,
     Misconfigured,
     NotPermitted,
+    OutgoingAct,
     OutgoingReceipt,
     RawPart,
     ReceiptKind,
     Scope,
     Temporary,
+    Uncertain,
     Unreadable,
 )
-from connectors.fields import WrongField, moment, optional_moment, rows, table, text
+from connectors.fields import WrongField, moment, optional_moment, optional_text, rows, table, text
 from connectors.http import Http, NotFound, Refused
 from connectors.maskinporten.client import TokenSource
 
@@ -42,14 +46,15 @@ OVERLAP = timedelta(minutes=1)
 """Asked for again each time: a dialog may be committed after one with a later time."""
 AHEAD_MAX = timedelta(days=1)
 """A time further ahead than this is an error in the item; the cursor does not follow it."""
-ALREADY_READ = 1040
+ALREADY_READ, ALREADY_CONFIRMED, CONFIRM_BEFORE_FETCHED = 1040, 1041, 1025
+"""Correspondence's codes (`Errors.cs`) for what is done already, and for what must come first."""
 GONE_CODES = (2018, 2019, 2020)
 """Correspondence's codes for an attachment that has been purged or has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The cursor. At rest only `since` is set: the newest `contentUpdatedAt` taken in.
+    """The cursor. At rest only `since` is set: the newest `updatedAt` taken in.
 
     The list comes newest first, so `since` must not move before the last page is safe. While a
     run is under way `token` is where it goes on, and `target` what `since` becomes at its end.
@@ -84,6 +89,7 @@ class Connector(contract.Connector):
     scope = Scope.PER_CITIZEN
     required_settings = ("base_url", "maskinporten_url", "client_id", "private_key_file")
     receipts = frozenset({ReceiptKind.CONFIRMED})
+    acts = True
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Raise Misconfigured when a setting is missing or the key cannot be read."""
@@ -134,14 +140,14 @@ class Connector(contract.Connector):
             letter = self._as_listed(account, dialog)
             identifier = mapping.correspondence_id(dialog)
             if not identifier:
-                return mapping.opened_without_correspondence(letter, dialog)
+                return self._offered(mapping.opened_without_correspondence(letter, dialog))
             path = f"{CORRESPONDENCES}/{identifier}"
             overview = self._get(path, account)
             letter = mapping.opened(letter, dialog, overview, self._text(path, account))
         except WrongField as error:
             raise Temporary(f"the opened letter cannot be read: {error}") from None
         self._mark_as_read(path, account)
-        return letter
+        return self._offered(letter)
 
     def download(self, account: Account | None, ref: str) -> Iterator[bytes]:
         """Stream an attachment and compare it with the checksum that Altinn declared.
@@ -166,7 +172,7 @@ class Connector(contract.Connector):
     def send_receipt(self, account: Account | None, receipt: OutgoingReceipt) -> None:
         """Confirm a letter that she has opened. Raises Gone when Altinn no longer has it.
 
-        Altinn keeps the first confirmation; another one changes nothing.
+        Altinn keeps the first confirmation, wherever it was given.
         """
         if receipt.kind not in self.receipts:
             raise Misconfigured(f"Altinn takes no receipt of kind {receipt.kind}")
@@ -178,8 +184,58 @@ class Connector(contract.Connector):
             raise Temporary(f"the letter to confirm cannot be read: {error}") from None
         if not identifier:
             raise Gone("the letter has no correspondence to confirm")
-        path = f"{CORRESPONDENCES}/{identifier}/confirm"
-        self._http.post(path, headers=self._tokens.headers(account))
+        path = f"{CORRESPONDENCES}/{identifier}"
+        if not self._confirm(path, account):
+            self._get(path, account)  # fetched by that: she has opened the letter
+            self._confirm(path, account)
+
+    def act(self, account: Account, act: OutgoingAct) -> None:
+        """Do what a GUI action stands for, with a dialog token fetched for that.
+
+        The host must be Altinn's own or stand in `action_hosts`; no redirect is followed.
+        """
+        dialog = self._get(f"{DIALOGS}/{_identifier(act.reference)}", account)
+        try:
+            action = mapping.act_of(dialog, act.action)
+            token = text(dialog, "dialogToken")
+        except WrongField as error:
+            raise Temporary(f"the letter with the action cannot be read: {error}") from None
+        if action is None or action.agreed() != act.agreed:
+            raise ActRefused("changed")
+        if not self._may_be_asked(action.url):
+            raise ActRefused("host")
+        host = Http(action.url)
+        try:
+            answer = host.request(
+                action.method,
+                action.url,
+                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                accept=range(300, 600),
+            )
+        except (Temporary, Misconfigured) as error:
+            raise Uncertain(str(error)) from None
+        finally:
+            host.close()
+        if answer.status_code >= 500:
+            raise Uncertain(f"the host answered {answer.status_code}")
+        if answer.status_code >= 300:
+            raise ActRefused("refused", _objection(answer.content) or str(answer.status_code))
+
+    def _offered(self, letter: IncomingLetter) -> IncomingLetter:
+        """Leave out what would be done at a host that may not be asked."""
+        actions = [
+            each for each in letter.actions if each.method == "GET" or self._may_be_asked(each.url)
+        ]
+        return replace(letter, actions=actions)
+
+    def _may_be_asked(self, url: str) -> bool:
+        asked, own = urlsplit(url), urlsplit(self.settings["base_url"])
+        if "@" in asked.netloc:
+            return False
+        if (asked.scheme, asked.netloc) == (own.scheme, own.netloc):
+            return True
+        allowed = self.settings.get("action_hosts", "").split()
+        return asked.scheme == "https" and asked.netloc in allowed
 
     def reread(self, account: Account | None, external_id: str, raw: Sequence[RawPart]) -> Batch:
         """Read a quarantined dialog once more."""
@@ -235,6 +291,19 @@ class Connector(contract.Connector):
             if _error_code(refusal) != ALREADY_READ:
                 raise
 
+    def _confirm(self, path: str, account: Account) -> bool:
+        """Confirm; False when Altinn wants the letter to be fetched first."""
+        try:
+            self._http.post(f"{path}/confirm", headers=self._tokens.headers(account))
+        except NotFound:
+            raise Gone("the letter to confirm is no longer at Altinn") from None
+        except Refused as refusal:
+            if _error_code(refusal) == CONFIRM_BEFORE_FETCHED:
+                return False
+            if _error_code(refusal) != ALREADY_CONFIRMED:
+                raise
+        return True
+
     def _as_listed(self, account: Account, dialog: Mapping[str, Any]) -> IncomingLetter:
         """Map the dialog, with the level that shows only to a token of level 3.
 
@@ -287,10 +356,10 @@ def _identifier(external_id: str) -> str:
 
 def _parameters(position: Position) -> dict[str, str]:
     # What is meant for the computers of businesses alone has no text to show.
-    parameters = {"limit": str(PAGE_SIZE), "excludeApiOnly": "true"}
+    parameters = {"limit": str(PAGE_SIZE), "excludeApiOnly": "true", "orderBy": "updatedAt_desc"}
     if position.since:
         since = datetime.fromisoformat(position.since) - OVERLAP
-        parameters["contentUpdatedAfter"] = since.astimezone(UTC).isoformat()
+        parameters["updatedAfter"] = since.astimezone(UTC).isoformat()
     if position.token:
         parameters["continuationToken"] = position.token
     return parameters
@@ -303,7 +372,7 @@ def _after(position: Position, page: Mapping[str, Any], items: list[Any]) -> Pos
     latest = clock.now() + AHEAD_MAX
     for item in items:
         try:
-            updated = moment(table(item, "the item"), "contentUpdatedAt")
+            updated = moment(table(item, "the item"), "updatedAt")
         except WrongField:
             continue
         if updated <= latest:
@@ -323,3 +392,12 @@ def _error_code(refusal: Refused) -> int:
         return int(code)
     except (ValueError, KeyError, TypeError):
         return 0
+
+
+def _objection(body: bytes) -> str:
+    """Return what a host says of its refusal in a ProblemDetails, empty where it is none."""
+    try:
+        said = table(json.loads(body), "the answer")
+        return (optional_text(said, "detail") or optional_text(said, "title"))[:150]
+    except (ValueError, RecursionError):
+        return ""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from connectors.contract import (
@@ -24,6 +25,7 @@ from connectors.contract import (
     Recipient,
     RecipientKind,
     SenderRef,
+    ThreadMessage,
     Unreadable,
 )
 from connectors.fields import (
@@ -41,6 +43,10 @@ from connectors.fields import (
 PERSON_URN = "urn:altinn:person:identifier-no:"
 LANGUAGES = ("nb", "nn", "en")
 """The order in which a text is chosen when it comes in several languages."""
+CORRESPONDENCE_SERVICE = "CorrespondenceService"
+WRITING = ("POST", "DELETE")
+CONFIRMED = "CorrespondenceConfirmed"
+"""Type of the activity that a confirmation leaves, here or at Altinn itself."""
 CORRESPONDENCE = re.compile(r"/correspondence/api/v1/correspondence/([0-9a-fA-F-]{36})(?:/|$)")
 ORGANISATION = re.compile(r"(?:0192:|urn:altinn:organization:identifier-no:)([0-9]{9})")
 MD5_HEX = re.compile(r"[0-9a-fA-F]{32}")
@@ -96,6 +102,7 @@ def listed(item: Any, national_id: str) -> IncomingLetter:
     level, readable = level_of(content["title"])
     summary, _ = localised(content.get("summary"), "summary")
     status = optional_text(dialog, "status")
+    waits = status == "RequiresAttention"
     org = text(dialog, "org", longest=255)
     sender_name, _ = localised(content.get("senderName"), "senderName")
     reference = optional_text(dialog, "externalReference")
@@ -112,9 +119,11 @@ def listed(item: Any, national_id: str) -> IncomingLetter:
         security_level=level,
         content_on_open=True,
         same_as=(f"{org}:{reference}",) if reference else (),
-        needs_action=status == "RequiresAttention",
+        needs_action=waits,
+        # CreateDialogRequestMapper.cs: a correspondence waits for nothing but its confirmation.
+        needs_confirmation=waits and dialog.get("serviceResourceType") == CORRESPONDENCE_SERVICE,
         opened_at=_seen_at(dialog),
-        handled_at=optional_moment(dialog, "updatedAt") if status == "Completed" else None,
+        handled_at=_handled_at(dialog, status),
         provenance={"transport": "dialogporten"},
         raw=[raw_part("dialog.json", item)],
     )
@@ -146,7 +155,8 @@ def opened(letter: IncomingLetter, dialog: Any, correspondence: Any, body: str) 
         content_on_open=False,
         case_reference=_case_reference(overview),
         same_as=(*letter.same_as, f"altinn:{identifier}"),
-        actions=_actions(dialog, overview),
+        actions=[*_actions(dialog, overview), *_transmitted_links(dialog)],
+        messages=_messages(dialog),
         needs_confirmation=truth(overview, "isConfirmationNeeded"),
         raw=[raw_part("dialog.json", dialog), raw_part("correspondence.json", correspondence)],
     )
@@ -168,7 +178,12 @@ def opened_without_correspondence(letter: IncomingLetter, dialog: Any) -> Incomi
         body_media_type="text/markdown" if media_type == "text/markdown" else "text/plain",
         expires_at=optional_moment(dialog, "expiresAt"),
         content_on_open=False,
-        actions=[*_actions(dialog, {}), *_attachment_links(dialog)],
+        messages=_messages(dialog),
+        actions=[
+            *_actions(dialog, {}),
+            *_attachment_links(dialog),
+            *_transmitted_links(dialog),
+        ],
         raw=[raw_part("dialog.json", dialog)],
     )
 
@@ -244,6 +259,23 @@ def _seen_at(dialog: Mapping[str, Any]) -> datetime | None:
     return min(own, default=None)
 
 
+def _handled_at(dialog: Mapping[str, Any], status: str) -> datetime | None:
+    """When it was done: the sender says so, or it was confirmed and waits for nothing else.
+
+    A confirmation leaves an activity, and a status that says nothing (`DialogportenService.cs`,
+    PatchCorrespondenceDialogToConfirmed). The list holds the latest activity, a dialog all.
+    """
+    if status == "Completed":
+        return optional_moment(dialog, "updatedAt")
+    if status == "RequiresAttention":
+        return None
+    latest = dialog.get("latestActivity")
+    activities = rows(dialog, "activities") if latest is None else [latest]
+    found = [table(each, "an activity") for each in activities]
+    times = [optional_moment(each, "createdAt") for each in found if each.get("type") == CONFIRMED]
+    return min((each for each in times if each), default=None)
+
+
 def _documents(attachments: list[Any], correspondence: str) -> list[IncomingDocument]:
     """The first attachment is the main document where there is no other sign."""
     documents = []
@@ -284,7 +316,30 @@ def _actions(dialog: Mapping[str, Any], overview: Mapping[str, Any]) -> list[Act
     for each in rows(overview, "replyOptions"):
         option = table(each, "a replyOption")
         _add_link(found, option, "linkURL", optional_text(option, "linkText"))
-    return [Action(url, label or "Gå til avsenderen", due_at) for url, label in found.items()]
+    links = [Action(url, label or "Gå til avsenderen", due_at) for url, label in found.items()]
+    return [*links, *_acts(dialog)]
+
+
+def _acts(dialog: Mapping[str, Any]) -> Iterator[Action]:
+    """What changes something at the sender's, but for confirming and deleting.
+
+    A confirmation has a way of its own, and what she has got is hers to keep or delete here.
+    """
+    for each in rows(dialog, "guiActions"):
+        method, url = each.get("httpMethod"), optional_text(each, "url")
+        if method not in WRITING or each.get("isAuthorized") is not True:
+            continue
+        if each.get("isDeleteDialogAction") is not False or CORRESPONDENCE.search(url):
+            continue
+        title, _ = _choose(rows(each, "title"), "title")
+        prompt, _ = _choose(rows(each, "prompt"), "prompt")
+        if title and urlsplit(url).scheme in ("http", "https"):
+            yield Action(url, title, method=method, id=UUID(_uuid(each, "id")), prompt=prompt)
+
+
+def act_of(dialog: Any, identifier: UUID) -> Action | None:
+    """Return what a whole dialog says of one such action today. Raises WrongField."""
+    return next((act for act in _acts(table(dialog, "the dialog")) if act.id == identifier), None)
 
 
 def _attachment_links(dialog: Mapping[str, Any]) -> Iterator[Action]:
@@ -296,6 +351,41 @@ def _attachment_links(dialog: Mapping[str, Any]) -> Iterator[Action]:
             if table(url, "an url").get("consumerType") == "Gui":
                 _add_link(found, url, "url", label)
         yield from (Action(url, label or "Åpne vedlegget") for url, label in found.items())
+
+
+def _messages(dialog: Mapping[str, Any]) -> list[ThreadMessage]:
+    """Return the transmissions that she may see; one that cannot be read hides no other."""
+    found = []
+    for each in _transmissions(dialog):
+        try:
+            content, sender = table(each.get("content"), "content"), table(each["sender"], "sender")
+            found.append(
+                ThreadMessage(
+                    id=_uuid(each, "id"),
+                    at=moment(each, "createdAt"),
+                    title=localised(content.get("title"), "title")[0],
+                    text=localised(content.get("summary"), "summary")[0],
+                    author=optional_text(sender, "actorName"),
+                    kind=optional_text(each, "type"),
+                    from_her=sender.get("actorType") == "PartyRepresentative",
+                )
+            )
+        except (WrongField, KeyError):
+            continue
+    return found
+
+
+def _transmitted_links(dialog: Mapping[str, Any]) -> Iterator[Action]:
+    for each in _transmissions(dialog):
+        try:
+            yield from list(_attachment_links(each))
+        except WrongField:
+            continue
+
+
+def _transmissions(dialog: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = [each for each in rows(dialog, "transmissions") if isinstance(each, dict)]
+    return [each for each in found if each.get("isAuthorized") is True]
 
 
 def _add_link(found: dict[str, str], item: Mapping[str, Any], name: str, label: str) -> None:

@@ -24,6 +24,8 @@ from connectors.world.model import Channel, Person, SimulatedDocument, Simulated
 
 PLATFORM_KEY = "altinn-platform.pem"
 MARKS = ("seen", "fetched", "read")
+DEFAULT = json.dumps(["Default"])
+"""The labels of a dialog that nobody has labelled, as they are stored."""
 TABLES = (
     "CREATE TABLE IF NOT EXISTS dialogs (id TEXT PRIMARY KEY, correspondence TEXT UNIQUE,"
     " person TEXT, updated TEXT, visible_from TEXT, said TEXT)",
@@ -37,13 +39,29 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS marks (dialog TEXT, kind TEXT, at TEXT,"
     " PRIMARY KEY (dialog, kind))",
     "CREATE TABLE IF NOT EXISTS paging (generation INTEGER)",
+    "CREATE TABLE IF NOT EXISTS contexts (dialog TEXT PRIMARY KEY, labels TEXT, revision INTEGER)",
+    "CREATE TABLE IF NOT EXISTS label_log (dialog TEXT, at TEXT, action TEXT, label TEXT)",
+    "CREATE INDEX IF NOT EXISTS label_log_of ON label_log (dialog)",
+    "CREATE TABLE IF NOT EXISTS seen_log (id TEXT PRIMARY KEY, dialog TEXT, at TEXT)",
+    "CREATE INDEX IF NOT EXISTS seen_log_of ON seen_log (dialog)",
+    "CREATE TABLE IF NOT EXISTS touched (dialog TEXT PRIMARY KEY, at TEXT)",
+    "CREATE TABLE IF NOT EXISTS served (dialog TEXT, name TEXT, method TEXT)",
 )
-LIST = (
-    "SELECT dialogs.*, marks.at AS seen FROM dialogs"
-    " LEFT JOIN marks ON marks.dialog = dialogs.id AND marks.kind = 'seen'"
-    " WHERE person = ? AND visible_from <= ? AND updated BETWEEN ? AND ?"
-    " AND (updated, id) < (?, ?) ORDER BY updated DESC, id DESC LIMIT ?"
+UPDATED = "MAX(dialogs.updated, COALESCE(touched.at, ''))"
+COLUMNS = {
+    "content": "dialogs.updated",
+    "updated": UPDATED,
+    "created": "COALESCE(json_extract(dialogs.said, '$.sent_at'), dialogs.updated)",
+}
+"""What dialogs are ordered and filtered by."""
+SELECT = (
+    f"SELECT dialogs.*, {UPDATED} AS changed, contexts.labels, contexts.revision FROM dialogs"
+    " LEFT JOIN contexts ON contexts.dialog = dialogs.id"
+    " LEFT JOIN touched ON touched.dialog = dialogs.id"
+    " WHERE dialogs.person = ? AND dialogs.visible_from <= ?"
 )
+OF_DIALOG = ("contexts", "label_log", "seen_log", "touched", "marks", "served")
+"""Tables with what is noted of a dialog."""
 
 
 class AltinnSimulator(Simulator):
@@ -58,6 +76,12 @@ class AltinnSimulator(Simulator):
         with state.transaction() as db:
             for table in TABLES:
                 db.execute(table)
+            # What an older simulator has marked and not logged.
+            db.execute(
+                "INSERT INTO seen_log SELECT dialog, dialog, MAX(at, updated) FROM marks JOIN"
+                " dialogs ON dialogs.id = dialog WHERE kind = 'seen' AND NOT EXISTS"
+                " (SELECT 1 FROM seen_log WHERE seen_log.dialog = marks.dialog)"
+            )
         apply_faults(self.app, state, Channel.ALTINN.value)
         api.add_routes(self.app, self)
 
@@ -133,19 +157,20 @@ class AltinnSimulator(Simulator):
         with self.state.transaction() as db:
             _mark(db, dialog, kind, wire.stamp(clock.now()))
 
-    def confirm(self, dialog: str) -> None:
-        """Note the first confirmation of a letter: it is done with that, and listed anew."""
+    def confirm(self, dialog: str) -> bool:
+        """Note the confirmation of a letter, which is listed anew; False when there was one."""
         now = clock.now()
         with self.state.transaction() as db:
             row = db.execute("SELECT person, said FROM dialogs WHERE id = ?", (dialog,)).fetchone()
             said = json.loads(row["said"])
             if said["handled_at"]:
-                return
+                return False
             said |= {"handled_at": wire.stamp(now)}
             db.execute(
                 "UPDATE dialogs SET said = ?, updated = ? WHERE id = ?",
                 (json.dumps(said), _next_updated(db, row["person"], now), dialog),
             )
+        return True
 
     def expire_continuation_tokens(self) -> None:
         """Let every continuation token given until now be refused."""
@@ -158,30 +183,147 @@ class AltinnSimulator(Simulator):
         return int(row["many"])
 
     def listing(
-        self, person: str, since: str, until: str, before: tuple[str, str], limit: int
+        self,
+        person: str,
+        *,
+        order: str,
+        between: Mapping[str, tuple[str, str]],
+        labels: Sequence[str],
+        before: tuple[str, str],
+        limit: int,
     ) -> list[wire.Stored]:
-        """Return a person's dialogs as they are listed, newest first, strictly after `before`."""
-        now = wire.stamp(clock.now())
-        rows = self.state.connection().execute(LIST, (person, now, since, until, *before, limit))
-        return [_stored(row, {"seen": row["seen"]} if row["seen"] else {}) for row in rows]
+        """Return a person's dialogs as they are listed, newest first, strictly after `before`.
+
+        `order` and the names of `between` are those of COLUMNS. Of `labels` one is enough.
+        """
+        where, values = [f"({COLUMNS[order]}, dialogs.id) < (?, ?)"], [*before]
+        for name, bounds in between.items():
+            where.append(f"{COLUMNS[name]} BETWEEN ? AND ?")
+            values += bounds
+        if labels:
+            anyone = " OR ".join(["COALESCE(contexts.labels, ?) LIKE ?"] * len(labels))
+            where.append(f"({anyone})")
+            for label in labels:
+                values += [DEFAULT, f'%"{label}"%']
+        db = self.state.connection()
+        rows = db.execute(
+            f"{SELECT} AND {' AND '.join(where)}"
+            f" ORDER BY {COLUMNS[order]} DESC, dialogs.id DESC LIMIT ?",
+            (person, wire.stamp(clock.now()), *values, limit),
+        )
+        return [_stored(db, row) for row in rows]
 
     def find(self, column: str, identifier: str, person: str) -> wire.Stored | None:
         """Return one of the person's letters by "id" or "correspondence", None if not hers."""
         db = self.state.connection()
         row = db.execute(
-            f"SELECT * FROM dialogs WHERE {column} = ? AND person = ? AND visible_from <= ?",
-            (identifier, person, wire.stamp(clock.now())),
+            f"{SELECT} AND dialogs.{column} = ?", (person, wire.stamp(clock.now()), identifier)
         ).fetchone()
         if row is None:
             return None
-        marks = db.execute("SELECT kind, at FROM marks WHERE dialog = ?", (row["id"],))
         attachments = db.execute(
             "SELECT * FROM attachments WHERE correspondence = ? ORDER BY position",
             (row["correspondence"],),
         )
-        return _stored(
-            row, {mark["kind"]: mark["at"] for mark in marks}, [dict(each) for each in attachments]
+        return _stored(db, row, [dict(each) for each in attachments])
+
+    def see(self, dialog: str) -> None:
+        """Note that she has got a dialog: once for each state of it, and it is unopened no more."""
+        now = wire.stamp(clock.now())
+        with self.state.transaction() as db:
+            _mark(db, dialog, "seen", now)
+            row = db.execute(
+                f"SELECT {UPDATED} AS changed, contexts.labels FROM dialogs"
+                " LEFT JOIN touched ON touched.dialog = dialogs.id"
+                " LEFT JOIN contexts ON contexts.dialog = dialogs.id WHERE dialogs.id = ?",
+                (dialog,),
+            ).fetchone()
+            last = db.execute(
+                "SELECT MAX(at) AS at FROM seen_log WHERE dialog = ?", (dialog,)
+            ).fetchone()
+            if not last["at"] or last["at"] <= row["changed"]:
+                at = max(now, row["changed"])
+                db.execute("INSERT INTO seen_log VALUES (?, ?, ?)", (str(uuid4()), dialog, at))
+            if "MarkedAsUnopened" in (row["labels"] or ""):
+                _relabel(db, dialog, (), ("MarkedAsUnopened",))
+
+    def set_labels(
+        self, revisions: Mapping[str, str], added: Sequence[str], removed: Sequence[str]
+    ) -> str | None:
+        """Change the labels of dialogs, all or none; returns the last one's new revision.
+
+        `revisions` are those that the caller has seen, "" where it does not mind: None when one
+        is another by now.
+        """
+        revision = ""
+        with self.state.transaction() as db:
+            for dialog, expected in revisions.items():
+                if expected and expected != wire.revision(dialog, _revision(db, dialog)):
+                    return None
+            for dialog in revisions:
+                revision = _relabel(db, dialog, added, removed)
+        return revision
+
+    def label_log(self, dialog: str) -> list[tuple[str, str, str]]:
+        """Return (time, "set" or "remove", label) of every change of a dialog's labels."""
+        rows = self.state.connection().execute(
+            "SELECT at, action, label FROM label_log WHERE dialog = ? ORDER BY rowid", (dialog,)
         )
+        return [(row["at"], row["action"], row["label"]) for row in rows]
+
+    def touch(self, dialog: str, **said: Any) -> None:
+        """Change what is said of a letter beside its content: `updatedAt` moves alone."""
+        with self.state.transaction() as db:
+            row = db.execute("SELECT person, said FROM dialogs WHERE id = ?", (dialog,)).fetchone()
+            changed = json.dumps(json.loads(row["said"]) | said)
+            db.execute("UPDATE dialogs SET said = ? WHERE id = ?", (changed, dialog))
+            at = _next_updated(db, row["person"], clock.now())
+            db.execute("INSERT OR REPLACE INTO touched VALUES (?, ?)", (dialog, at))
+
+    def transmit(
+        self,
+        dialog: str,
+        title: str,
+        *,
+        kind: str = "Information",
+        summary: str = "",
+        by_her: bool = False,
+        urls: Sequence[str] = (),
+    ) -> None:
+        """Add a transmission to a dialog; `urls` are its attachments, at the service owner's."""
+        row = (
+            self.state.connection()
+            .execute("SELECT said FROM dialogs WHERE id = ?", (dialog,))
+            .fetchone()
+        )
+        said = {"title": title, "type": kind, "summary": summary, "by_her": by_her}
+        said |= {"urls": list(urls), "at": wire.stamp(clock.now())}
+        self.touch(dialog, transmissions=[*json.loads(row["said"]).get("transmissions", []), said])
+
+    def offer(
+        self, dialog: str, name: str, title: str, *, method: str, prompt: str = "", url: str = ""
+    ) -> None:
+        """Give a dialog a GUI action, at the service owner's (`api.py`) or at another address."""
+        row = (
+            self.state.connection()
+            .execute("SELECT said FROM dialogs WHERE id = ?", (dialog,))
+            .fetchone()
+        )
+        services = json.loads(row["said"]).get("services", {})
+        services[name] = {"title": title, "method": method, "prompt": prompt, "url": url}
+        self.touch(dialog, services=services)
+
+    def serve(self, dialog: str, name: str, method: str) -> int:
+        """Do what a GUI action stands for; returns how often that was done by now."""
+        with self.state.transaction() as db:
+            db.execute("INSERT INTO served VALUES (?, ?, ?)", (dialog, name, method))
+        return self.served(dialog, name)
+
+    def served(self, dialog: str, name: str) -> int:
+        """Return how often the service owner was asked for that."""
+        where = "SELECT COUNT(*) AS many FROM served WHERE dialog = ? AND name = ?"
+        row = self.state.connection().execute(where, (dialog, name)).fetchone()
+        return int(row["many"])
 
     def content(self, sha256: str) -> bytes:
         """Return an attachment's bytes."""
@@ -239,16 +381,23 @@ def _put(db: sqlite3.Connection, letter: SimulatedLetter) -> str:
     )
     for position, document in enumerate(_main_first(letter.documents)):
         _attach(db, letter, correspondence, position, document)
+    if letter.handled_at:
+        at = wire.stamp(letter.handled_at)
+        db.execute("INSERT INTO touched VALUES (?, ?)", (dialog, at))
     if letter.opened_at:
         for kind in MARKS:
             _mark(db, dialog, kind, wire.stamp(letter.opened_at))
+        seen = (wire.part_id(dialog, "seen"), dialog, max(updated, wire.stamp(letter.opened_at)))
+        db.execute("INSERT INTO seen_log VALUES (?, ?, ?)", seen)
     return dialog
 
 
 def _next_updated(db: sqlite3.Connection, person: str, moment: datetime) -> str:
     """The server's own time, which never goes back: later than everything listed already."""
     row = db.execute(
-        "SELECT MAX(updated) AS newest FROM dialogs WHERE person = ? AND visible_from <= ?",
+        f"SELECT MAX({UPDATED}) AS newest FROM dialogs"
+        " LEFT JOIN touched ON touched.dialog = dialogs.id"
+        " WHERE person = ? AND visible_from <= ?",
         (person, wire.stamp(clock.now())),
     ).fetchone()
     if row["newest"]:
@@ -293,7 +442,8 @@ def _mark(db: sqlite3.Connection, dialog: str, kind: str, at: str) -> None:
 
 def _remove(db: sqlite3.Connection, dialog: str, correspondence: str) -> None:
     db.execute("DELETE FROM dialogs WHERE id = ?", (dialog,))
-    db.execute("DELETE FROM marks WHERE dialog = ?", (dialog,))
+    for table in OF_DIALOG:
+        db.execute(f"DELETE FROM {table} WHERE dialog = ?", (dialog,))
     db.execute("DELETE FROM attachments WHERE correspondence = ?", (correspondence,))
 
 
@@ -303,17 +453,57 @@ def _rows_of(db: sqlite3.Connection, person: Person) -> list[sqlite3.Row]:
     ).fetchall()
 
 
+def _relabel(
+    db: sqlite3.Connection, dialog: str, added: Sequence[str], removed: Sequence[str]
+) -> str:
+    """Change a dialog's labels; returns its revision, another one where anything has changed."""
+    row = db.execute("SELECT labels FROM contexts WHERE dialog = ?", (dialog,)).fetchone()
+    before: list[str] = json.loads(row["labels"] if row else DEFAULT)
+    after = [label for label in before if label not in removed]
+    for label in added:
+        if label in wire.PLACES:
+            after = [each for each in after if each not in wire.PLACES]
+        if label not in after:
+            after.append(label)
+    if not any(label in wire.PLACES for label in after):
+        after.append("Default")
+    count, now = _revision(db, dialog), wire.stamp(clock.now())
+    changes = [("set", label) for label in after if label not in before]
+    changes += [("remove", label) for label in before if label not in after]
+    if not changes:
+        return wire.revision(dialog, count)
+    db.execute(
+        "INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (dialog, json.dumps(after), count + 1)
+    )
+    db.executemany(
+        "INSERT INTO label_log VALUES (?, ?, ?, ?)",
+        [(dialog, now, action, label) for action, label in changes if label != "Default"],
+    )
+    return wire.revision(dialog, count + 1)
+
+
+def _revision(db: sqlite3.Connection, dialog: str) -> int:
+    row = db.execute("SELECT revision FROM contexts WHERE dialog = ?", (dialog,)).fetchone()
+    return int(row["revision"]) if row else 0
+
+
 def _stored(
+    db: sqlite3.Connection,
     row: sqlite3.Row,
-    marks: Mapping[str, str],
     attachments: Sequence[Mapping[str, Any]] = (),
 ) -> wire.Stored:
+    marks = db.execute("SELECT kind, at FROM marks WHERE dialog = ?", (row["id"],))
+    seen = db.execute("SELECT id, at FROM seen_log WHERE dialog = ? ORDER BY at", (row["id"],))
     return wire.Stored(
         dialog=row["id"],
         correspondence=row["correspondence"],
         person=row["person"],
         updated=row["updated"],
+        changed=row["changed"],
         said=json.loads(row["said"]),
-        marks=marks,
+        marks={mark["kind"]: mark["at"] for mark in marks},
+        seen=[(each["id"], each["at"]) for each in seen],
+        labels=json.loads(row["labels"] or DEFAULT),
+        revision=row["revision"] or 0,
         attachments=attachments,
     )

@@ -17,6 +17,10 @@ from connectors.world.model import SimulatedLetter
 
 PERSON_URN = "urn:altinn:person:identifier-no:"
 CONTENT_MEDIA_TYPE = "application/vnd.dialogporten.frontchannelembed+json;type=markdown"
+PLACES = ("Default", "Bin", "Archive")
+"""Labels of which a dialog has exactly one."""
+UNOPENED = "MarkedAsUnopened"
+HERSELF = {"actorType": "PartyRepresentative", "actorId": None, "actorName": None}
 UNAUTHORISED = "urn:dialogporten:unauthorized"
 SERVICE_OWNERS = {"skatteetaten": "skd", "lanekassen": "lk"}
 """Service owners whose code is not the short name that we use."""
@@ -33,10 +37,23 @@ class Stored:
     person: str
     """National identity number."""
     updated: str
+    """Its content."""
+    changed: str
+    """Anything of it but labels and who has seen it."""
     said: Mapping[str, Any]
     marks: Mapping[str, str]
     """When it was first seen, fetched, read; absent: never."""
+    seen: Sequence[tuple[str, str]] = ()
+    """(id, time) of each time that she got it after a change, oldest first."""
+    labels: Sequence[str] = ("Default",)
+    revision: int = 0
+    """How often its labels have changed."""
     attachments: Sequence[Mapping[str, Any]] = ()
+
+    def at(self, order: str) -> str:
+        """Return the time by which a list in this order has it."""
+        created = str(self.said.get("sent_at", self.updated))
+        return {"content": self.updated, "updated": self.changed, "created": created}[order]
 
 
 def stamp(moment: datetime) -> str:
@@ -82,7 +99,16 @@ def said_by(letter: SimulatedLetter) -> Json:
         "needs_action": letter.needs_action,
         "needs_confirmation": letter.needs_confirmation,
         "documents": len(letter.documents),
+        "services": _services(letter),
     }
+
+
+def _services(letter: SimulatedLetter) -> Json:
+    """What the service owner does at a press of a button, where a letter has a deadline."""
+    if not letter.needs_action or letter.needs_confirmation or not letter.due_at:
+        return {}
+    said = {"title": "Be om utsatt frist", "method": "POST", "url": ""}
+    return {"utsatt-frist": said | {"prompt": "Vil du be om tre uker til?"}}
 
 
 def list_item(stored: Stored, level: int) -> Json:
@@ -99,11 +125,11 @@ def list_item(stored: Stored, level: int) -> Json:
     return {
         **_common(stored),
         "endUserContext": {
-            "revision": part_id(stored.dialog, "context"),
-            "systemLabels": ["Default"],
+            "revision": revision(stored.dialog, stored.revision),
+            "systemLabels": list(stored.labels),
         },
         "guiAttachmentCount": said["documents"],
-        "latestActivity": None,
+        "latestActivity": next(iter(activities(stored)), None),
         "content": content,
     }
 
@@ -128,10 +154,12 @@ def whole_dialog(stored: Stored, level: int, base_url: str, token: str) -> Json:
         "expiresAt": said["expires_at"],
         "dialogToken": token,
         "attachments": [_dialog_attachment(said, each, address) for each in stored.attachments],
-        "transmissions": [],
+        "transmissions": [
+            {**each, "isOpened": False} for each in transmissions(stored, authorised=authorised)
+        ],
         "guiActions": _gui_actions(stored, address, authorised),
         "apiActions": [],
-        "activities": [],
+        "activities": activities(stored),
     }
 
 
@@ -152,7 +180,7 @@ def overview(stored: Stored) -> Json:
         "created": said["sent_at"],
         "requestedPublishTime": said["sent_at"],
         "published": said["sent_at"],
-        "dueDateTime": said["due_at"],
+        **_given(dueDateTime=said["due_at"]),
         "status": status,
         "statusText": status,
         "statusChanged": stored.marks.get("read") or stored.marks.get("fetched"),
@@ -196,20 +224,20 @@ def correspondence_problem(status: int, code: int, detail: str) -> Json:
 def _common(stored: Stored) -> Json:
     """What DialogListItem and Dialog have in common."""
     said = stored.said
-    seen = stored.marks.get("seen")
-    entry = {
-        "id": part_id(stored.dialog, "seen"),
-        "seenAt": seen,
-        "seenBy": {"actorType": "PartyRepresentative", "actorId": None, "actorName": None},
-        "isViaServiceOwner": False,
-        "isCurrentEndUser": True,
-    }
+    last = stored.seen[-1:]
+    since_update = [seen_entry(*each) for each in last if each[1] >= stored.changed]
+    since_content = [seen_entry(*each) for each in last if each[1] >= stored.updated]
+    place = next(label for label in stored.labels if label in PLACES)
     waiting = said["needs_action"] or said["needs_confirmation"]
+    sent = said.get("transmissions", [])
     return {
         "id": stored.dialog,
         "org": said["org"],
         "serviceResource": f"urn:altinn:resource:{said['org']}-melding",
-        "serviceResourceType": "CorrespondenceService",
+        # A correspondence asks for a confirmation or for nothing.
+        "serviceResourceType": "GenericAccessResource"
+        if said["needs_action"] and not said["needs_confirmation"]
+        else "CorrespondenceService",
         "party": PERSON_URN + stored.person,
         "progress": None,
         "process": None,
@@ -219,22 +247,132 @@ def _common(stored: Stored) -> Json:
         "status": _status(said, waiting),
         "dueAt": said["due_at"],
         "createdAt": said["sent_at"],
-        "updatedAt": max(filter(None, (stored.updated, said["handled_at"]))),
+        "updatedAt": stored.changed,
         "contentUpdatedAt": stored.updated,
-        "systemLabel": "Default",
+        "systemLabel": place,
         "isApiOnly": False,
-        "hasUnopenedContent": seen is None,
-        "isContentSeen": seen is not None,
-        "fromPartyTransmissionsCount": 0,
-        "fromServiceOwnerTransmissionsCount": 0,
-        "seenSinceLastUpdate": [entry] if seen else [],
-        "seenSinceLastContentUpdate": [entry] if seen else [],
+        "hasUnopenedContent": not since_content,
+        "isContentSeen": bool(since_content) and UNOPENED not in stored.labels,
+        "fromPartyTransmissionsCount": sum(each["by_her"] for each in sent),
+        "fromServiceOwnerTransmissionsCount": sum(not each["by_her"] for each in sent),
+        "seenSinceLastUpdate": since_update,
+        "seenSinceLastContentUpdate": since_content,
     }
+
+
+def activities(stored: Stored) -> list[Json]:
+    """Return the DialogActivity that a confirmation leaves, if it has been given."""
+    said = stored.said
+    if not (said["needs_confirmation"] and said["handled_at"]):
+        return []
+    return [
+        {
+            "id": part_id(stored.dialog, "confirmed"),
+            "createdAt": said["handled_at"],
+            "extendedType": None,
+            "type": "CorrespondenceConfirmed",
+            "transmissionId": None,
+            "performedBy": HERSELF,
+            "description": [],
+        }
+    ]
+
+
+def transmissions(stored: Stored, *, authorised: bool) -> list[Json]:
+    """Return what DialogTransmission and DialogTransmissionSearchItem have in common, of each."""
+    said = stored.said
+    return [
+        {
+            "id": part_id(stored.dialog, f"transmission-{number}"),
+            "createdAt": each["at"],
+            "authorizationAttribute": None,
+            "isAuthorized": authorised,
+            "extendedType": None,
+            "externalReference": None,
+            "relatedTransmissionId": None,
+            "type": each["type"],
+            "sender": HERSELF if each["by_her"] else {**HERSELF, "actorType": "ServiceOwner"},
+            "content": {
+                "title": _value(said, each["title"], authorised=authorised),
+                "summary": _value(said, each["summary"], authorised=authorised),
+                "contentReference": None,
+            },
+            "attachments": [
+                {
+                    "id": part_id(stored.dialog, f"transmission-{number}-{url}"),
+                    "displayName": [{"languageCode": "nb", "value": "Vedlegg"}],
+                    "name": None,
+                    "expiresAt": None,
+                    "urls": [
+                        {
+                            "id": part_id(stored.dialog, f"transmission-{number}-{url}-gui"),
+                            "url": url if authorised else UNAUTHORISED,
+                            "mediaType": "application/pdf",
+                            "consumerType": "Gui",
+                        }
+                    ],
+                }
+                for url in each["urls"]
+            ],
+            "navigationalActions": [],
+        }
+        for number, each in enumerate(said.get("transmissions", []))
+    ]
+
+
+def revision(dialog: str, count: int) -> str:
+    """Return the revision of a dialog's labels after so many changes."""
+    return part_id(dialog, f"context {count}")
+
+
+def seen_entry(identifier: str, at: str) -> Json:
+    """Return an entry of the seen log: she herself."""
+    return {
+        "id": identifier,
+        "seenAt": at,
+        "seenBy": HERSELF,
+        "isViaServiceOwner": False,
+        "isCurrentEndUser": True,
+    }
+
+
+def label_entry(at: str, action: str, label: str) -> Json:
+    """Return a LabelAssignmentLog."""
+    name = f"systemlabel:{label}"
+    return {"createdAt": at, "name": name, "action": action, "performedBy": HERSELF}
+
+
+def party(person: str) -> Json:
+    """Return the AuthorizedParty that everybody is to herself."""
+    return {
+        "party": PERSON_URN + person,
+        "partyUuid": part_id(person, "party"),
+        "partyId": 50_000_000 + int(person[:8]) % 10_000_000,
+        "name": "",
+        "partyType": "Person",
+        "dateOfBirth": None,
+        "isDeleted": False,
+        "hasKeyRole": True,
+        "isCurrentEndUser": True,
+        "isMainAdministrator": False,
+        "isAccessManager": False,
+        "hasOnlyAccessToSubParties": False,
+        "subParties": None,
+    }
+
+
+def limits(most: int) -> Json:
+    """Return how many values a filter takes."""
+    of_end_users = {
+        f"max{name}FilterValues": most
+        for name in ("Party", "ServiceResource", "Org", "ExtendedStatus")
+    }
+    return {"endUserSearch": of_end_users, "serviceOwnerSearch": {}}
 
 
 def _status(said: Mapping[str, Any], waiting: bool) -> str:
     if said["handled_at"]:
-        return "Completed"
+        return "NotApplicable" if said["needs_confirmation"] else "Completed"
     return "RequiresAttention" if waiting else "NotApplicable"
 
 
@@ -255,16 +393,15 @@ def _value(
 
 def _gui_actions(stored: Stored, address: str, authorised: bool) -> list[Json]:
     said = stored.said
-    actions = [
-        ("confirm", f"{address}/confirm", "Bekreft", "Primary", "POST")
-        for _ in range(said["needs_confirmation"])
-    ]
+    actions = []
+    if said["needs_confirmation"] and not said["handled_at"]:
+        actions.append(("confirm", f"{address}/confirm", "Bekreft", "Primary", "POST"))
     actions += [
         ("reply", option["linkURL"], option["linkText"], "Tertiary", "GET")
         for option in _reply_options(said)
     ]
     actions.append(("delete", f"{address}/purge", "Slett", "Tertiary", "DELETE"))
-    return [
+    found = [
         {
             "id": part_id(stored.dialog, f"action-{action}"),
             "action": action,
@@ -278,6 +415,24 @@ def _gui_actions(stored: Stored, address: str, authorised: bool) -> list[Json]:
             "prompt": [],
         }
         for action, url, title, priority, method in actions
+    ]
+    return found + [
+        {
+            "id": part_id(stored.dialog, f"service-{name}"),
+            "action": name,
+            "url": service["url"]
+            or f"{address.partition('/correspondence/')[0]}/service/{stored.dialog}/{name}"
+            if authorised
+            else UNAUTHORISED,
+            "authorizationAttribute": None,
+            "isAuthorized": authorised,
+            "isDeleteDialogAction": False,
+            "priority": "Secondary",
+            "httpMethod": service["method"],
+            "title": [{"languageCode": "nb", "value": service["title"]}],
+            "prompt": [{"languageCode": "nb", "value": service["prompt"]}],
+        }
+        for name, service in said.get("services", {}).items()
     ]
 
 
@@ -320,8 +475,13 @@ def _attachment(each: Mapping[str, Any]) -> Json:
         "statusText": "Published",
         "statusChanged": each["created"],
         "created": each["created"],
-        "expirationTime": each["expires_at"],
+        **_given(expirationTime=each["expires_at"]),
     }
+
+
+def _given(**said: Any) -> Json:
+    """What there is: Correspondence leaves out what has no value."""
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _broken(stored: Stored) -> Json:

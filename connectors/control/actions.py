@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,18 +25,24 @@ from connectors.control.compose import (
     person_of,
     read_text,
     read_wishes,
+    truth,
     whole_number,
 )
 from connectors.control.seed import Seed, channel_table
+from connectors.dpi.simulator import DpiSimulator
 from connectors.http import Http
+from connectors.krr.simulator import FAULTS as REGISTER
+from connectors.krr.simulator import KrrSimulator
 from connectors.minside.simulator import MinsideSimulator
 from connectors.pings import ping
-from connectors.simulation import FAULT_MODES, SLOW_SECONDS_MAX, Faults, Simulator
+from connectors.simulation import FAULT_MODES, SLOW_SECONDS_MAX, Faults, Simulator, State
+from connectors.world.contacts import RegisteredContact
 from connectors.world.family import RELATIONS
 from connectors.world.model import Channel, Person
 from connectors.world.persons import PERSONS
 
-TEXT_MAX, REASON_MAX = 5_000, 500
+TEXT_MAX, REASON_MAX, CONTACT_MAX = 5_000, 500, 255
+MONTHS_MAX = 240
 RESET_SECONDS = 30.0
 REQUESTS_MAX = 10_000
 
@@ -113,9 +119,45 @@ class Control:
         """Send a letter that cannot be read and tell Samlepost; returns its id on the wire."""
         person = person_of(values)
         channel = channel_of(values, person)
-        external_id = self._simulator(channel).send_garbage(person, channel)
+        simulator, variant = self._simulator(channel), str(values.get("variant") or "")
+        if variant and variant not in simulator.broken_variants:
+            raise WrongInput(f"Brev i {CHANNEL_NAMES[channel]} kan ikke ødelegges slik.")
+        if variant:
+            external_id = simulator.send_broken(person, channel, variant)
+        else:
+            external_id = simulator.send_garbage(person, channel)
         ping(person, channel)
         return external_id
+
+    def broken_variants(self) -> dict[str, str]:
+        """Return the ways to break a letter by name, with what the page calls them."""
+        found: dict[str, str] = {}
+        for simulator in self.simulators.values():
+            found |= simulator.broken_variants
+        return found
+
+    def sent(self) -> list[dict[str, Any]]:
+        """Return what DPI's senders know of their latest messages, newest first."""
+        return [
+            asdict(each) | {"state": each.state}
+            for simulator in self.simulators.values()
+            if isinstance(simulator, DpiSimulator)
+            for each in simulator.sent()
+        ]
+
+    def print_letter(self, values: Mapping[str, Any]) -> None:
+        """Let the sender of the person's newest letter print it as well, and tell Samlepost."""
+        person, channel, dpi = self._dpi(values)
+        if not dpi.print_letter(dpi.newest(person, channel, printed=False), clock.now()):
+            raise WrongInput(f"{person.name} har ikke noe brev som kan skrives ut.")
+        ping(person, channel)
+
+    def return_letter(self, values: Mapping[str, Any]) -> None:
+        """Let the person's newest letter on paper come back from the post, and tell Samlepost."""
+        person, channel, dpi = self._dpi(values)
+        if not dpi.return_letter(dpi.newest(person, channel, printed=True), clock.now()):
+            raise WrongInput(f"{person.name} har ikke noe brev på papir som kan komme i retur.")
+        ping(person, channel)
 
     def expire(self, values: Mapping[str, Any]) -> None:
         """Let the document of the person's newest letter in a channel expire at the source."""
@@ -143,9 +185,48 @@ class Control:
             )
         ping(person, channel)
 
+    @property
+    def register(self) -> KrrSimulator | None:
+        """The contact register, where it takes part."""
+        found = self.simulators.get(REGISTER)
+        return found if isinstance(found, KrrSimulator) else None
+
+    def contacts(self) -> dict[str, RegisteredContact]:
+        """Return what the contact register has of each person, by slug; empty without one."""
+        register = self.register
+        return {each.slug: register.registered(each) for each in PERSONS} if register else {}
+
+    def change_contact(self, values: Mapping[str, Any]) -> None:
+        """Change a person's entry in the contact register, as she would there.
+
+        What `values` does not name stays, as does a channel that it names as it is. With
+        `confirmed_months_ago` her channels were confirmed then.
+        """
+        person, register = person_of(values), self.register
+        if register is None:
+            raise WrongInput("Kontaktregisteret er ikke med.")
+        said = register.registered(person)
+        changes: dict[str, Any] = {}
+        for name in ("email", "mobile"):
+            wanted = read_text(values, name, CONTACT_MAX).strip() if name in values else None
+            if wanted is not None and wanted != getattr(said, name):
+                changes[name] = wanted
+        if "language" in values:
+            changes["language"] = read_text(values, "language", 2)
+        if "reserved" in values:
+            reserved = truth(values["reserved"])
+            changes["reserved_at"] = (said.reserved_at or clock.now()) if reserved else None
+        months = whole_number(values, "confirmed_months_ago", 0, MONTHS_MAX)
+        if months is not None:
+            then = clock.now() - timedelta(days=31 * months)
+            for name in ("email", "mobile"):
+                if changes.get(name, getattr(said, name)):
+                    changes[f"{name}_confirmed_at"] = then
+        register.change(person.slug, **changes)
+
     def set_faults(self, values: Mapping[str, Any]) -> Faults:
-        """Turn a channel's fault dial; returns how it stands."""
-        channel = channel_of(values)
+        """Turn the fault dial of a channel, or of the contact register; returns how it stands."""
+        state, name = self._dial(values)
         mode = str(values.get("mode") or "ok")
         if mode not in FAULT_MODES:
             raise WrongInput("Det finnes ingen slik feil.")
@@ -154,7 +235,7 @@ class Control:
             delay_seconds=_seconds(values.get("delay_seconds")),
             remaining=whole_number(values, "remaining", 1, REQUESTS_MAX),
         )
-        self._simulator(channel).state.set_faults(channel, faults)
+        state.set_faults(name, faults)
         return faults
 
     def set_clock(self, values: Mapping[str, Any]) -> None:
@@ -211,7 +292,8 @@ class Control:
             "channels": {
                 channel.value: asdict(simulator.state.faults(channel))
                 for channel, simulator in self.by_channel.items()
-            },
+            }
+            | ({REGISTER: asdict(self.register.state.faults(REGISTER))} if self.register else {}),
         }
 
     def _thread(self, values: Mapping[str, Any]) -> tuple[Person, Channel, MinsideSimulator]:
@@ -221,6 +303,21 @@ class Control:
         if not isinstance(simulator, MinsideSimulator):
             raise WrongInput(f"{CHANNEL_NAMES[channel]} tar ikke imot svar.")
         return person, channel, simulator
+
+    def _dpi(self, values: Mapping[str, Any]) -> tuple[Person, Channel, DpiSimulator]:
+        """The person's own mailbox supplier, where only that makes sense."""
+        person = person_of(values)
+        channel = person.mailbox_supplier
+        simulator = self._simulator(channel)
+        if not isinstance(simulator, DpiSimulator):
+            raise WrongInput("Ingen simulator leverer brev i denne kanalen.")
+        return person, channel, simulator
+
+    def _dial(self, values: Mapping[str, Any]) -> tuple[State, str]:
+        if values.get("channel") == REGISTER and self.register:
+            return self.register.state, REGISTER
+        channel = channel_of(values)
+        return self._simulator(channel).state, channel.value
 
     def _simulator(self, channel: Channel) -> Simulator:
         if channel not in self.by_channel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,9 @@ from connectors.addresses import (
 )
 from connectors.control.actions import Control
 from connectors.control.compose import CHANNEL_NAMES, MIN_SIDE, OSLO, WrongInput
+from connectors.krr.simulator import FAULTS as REGISTER
 from connectors.simulation import State, protect_pages
+from connectors.world.model import Channel
 from connectors.world.persons import AGENCIES, PERSONS
 
 HERE = Path(__file__).parent
@@ -34,6 +37,17 @@ FAULT_NAMES = {
     "rate_limited": "Ber oss vente (429)",
     "unauthorized": "Godtar oss ikke (401)",
     "timeout": "Svarer ikke på to minutter",
+}
+
+REGISTER_NAME = "Kontakt- og reservasjonsregisteret"
+SENT_STATES = {
+    "waiting": "Venter på svar",
+    "delivered": "Levert",
+    "refused": "Avvist, skrevet ut på papir",
+    "printed": "Ikke svar i tide, skrevet ut på papir",
+    "late": "Skrevet ut på papir, levert for sent",
+    "both": "Levert, og skrevet ut på papir",
+    "returned": "Skrevet ut på papir, kom i retur",
 }
 
 
@@ -102,8 +116,11 @@ def _add_api(app: Flask, control: Control) -> None:
         "reset": control.reset,
         "faults": done(control.set_faults),
         "expire": done(control.expire),
+        "print": done(control.print_letter),
+        "return": done(control.return_letter),
         "answer": done(control.answer),
         "close-thread": done(control.close_thread),
+        "contact": done(control.change_contact),
         "clock": done(control.set_clock),
     }
     for name, action in posts.items():
@@ -113,6 +130,7 @@ def _add_api(app: Flask, control: Control) -> None:
         "relations": control.relations,
         "sources": control.sources,
         "state": control.state,
+        "sent": control.sent,
     }
     for name, read in gets.items():
         app.add_url_rule(f"/control/api/{name}", f"api_{name}", lambda read=read: jsonify(read()))
@@ -127,6 +145,14 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
     def garbage(values: dict[str, str]) -> str:
         control.send_garbage(values)
         return "Et brev som ikke kan leses, er sendt."
+
+    def print_letter(values: dict[str, str]) -> str:
+        control.print_letter(values)
+        return "Avsenderen har skrevet ut det nyeste brevet og sendt det på papir."
+
+    def return_letter(values: dict[str, str]) -> str:
+        control.return_letter(values)
+        return "Papirbrevet har kommet i retur."
 
     def expire(values: dict[str, str]) -> str:
         control.expire(values)
@@ -143,6 +169,13 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
     def faults(values: dict[str, str]) -> str:
         dial = control.set_faults(values)
         return f"{_channel_name(values)}: {FAULT_NAMES[dial.mode].lower()}."
+
+    def contact(values: dict[str, str]) -> str:
+        # A form sends nothing for a box that is not ticked.
+        control.change_contact({"reserved": False, **values})
+        return (
+            "Oppføringen i kontaktregisteret er endret. Samlepost spør etter den innen et minutt."
+        )
 
     def set_clock(values: dict[str, str]) -> str:
         how = values.get("how", "")
@@ -162,7 +195,8 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
             raise WrongInput("Ingenting er tilbakestilt: Samlepost svarte ikke som ventet.")
         raise WrongInput(f"{text} Men Samlepost har ikke hentet alle. Er en kilde nede?")
 
-    actions = [send, garbage, expire, answer, close_thread, faults, set_clock, reset]
+    actions = [send, garbage, expire, print_letter, return_letter, answer, close_thread]
+    actions += [contact, faults, set_clock, reset]
     for action in actions:
         _add_form(app, action, messages)
 
@@ -174,8 +208,12 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
             persons=PERSONS,
             agencies=AGENCIES,
             channels=_channel_rows(control),
+            dials=_channel_rows(control) + _register_row(control),
+            contacts=_contact_rows(control),
             agencies_that_answer=[(each.value, CHANNEL_NAMES[each]) for each in MIN_SIDE],
             faults=FAULT_NAMES,
+            broken_variants=control.broken_variants(),
+            sent=_sent_rows(control),
             clock=_clock_text(),
             clock_input=clock.now().astimezone(OSLO).strftime("%Y-%m-%dT%H:%M"),
             clock_can_be_set=control.state()["clock"]["can_be_set"],
@@ -205,6 +243,27 @@ def _is_same_origin() -> bool:
     return request.headers.get("Origin") == request.host_url.rstrip("/")
 
 
+def _sent_rows(control: Control) -> list[dict[str, str]]:
+    persons = {person.slug: person.name for person in PERSONS}
+    return [
+        {
+            "id": each["message"],
+            "person": persons.get(each["person"], ""),
+            "channel": CHANNEL_NAMES[Channel(each["channel"])],
+            "state": SENT_STATES[each["state"]],
+            "answer_by": _in_oslo(each["answer_by"]),
+            "at": _in_oslo(each["returned_at"] or each["delivered_at"] or each["printed_at"]),
+        }
+        for each in control.sent()
+    ]
+
+
+def _in_oslo(said: str) -> str:
+    if not said:
+        return ""
+    return datetime.fromisoformat(said).astimezone(OSLO).strftime("%d.%m.%Y kl. %H.%M")
+
+
 def _channel_rows(control: Control) -> list[dict[str, Any]]:
     return [
         {
@@ -216,8 +275,34 @@ def _channel_rows(control: Control) -> list[dict[str, Any]]:
     ]
 
 
+def _register_row(control: Control) -> list[dict[str, Any]]:
+    if control.register is None:
+        return []
+    dial = control.register.state.faults(REGISTER)
+    return [{"slug": REGISTER, "name": REGISTER_NAME, "dial": dial}]
+
+
+def _contact_rows(control: Control) -> list[dict[str, Any]]:
+    entries = control.contacts()
+    return [
+        {
+            "slug": person.slug,
+            "name": person.name,
+            "entry": entries[person.slug],
+            "confirmed": _confirmed(entries[person.slug].email_confirmed_at),
+        }
+        for person in PERSONS
+        if person.slug in entries and not person.is_operator
+    ]
+
+
+def _confirmed(moment: datetime | None) -> str:
+    return moment.astimezone(OSLO).strftime("%d.%m.%Y") if moment else ""
+
+
 def _channel_name(values: dict[str, str]) -> str:
     names = {channel.value: name for channel, name in CHANNEL_NAMES.items()}
+    names[REGISTER] = REGISTER_NAME
     return names.get(values.get("channel", ""), "")
 
 

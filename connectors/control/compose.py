@@ -112,8 +112,8 @@ def read_wishes(values: Mapping[str, Any]) -> Wishes:
         body=read_text(values, "body", BODY_MAX).strip(),
         due_in_days=whole_number(values, "due_in_days", 0, DUE_DAYS_MAX),
         level=level,
-        needs_action=_truth(values.get("needs_action", False)),
-        document=_truth(values.get("document", True)) or channel in DPI or also in DPI,
+        needs_action=truth(values.get("needs_action", False)),
+        document=truth(values.get("document", True)) or channel in DPI or also in DPI,
     )
 
 
@@ -164,5 +164,6 @@ def read_text(values: Mapping[str, Any], name: str, longest: int) -> str:
     return "".join(sign for sign in text if sign == "\n" or sign.isprintable())
 
 
-def _truth(value: Any) -> bool:
+def truth(value: Any) -> bool:
+    """Return what a form's box or a JSON value says."""
     return value if isinstance(value, bool) else str(value).lower() in ("1", "on", "true", "yes")

@@ -8,7 +8,9 @@ from typing import Any
 from flask import Flask, Response, jsonify, request, url_for
 from werkzeug.exceptions import HTTPException
 
+from connectors.dpi import own_mailbox, uploads
 from connectors.dpi.authority import SUPPLIERS
+from connectors.dpi.problem import problem
 from connectors.dpi.refusal import Refusal
 from connectors.dpi.sender import SCOPE
 from connectors.maskinporten.simulator import TokenChecker
@@ -43,16 +45,19 @@ def add_routes(
 
     @app.before_request
     def authorize() -> Response | None:
+        scope = own_mailbox.SCOPE if request.endpoint == uploads.ENDPOINT else SCOPE
         try:
-            tokens.claims(request.headers.get("Authorization", ""), SCOPE)
+            tokens.claims(request.headers.get("Authorization", ""), scope)
         except PermissionError as error:
             # A good token without the scope is the one case that the specification calls 403.
-            return problem(403 if SCOPE in str(error) else 401, str(error))
+            return problem(403 if scope in str(error) else 401, str(error))
         return None
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
         return problem(error.code or 500, error.name)
+
+    uploads.add_route(app, state, tokens)
 
     @app.get("/messages/in")
     def listing() -> Response:
@@ -86,6 +91,8 @@ def add_routes(
         row = found.fetchone()
         if row is None:
             return problem(404, "Ugyldig id")
+        if not row["package"] and not row["is_gone"]:
+            return problem(404, "Meldingen har ingen dokumentpakke")
         if row["is_gone"]:
             return problem(410, "Dokumentpakken er slettet")
         return Response(bytes(row["package"]), content_type="application/cms")
@@ -108,11 +115,3 @@ def add_routes(
         except Refusal as refusal:
             return problem(400, str(refusal))
         return Response(status=201)
-
-
-def problem(status: int, detail: str) -> Response:
-    """Return an error as RFC 7807 has it."""
-    answer = jsonify(type="about:blank", title=detail, status=status, detail=detail)
-    answer.status_code = status
-    answer.content_type = "application/problem+json"
-    return answer

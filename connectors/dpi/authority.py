@@ -22,21 +22,33 @@ from connectors.world.model import Agency, Channel
 
 VALID_FROM = datetime(2016, 1, 1, tzinfo=UTC)
 VALID_UNTIL = datetime(2056, 1, 1, tzinfo=UTC)
+EXPIRED = datetime(2019, 1, 1, tzinfo=UTC)
 AUTHORITY_NAME = "Samlepost simulated CA"
+ISSUER_NAME = "Samlepost simulated CA for businesses"
 SUPPLIERS = {Channel.DIGIPOST: "984661185", Channel.EBOKS: "922020175"}
 SUPPLIER_NAMES = {Channel.DIGIPOST: "Digipost", Channel.EBOKS: "e-Boks"}
 PURPOSES = ("decryption", "signing")
 
 
 class Authority:
-    """Issues certificates; its own, the agencies' and the suppliers' keys lie in `folder`."""
+    """Issues certificates; its own, the agencies' and the suppliers' keys lie in `folder`.
+
+    As with the real ones, an authority between it and the agencies issues theirs.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._key = ensure_rsa_key(folder / "authority.key.pem")
+        self._issuer_key = ensure_rsa_key(folder / "issuer.key.pem")
         self._agencies_key = ensure_rsa_key(folder / "agencies.key.pem")
-        self.certificate = _certificate(
-            self._key.public_key(), self._key, _name(AUTHORITY_NAME, "Samlepost", "310091081"), True
+        name = _name(AUTHORITY_NAME, "Samlepost", "310091081")
+        self.certificate = _certificate(self._key.public_key(), self._key, name, True, name)
+        self.issuer = _certificate(
+            self._issuer_key.public_key(),
+            self._key,
+            _name(ISSUER_NAME, "Samlepost", "310091081"),
+            True,
+            name,
         )
         self.certificate_file = folder / "authority.pem"
         _write(self.certificate_file, self.certificate)
@@ -45,11 +57,28 @@ class Authority:
     def agency(self, agency: Agency) -> Identity:
         """Return an agency's enterprise certificate; one key pair serves them all."""
         if agency.slug not in self._agencies:
-            name = _name(f"{agency.name} simulated", agency.name, agency.org_number)
-            self._agencies[agency.slug] = Identity(
-                self._agencies_key, self._issue(self._agencies_key, name)
+            certificate = _certificate(
+                self._agencies_key.public_key(),
+                self._issuer_key,
+                _name(f"{agency.name} simulated", agency.name, agency.org_number),
+                False,
+                self.issuer.subject,
             )
+            chain = (self.issuer, self.certificate)
+            self._agencies[agency.slug] = Identity(self._agencies_key, certificate, chain)
         return self._agencies[agency.slug]
+
+    def expired_agency(self, agency: Agency) -> Identity:
+        """Return an agency's certificate that ran out long ago, for a message that is refused."""
+        certificate = _certificate(
+            self._agencies_key.public_key(),
+            self._issuer_key,
+            _name(f"{agency.name} expired", agency.name, agency.org_number),
+            False,
+            self.issuer.subject,
+            until=EXPIRED,
+        )
+        return Identity(self._agencies_key, certificate, (self.issuer, self.certificate))
 
     def supplier(self, channel: Channel, purpose: str) -> tuple[Path, Path]:
         """Return the files of a mailbox supplier's key and certificate for one of PURPOSES."""
@@ -58,13 +87,9 @@ class Authority:
         key = ensure_rsa_key(key_file)
         supplier = SUPPLIER_NAMES[channel]
         name = _name(f"{supplier} {purpose} simulated", supplier, SUPPLIERS[channel])
-        _write(certificate_file, self._issue(key, name))
+        issuer = self.certificate.subject
+        _write(certificate_file, _certificate(key.public_key(), self._key, name, False, issuer))
         return key_file, certificate_file
-
-    def _issue(self, key: rsa.RSAPrivateKey, subject: x509.Name) -> x509.Certificate:
-        return _certificate(
-            key.public_key(), self._key, subject, False, issuer=self.certificate.subject
-        )
 
 
 def _name(common_name: str, organisation: str, org_number: str) -> x509.Name:
@@ -83,7 +108,8 @@ def _certificate(
     signing_key: rsa.RSAPrivateKey,
     subject: x509.Name,
     is_authority: bool,
-    issuer: x509.Name | None = None,
+    issuer: x509.Name,
+    until: datetime = VALID_UNTIL,
 ) -> x509.Certificate:
     serial = uuid.uuid5(uuid.NAMESPACE_X500, subject.rfc4514_string()).int >> 1
     usage = x509.KeyUsage(
@@ -98,11 +124,16 @@ def _certificate(
         decipher_only=False,
     )
     return (
-        x509.CertificateBuilder(issuer or subject, subject, public_key, serial)
+        x509.CertificateBuilder(issuer, subject, public_key, serial)
         .not_valid_before(VALID_FROM)
-        .not_valid_after(VALID_UNTIL)
+        .not_valid_after(until)
         .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
         .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()),
+            critical=False,
+        )
         .sign(signing_key, hashes.SHA256())
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -10,9 +11,11 @@ from connectors.contract import (
     Account,
     Batch,
     ConnectorError,
+    CopyReceipt,
+    Fault,
     Gone,
-    IncomingLetter,
     Misconfigured,
+    OutgoingCopy,
     OutgoingReceipt,
     RateLimited,
     RawPart,
@@ -20,11 +23,25 @@ from connectors.contract import (
     Temporary,
     Unreadable,
 )
-from connectors.dpi import receipts, schema
-from connectors.dpi.envelope import Identity, load_certificates, load_identity, peek, sign_envelope
+from connectors.dpi import own_mailbox, receipts, schema
+from connectors.dpi.envelope import (
+    load_certificates,
+    load_identities,
+    load_identity,
+    peek,
+    sign_envelope,
+)
 from connectors.dpi.queue import Gathered, Waiting, waiting_from
-from connectors.dpi.reading import ENCRYPTED_PART, ENVELOPE_PART, Reader, envelope_part
-from connectors.dpi.refusal import Refusal
+from connectors.dpi.reading import (
+    ENCRYPTED_PART,
+    ENVELOPE_PART,
+    Found,
+    Reader,
+    envelope_part,
+    is_print_receipt,
+    refused,
+)
+from connectors.dpi.token import Keys, keys_at
 from connectors.http import Http, NotFound
 from connectors.maskinporten.client import TokenSource
 
@@ -33,9 +50,10 @@ PAGE_SIZE = 50
 PAGES_MAX = 200
 PACKAGE_MAX_BYTES = 60_000_000
 """50 MB of documents, with room for what the container and the encryption add."""
+VERIFIED, UNVERIFIED = "verified", "unverified"
 ANSWER_MAX_BYTES = 10**12
 """Never reached: a package that is too large is a letter refused, not a fault of the queue."""
-BATCH_BYTES = 32_000_000
+BATCH_BYTES = 16_000_000
 """A batch is handed over when its packages pass this: they are in memory all at once."""
 
 
@@ -57,21 +75,31 @@ class Connector(contract.Connector):
         "signing_certificate_file",
     )
     receipts = frozenset(receipts.TYPES)
+    takes_copies = True
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Raise Misconfigured when a setting is missing or a key file cannot be used."""
         super().__init__(settings)
         self.label = settings.get("label") or self.label
         self._supplier = settings["supplier_org_number"]
+        self._maskinporten = Http(settings["maskinporten_url"])
         self._reader = Reader(
             supplier=self._supplier,
             anchors=load_certificates(settings["trust_anchor_file"], "trust_anchor_file"),
-            decryption=_identity(settings, "decryption"),
+            decryption=load_identities(
+                settings["decryption_key_file"],
+                settings["decryption_certificate_file"],
+                "decryption",
+            ),
             verify_at=_verify_at(settings.get("verify_at", "")),
+            helpers=load_certificates(settings.get("issuer_file", ""), "issuer_file"),
+            token_keys=self._token_keys(settings.get("sender_tokens", VERIFIED)),
+            printer=settings.get("print_supplier_org_number", ""),
         )
-        self._signing = _identity(settings, "signing")
+        self._signing = load_identity(
+            settings["signing_key_file"], settings["signing_certificate_file"], "signing"
+        )
         self._http = Http(settings["base_url"])
-        self._maskinporten = Http(settings["maskinporten_url"])
         self._tokens = TokenSource(
             self._maskinporten,
             settings["maskinporten_url"],
@@ -84,7 +112,7 @@ class Connector(contract.Connector):
         self._list(None, page_size=1)
 
     def fetch(self, account: Account | None, cursor: str | None) -> Iterator[Batch]:
-        """Yield the queue's letters, a batch for each page or 32 MB, until nothing is new.
+        """Yield the queue's letters, a batch for each page or 16 MB, until nothing is new.
 
         A letter stays in the queue until `settle`, so a listing may repeat what was seen in
         this run. A package that cannot be downloaded just now stays in the queue; the others
@@ -111,14 +139,15 @@ class Connector(contract.Connector):
     def reread(self, account: Account | None, external_id: str, raw: Sequence[RawPart]) -> Batch:
         """Read a quarantined message once more, with the keys and anchors of today."""
         parts = {part.name: part.content for part in raw}
-        if ENVELOPE_PART not in parts or ENCRYPTED_PART not in parts:
+        envelope = parts.get(ENVELOPE_PART, b"").decode("utf-8", "replace")
+        if ENCRYPTED_PART not in parts and not (envelope and self._has_no_package(envelope)):
             reason = "the message or its package was not kept"
-            return Batch(unreadable=[Unreadable(external_id, reason, raw)])
-        envelope = parts[ENVELOPE_PART].decode("utf-8", "replace")
-        found = self._reader.understand(external_id, envelope, parts[ENCRYPTED_PART])
-        if isinstance(found, IncomingLetter):
-            return Batch(letters=[found])
-        return Batch(unreadable=[found])
+            lacking = Unreadable(external_id, reason, raw, fault=Fault.SERVER)
+            return Batch(unreadable=[lacking])
+        found = self._reader.understand(external_id, envelope, parts.get(ENCRYPTED_PART))
+        gathered = Gathered()
+        gathered.add(found, "")
+        return gathered.batch()
 
     def settle(self, batch: Batch) -> None:
         """Mark the batch's messages as read, which takes them off the queue."""
@@ -128,32 +157,49 @@ class Connector(contract.Connector):
             except (NotFound, Gone):
                 continue  # an earlier attempt took it off
 
-    def send_receipt(self, account: Account | None, receipt: OutgoingReceipt) -> None:
-        """Send a signed receipt; its identifier follows from the idempotency key.
+    def sign_receipt(self, receipt: OutgoingReceipt) -> bytes:
+        """Return the signed receipt (a JWS); its identifier follows from the idempotency key.
 
         Raises Misconfigured when `receipt.raw` lacks the message that it answers.
         """
         if receipt.kind not in receipts.TYPES:
             raise Misconfigured(f"DPI has no receipt of kind {receipt.kind}")
-        message = peek(receipt.raw.get(ENVELOPE_PART, b"").decode("utf-8", "replace"))
-        try:
-            schema.document_type(message)
-        except Refusal:
-            raise Misconfigured("the message that the receipt answers is not kept") from None
-        document = receipts.build_receipt(receipt, message, self._supplier)
+        envelope = receipt.raw.get(ENVELOPE_PART, b"").decode("utf-8", "replace")
+        if not receipts.is_answerable(envelope):
+            raise Misconfigured("the message that the receipt answers is not kept")
+        document = receipts.build_receipt(receipt, peek(envelope), self._supplier)
         schema.check_receipt(document)
-        envelope = sign_envelope(document, self._signing)
+        return sign_envelope(document, self._signing).encode()
+
+    def send_receipt(self, account: Account | None, receipt: OutgoingReceipt) -> None:
+        """Send the signed receipt. Raises as `sign_receipt` does where it is not signed yet."""
+        signed = receipt.signed or self.sign_receipt(receipt)
         self._http.post(
             "messages/out",
             params={"kanal": self._supplier},
-            files={"forretningsmelding": (ENVELOPE_PART, envelope.encode(), "application/jwt")},
+            files={"forretningsmelding": (ENVELOPE_PART, signed, "application/jwt")},
             headers=self._headers(),
+        )
+
+    def put_copy(self, account: Account, copy: OutgoingCopy) -> CopyReceipt:
+        """Upload a letter to her mailbox, by a token that Maskinporten made out for her.
+
+        Raises CopyRefused with the supplier's reason.
+        """
+        token = self._tokens.token(own_mailbox.SCOPE, account.national_id)
+        return own_mailbox.upload(
+            self._http, self._supplier, copy, {"Authorization": f"Bearer {token}"}
         )
 
     def close(self) -> None:
         """Let go of connections."""
         self._http.close()
         self._maskinporten.close()
+
+    def _token_keys(self, said: str) -> Keys | None:
+        if said not in (VERIFIED, UNVERIFIED):
+            raise Misconfigured(f"sender_tokens is neither {VERIFIED} nor {UNVERIFIED}")
+        return keys_at(self._maskinporten, "jwks") if said == VERIFIED else None
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._tokens.token(SCOPE)}"}
@@ -186,39 +232,41 @@ class Connector(contract.Connector):
             if gathered.size >= BATCH_BYTES:
                 yield gathered.batch()
                 gathered = Gathered()
-        if gathered.letters or gathered.unreadable:
+        if gathered.holds_something():
             yield gathered.batch()
         if stop:
             raise stop
 
-    def _read(self, waiting: Waiting) -> tuple[IncomingLetter | Unreadable, str]:
+    def _has_no_package(self, envelope: str) -> bool:
+        return bool(self._reader.printer) and is_print_receipt(envelope)
+
+    def _read(self, waiting: Waiting) -> tuple[Found, str]:
         """Return the letter, or why not, and the reference to settle it with, if any."""
+        if self._has_no_package(waiting.envelope):
+            return self._reader.understand(waiting.key, waiting.envelope, None), waiting.id
         try:
             package = self._download(waiting)
         except (NotFound, Gone):
             reason = "the queue no longer has the package"
             kept = (envelope_part(waiting.envelope),)
-            return Unreadable(waiting.key, reason, kept), waiting.id
+            return refused(waiting.key, reason, kept, Fault.SERVER), waiting.id
         if package is None:
-            # It was not kept whole, so the queue must go on holding it.
-            reason = f"the package is larger than {PACKAGE_MAX_BYTES} bytes"
-            return Unreadable(waiting.key, reason, (envelope_part(waiting.envelope),)), ""
+            # The signed message, kept whole, is what the refusal is answered from.
+            reason = f"the package was too large: more than {PACKAGE_MAX_BYTES} bytes"
+            kept = (envelope_part(waiting.envelope),)
+            return refused(waiting.key, reason, kept, Fault.CLIENT), waiting.id
         return self._reader.understand(waiting.key, waiting.envelope, package), waiting.id
 
     def _download(self, waiting: Waiting) -> bytes | None:
         """Return the encrypted package, None when it is too large. Raises ConnectorError."""
-        package = bytearray()
+        package, size = io.BytesIO(), 0
         for chunk in self._http.stream(
             waiting.download_url, headers=self._headers(), max_bytes=ANSWER_MAX_BYTES
         ):
-            package += chunk
-            if len(package) > PACKAGE_MAX_BYTES:
+            size += package.write(chunk)
+            if size > PACKAGE_MAX_BYTES:
                 return None
-        return bytes(package)
-
-
-def _identity(settings: Mapping[str, str], what: str) -> Identity:
-    return load_identity(settings[f"{what}_key_file"], settings[f"{what}_certificate_file"], what)
+        return package.getvalue()
 
 
 def _verify_at(text: str) -> datetime | None:

@@ -7,7 +7,6 @@ ETSI EN 319 412-1 §5.1.4 (`NTRNO-` before a Norwegian organisation number).
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
@@ -27,9 +26,9 @@ from joserfc.jwk import RSAKey
 
 from connectors.contract import Misconfigured
 from connectors.dpi.refusal import Refusal
+from connectors.dpi.trust import check_chain, decode_chain
 from connectors.keys import load_rsa_key
 
-KEY_BITS_MIN = 2048
 ENVELOPE_MAX_BYTES = 1_000_000
 PROBLEMS = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 ORG_NUMBER = re.compile(r"(?:NTRNO-)?([0-9]{9})")
@@ -38,7 +37,7 @@ ORG_NUMBER = re.compile(r"(?:NTRNO-)?([0-9]{9})")
 class _Registry(jws.JWSRegistry):
     """joserfc's own limits leave no room for a certificate in the header."""
 
-    max_header_length = 16_384
+    max_header_length = 32_768
     max_payload_length = ENVELOPE_MAX_BYTES
 
 
@@ -62,18 +61,25 @@ class Identity:
 
     key: rsa.RSAPrivateKey
     certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...] = ()
+    """The issuers of `certificate`, nearest first, that are sent along with it."""
 
 
 def open_envelope(
-    token: str, anchors: Sequence[x509.Certificate], at: datetime
+    token: str,
+    anchors: Sequence[x509.Certificate],
+    at: datetime,
+    helpers: Sequence[x509.Certificate] = (),
 ) -> tuple[dict[str, Any], Signer]:
     """Verify a signed message and return its payload and who signed it.
 
-    The signature must be made with the first certificate of `x5c`, and that certificate issued
-    directly by one of `anchors` and valid at `at`. Raises Refusal.
+    The signature must be made with the first certificate of `x5c`, from which a chain, valid at
+    `at`, leads to one of `anchors`; the other certificates of `x5c` and `helpers` may be part of
+    it. Raises Refusal.
     """
-    certificate = _certificate_in(token)
-    _check_issued(certificate, anchors, at)
+    chain = _chain_in(token)
+    check_chain([*chain, *helpers], anchors, at, "the message")
+    certificate = chain[0]
     key = RSAKey.import_key(
         certificate.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -96,9 +102,12 @@ def peek(token: str) -> dict[str, Any]:
 
 
 def sign_envelope(payload: dict[str, Any], identity: Identity) -> str:
-    """Return the payload as a JWS (RS256) that carries the signer's certificate."""
-    der = identity.certificate.public_bytes(serialization.Encoding.DER)
-    header = {"alg": "RS256", "x5c": [base64.b64encode(der).decode()]}
+    """Return the payload as a JWS (RS256) that carries the signer's certificate and its chain."""
+    chain = [
+        certificate.public_bytes(serialization.Encoding.DER)
+        for certificate in (identity.certificate, *identity.chain)
+    ]
+    header = {"alg": "RS256", "x5c": [base64.b64encode(der).decode() for der in chain]}
     body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
     key = RSAKey.import_key(identity.key)
     return jws.serialize_compact(header, body, key, registry=REGISTRY)
@@ -122,58 +131,60 @@ def signer_of(certificate: x509.Certificate) -> Signer:
     )
 
 
-def load_certificates(path: str, setting: str) -> list[x509.Certificate]:
-    """Read a PEM file of one or several certificates. Raises Misconfigured naming `setting`."""
+def load_certificates(paths: str, setting: str) -> list[x509.Certificate]:
+    """Read PEM files of one or several certificates each; `paths` are separated by commas.
+
+    Raises Misconfigured naming `setting`.
+    """
     try:
-        return x509.load_pem_x509_certificates(Path(path).read_bytes())
+        return [
+            certificate
+            for path in _split(paths)
+            for certificate in x509.load_pem_x509_certificates(Path(path).read_bytes())
+        ]
     except (OSError, ValueError):
         raise Misconfigured(f"{setting} cannot be read as certificates in PEM") from None
 
 
+def load_identities(key_paths: str, certificate_paths: str, what: str) -> list[Identity]:
+    """Read several keys and their certificates, in the same order; paths as above.
+
+    Raises Misconfigured when there are not as many, or a pair does not belong together.
+    """
+    keys, certificates = _split(key_paths), _split(certificate_paths)
+    if len(keys) != len(certificates) or not keys:
+        raise Misconfigured(f"{what}_key_file and {what}_certificate_file name no pairs")
+    return [load_identity(*pair, what) for pair in zip(keys, certificates, strict=True)]
+
+
 def load_identity(key_path: str, certificate_path: str, what: str) -> Identity:
-    """Read a key and its certificate. Raises Misconfigured when they do not belong together."""
-    certificate = load_certificates(certificate_path, f"{what}_certificate_file")[0]
+    """Read a key and its certificate, behind which its issuers may stand in the same file.
+
+    Raises Misconfigured when they do not belong together.
+    """
+    certificate, *chain = load_certificates(certificate_path, f"{what}_certificate_file")
     try:
         key = load_rsa_key(Path(key_path))
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
         raise Misconfigured(f"{what}_key_file cannot be read as a private key in PEM") from None
     if key.public_key() != certificate.public_key():
         raise Misconfigured(f"{what}_key_file is not the RSA key of {what}_certificate_file")
-    return Identity(key, certificate)
+    return Identity(key, certificate, tuple(chain))
 
 
-def _certificate_in(token: str) -> x509.Certificate:
+def _split(paths: str) -> list[str]:
+    """Return the paths of a setting that may name several, separated by commas."""
+    return [path.strip() for path in paths.split(",") if path.strip()]
+
+
+def _chain_in(token: str) -> list[x509.Certificate]:
     try:
-        header = jws.extract_compact(token.strip().encode(), registry=REGISTRY).headers()
-        der = base64.b64decode(header["x5c"][0], validate=True)
-        certificate = x509.load_der_x509_certificate(der)
-        key = certificate.public_key()
-    except (*PROBLEMS, binascii.Error, IndexError, UnsupportedAlgorithm):
-        raise Refusal("the message is not a signed message with a certificate") from None
-    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < KEY_BITS_MIN:
-        raise Refusal("the certificate's key is not RSA of at least 2048 bits")
-    return certificate
-
-
-def _check_issued(
-    certificate: x509.Certificate, anchors: Sequence[x509.Certificate], at: datetime
-) -> None:
-    if not any(_issued_by(certificate, anchor, at) for anchor in anchors):
-        raise Refusal("the certificate is not issued by an authority that we trust")
-    if not _valid(certificate, at):
-        raise Refusal("the certificate was not valid when the message was judged")
-
-
-def _issued_by(certificate: x509.Certificate, anchor: x509.Certificate, at: datetime) -> bool:
-    try:
-        certificate.verify_directly_issued_by(anchor)
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    return _valid(anchor, at)
-
-
-def _valid(certificate: x509.Certificate, at: datetime) -> bool:
-    return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+        encoded = jws.extract_compact(token.strip().encode(), registry=REGISTRY).headers()["x5c"]
+    except PROBLEMS:
+        encoded = None
+    if not isinstance(encoded, list):
+        raise Refusal("the message is not a signed message with a certificate")
+    return decode_chain(encoded, "the message")
 
 
 def _subject(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:

@@ -1,22 +1,52 @@
-"""manifest.xml: what the files of a package are called (`sdp-manifest.xsd`, `sdp-felles.xsd`)."""
+"""manifest.xml: what the files of a package are called (`xsd/sdp-manifest.xsd`)."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from lxml import etree
 
 from connectors.dpi.refusal import Refusal
+from connectors.dpi.xml_schemas import check, parse
 
 NAMESPACE = "http://begrep.difi.no/sdp/schema_v10"
-MANIFEST_MAX_BYTES = 1_000_000
 ATTACHMENTS_MAX = 200
-TITLE_MAX = 255
 OSLO = ZoneInfo("Europe/Oslo")
-MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+MEDIA_TYPES = frozenset(
+    {
+        "application/pdf",
+        "text/html",
+        "text/plain",
+        "application/ehf+xml",
+        "image/gif",
+        "image/jpeg",
+        "image/png",
+        "application/msword",
+        _OFFICE + "wordprocessingml.document",
+        _OFFICE + "spreadsheetml.sheet",
+        _OFFICE + "presentationml.presentation",
+        "application/octet-stream",
+    }
+) | {
+    _OPEN_DOCUMENT + kind + flat
+    for kind in ("formula", "text", "spreadsheet", "presentation", "graphics")
+    for flat in ("", "-flat-xml")
+}
+"""What may be sent (DPI `dokumentpakke`, MIME types); a ZIP is sent as octet-stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """`data`: a file of the package that says more of a document (an extension)."""
+
+    href: str
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +57,7 @@ class File:
     media_type: str
     title: str = ""
     language: str = ""
+    data: Data | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +72,35 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What manifest.xml says; the recipient's identity number, if any, is not read."""
+    """What manifest.xml says."""
 
     sender: str
     main: File
     attachments: tuple[File, ...] = ()
     link: Link | None = None
     mailbox_address: str = ""
+    national_id: str = field(default="", repr=False)
+    """The recipient's; of use for letters to be printed alone, which name no mailbox."""
 
 
 def parse_manifest(xml: bytes) -> Manifest:
     """Read a manifest strictly: no document type, no entities, no network. Raises Refusal."""
-    root = _root(xml)
-    attachments = tuple(_file(element) for element in root.findall(_name("vedlegg")))
+    root = parse(xml, "the manifest")
+    if root.tag != _name("manifest"):
+        raise Refusal("the manifest is not a manifest")
+    attachments = root.findall(_name("vedlegg"))
     if len(attachments) > ATTACHMENTS_MAX:
         raise Refusal(f"the manifest names more than {ATTACHMENTS_MAX} attachments")
-    link = root.find(_name("lenke"))
+    check(root, "sdp-manifest", "the manifest")
+    main, link = root.find(_name("hoveddokument")), root.find(_name("lenke"))
+    assert main is not None, "the schema has seen to it"
     return Manifest(
-        sender=_text(_one(_one(root, "avsender"), "organisasjon")),
-        main=_file(_one(root, "hoveddokument")),
-        attachments=attachments,
-        link=None if link is None else _link(link),
-        mailbox_address=(
-            root.findtext(f"{_name('mottaker')}/{_name('person')}/{_name('postkasseadresse')}")
-            or ""
-        ).strip(),
+        sender=_text(root, "avsender/organisasjon"),
+        main=_file(main),
+        attachments=tuple(map(_file, attachments)),
+        link=None if link is None else link_from(link, _name),
+        mailbox_address=_text(root, "mottaker/person/postkasseadresse"),
+        national_id=_text(root, "mottaker/person/personidentifikator"),
     )
 
 
@@ -74,6 +109,8 @@ def build_manifest(manifest: Manifest) -> bytes:
     root = etree.fromstring(f'<manifest xmlns="{NAMESPACE}"/>')
     if manifest.mailbox_address:
         person = etree.SubElement(etree.SubElement(root, _name("mottaker")), _name("person"))
+        if manifest.national_id:
+            etree.SubElement(person, _name("personidentifikator")).text = manifest.national_id
         etree.SubElement(person, _name("postkasseadresse")).text = manifest.mailbox_address
     sender = etree.SubElement(root, _name("avsender"))
     organisation = etree.SubElement(sender, _name("organisasjon"), authority="iso6523-actorid-upis")
@@ -86,70 +123,51 @@ def build_manifest(manifest: Manifest) -> bytes:
     return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True))
 
 
-def _root(xml: bytes) -> etree._Element:
-    if len(xml) > MANIFEST_MAX_BYTES:
-        raise Refusal("the manifest is too large")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        root = etree.fromstring(xml, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        raise Refusal("the manifest is not well-formed XML") from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Refusal("the manifest has a document type declaration")
-    if root.tag != _name("manifest"):
-        raise Refusal("the manifest is not a manifest")
-    return root
-
-
 def _name(local: str) -> str:
     return f"{{{NAMESPACE}}}{local}"
 
 
-def _one(parent: etree._Element, local: str) -> etree._Element:
-    found = parent.findall(_name(local))
-    if len(found) != 1:
-        raise Refusal(f"the manifest must have exactly one {local}")
-    return found[0]
-
-
-def _text(element: etree._Element) -> str:
-    return (element.text or "").strip()
+def _text(parent: etree._Element, path: str) -> str:
+    found = parent.findtext("/".join(map(_name, path.split("/"))))
+    return (found or "").strip()
 
 
 def _file(element: etree._Element) -> File:
-    href, media_type = element.get("href", ""), element.get("mime", "")
-    if not 4 <= len(href) <= 100:
-        raise Refusal("a document in the manifest has no proper href")
-    if not MEDIA_TYPE.fullmatch(media_type) or len(media_type) > 100:
-        raise Refusal("a document in the manifest has no proper mime")
-    title = element.find(_name("tittel"))
-    if title is None:
-        return File(href, media_type.lower())
-    if not 1 <= len(_text(title)) <= TITLE_MAX:
-        raise Refusal(f"a title in the manifest is not of 1 to {TITLE_MAX} characters")
-    return File(href, media_type.lower(), _text(title), title.get("lang", "").lower())
-
-
-def _link(element: etree._Element) -> Link:
-    url = _text(_one(element, "url"))
-    if not re.fullmatch(r"https?://\S+", url):
-        raise Refusal("the link in the manifest is not a web address")
-    due = (element.findtext(_name("frist")) or "").strip()
-    return Link(
-        url=url,
-        description=(element.findtext(_name("beskrivelse")) or "").strip(),
-        button=(element.findtext(_name("knappTekst")) or "").strip(),
-        due_at=_moment(due) if due else None,
+    media_type = element.get("mime", "").lower()
+    if media_type not in MEDIA_TYPES:
+        raise Refusal("a document in the manifest is of a type that may not be sent")
+    title, data = element.find(_name("tittel")), element.find(_name("data"))
+    return File(
+        href=element.get("href", ""),
+        media_type=media_type,
+        title=_text(element, "tittel"),
+        language="" if title is None else title.get("lang", "").lower(),
+        data=None if data is None else Data(data.get("href", ""), data.get("mime", "").lower()),
     )
 
 
-def _moment(text: str) -> datetime:
+def link_from(element: etree._Element, name: Callable[[str], str]) -> Link:
+    """Read a valid `lenke`, whose parts `name` puts into its namespace. Raises Refusal."""
+
+    def text(local: str) -> str:
+        return (element.findtext(name(local)) or "").strip()
+
+    url, due = text("url"), text("frist")
+    if not re.fullmatch(r"https?://\S+", url):
+        raise Refusal("the link is not a web address")
+    return Link(url, text("beskrivelse"), text("knappTekst"), moment(due) if due else None)
+
+
+def moment(text: str) -> datetime:
+    """Return an xsd:dateTime as a moment. Raises Refusal for one that is none."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refusal("the link's deadline is not a time") from None
-    # xsd:dateTime leaves the zone out where the sender means the time in Norway.
-    return moment if moment.tzinfo else moment.replace(tzinfo=OSLO)
+        # xsd:dateTime leaves the zone out where the sender means the time in Norway.
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=OSLO)
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refusal("a time is none that there is") from None
+    return moment
 
 
 def _add_file(root: etree._Element, local: str, file: File) -> None:
@@ -157,6 +175,8 @@ def _add_file(root: etree._Element, local: str, file: File) -> None:
     if file.title:
         title = etree.SubElement(element, _name("tittel"), lang=file.language or "NO")
         title.text = file.title
+    if file.data:
+        etree.SubElement(element, _name("data"), href=file.data.href, mime=file.data.media_type)
 
 
 def _add_link(root: etree._Element, link: Link, language: str) -> None:

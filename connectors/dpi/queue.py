@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from connectors.contract import Batch, IncomingLetter, Temporary, Unreadable
+from connectors.contract import (
+    Batch,
+    IncomingLetter,
+    PaperNotice,
+    Temporary,
+    Unreadable,
+)
 from connectors.dpi import mapping, schema
 from connectors.dpi.envelope import peek
 
@@ -36,22 +42,30 @@ class Gathered:
 
     letters: list[IncomingLetter] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    paper: list[PaperNotice] = field(default_factory=list)
     settle_refs: list[str] = field(default_factory=list)
     size: int = 0
 
-    def add(self, found: IncomingLetter | Unreadable, settle_ref: str) -> None:
+    def add(self, found: IncomingLetter | Unreadable | PaperNotice, settle_ref: str) -> None:
         """Take up one letter, or why not; an empty `settle_ref` leaves it in the queue."""
-        self.size += sum(len(part.content) for part in found.raw)
+        raw = found.otherwise.raw if isinstance(found, PaperNotice) else found.raw
+        self.size += sum(len(part.content) for part in raw)
         if isinstance(found, IncomingLetter):
             self.letters.append(found)
+        elif isinstance(found, PaperNotice):
+            self.paper.append(found)
         else:
             self.unreadable.append(found)
         if settle_ref:
             self.settle_refs.append(settle_ref)
 
+    def holds_something(self) -> bool:
+        """Say whether anything was taken up."""
+        return bool(self.letters or self.unreadable or self.paper)
+
     def batch(self) -> Batch:
         """Return it as the contract wants it; a queue has no cursor."""
-        return Batch(self.letters, self.unreadable, None, self.settle_refs)
+        return Batch(self.letters, self.unreadable, None, self.settle_refs, self.paper)
 
 
 def waiting_from(entry: Any) -> Waiting:

@@ -6,20 +6,22 @@ import base64
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cryptography import x509
 
-from connectors.dpi import cms
+from connectors import clock
+from connectors.dpi import cms, extending
 from connectors.dpi.authority import SUPPLIERS, Authority
 from connectors.dpi.envelope import Identity, load_certificates, sign_envelope
-from connectors.dpi.manifest import File, Link, Manifest, build_manifest
+from connectors.dpi.manifest import Data, File, Link, Manifest, build_manifest
 from connectors.dpi.package import MANIFEST, build_package
 from connectors.dpi.receipts import STANDARD
 from connectors.dpi.schema import AUTHORITY, SHA256
+from connectors.dpi.xades import signed_files
 from connectors.maskinporten.simulator import issue_token
 from connectors.world.model import Agency, Channel, SimulatedLetter
 
@@ -45,6 +47,8 @@ class Message:
     sender_org: str
     envelope: str
     package: bytes
+    answer_by: datetime | None = None
+    """Until when the sender waits for a receipt; None: for ever."""
 
 
 class Sender:
@@ -53,29 +57,35 @@ class Sender:
     def __init__(self, authority: Authority, keys_dir: Path) -> None:
         self._authority = authority
         self._keys_dir = keys_dir
-        self._tokens: dict[str, str] = {}
-        self._recipients: dict[Channel, x509.Certificate] = {}
+        self.recipients: dict[Channel, x509.Certificate] = {}
         for channel in SUPPLIERS:
             _, certificate_file = authority.supplier(channel, "decryption")
-            self._recipients[channel] = load_certificates(str(certificate_file), "certificate")[0]
+            self.recipients[channel] = load_certificates(str(certificate_file), "certificate")[0]
 
     def message(self, letter: SimulatedLetter) -> Message:
         """Return the letter as its agency would send it."""
-        files = package_files(letter)
-        return self.sealed(letter, build_package(files, letter.sent_at), message_id(letter))
+        return self.sealed(letter, self.packed(letter, package_files(letter)), message_id(letter))
+
+    def packed(self, letter: SimulatedLetter, files: Mapping[str, bytes]) -> bytes:
+        """Return the files as a package that the letter's agency has signed."""
+        signed = signed_files(files, self._identity(_signer(letter)), letter.sent_at)
+        return build_package(signed, letter.sent_at)
 
     def sealed(
         self, letter: SimulatedLetter, package: bytes, identifier: str, digest: bytes | None = None
     ) -> Message:
         """Encrypt `package`, sign for it (or for another `digest`), return the message."""
-        encrypted = cms.encrypt(package, self._recipients[letter.channel])
+        encrypted = cms.encrypt(package, self.recipients[letter.channel])
         digest = digest or hashlib.sha256(encrypted).digest()
         conversation = letter.conversation or str(
             uuid.uuid5(NAMESPACE, f"conversation/{identifier}")
         )
+        # A letter with a history was sent long ago, but put in the queue now.
+        answer_by = max(letter.sent_at, clock.now()) + ANSWER_WITHIN
+        header = _header(letter, identifier, conversation, answer_by)
         payload = {
             "standardBusinessDocument": {
-                "standardBusinessDocumentHeader": _header(letter, identifier, conversation),
+                "standardBusinessDocumentHeader": header,
                 "digital": self._body(letter, digest),
             }
         }
@@ -84,9 +94,10 @@ class Sender:
             conversation=conversation,
             channel=letter.channel,
             person=letter.person.slug,
-            sender_org=letter.agency.org_number,
-            envelope=sign_envelope(payload, self._identity(letter.agency)),
+            sender_org=_signer(letter).org_number,
+            envelope=sign_envelope(payload, self._identity(_signer(letter))),
             package=encrypted,
+            answer_by=answer_by,
         )
 
     def _identity(self, agency: Agency) -> Identity:
@@ -101,7 +112,7 @@ class Sender:
                 "digestMethod": SHA256,
                 "digestValue": base64.b64encode(digest).decode(),
             },
-            "maskinportentoken": self._token(letter.agency),
+            "maskinportentoken": self._token(letter),
             "sikkerhetsnivaa": letter.security_level,
             "aapningskvittering": letter.wants_opening_receipt,
             "ikkesensitivtittel": public_title[:TITLE_MAX],
@@ -110,19 +121,25 @@ class Sender:
         if letter.visible_from:
             body["virkningstidspunkt"] = letter.visible_from.isoformat()
         if letter.due_at:
-            body["varsler"] = {"epostvarsel": _notice(letter)}
+            body["varsler"] = notices(letter)
         return body
 
-    def _token(self, agency: Agency) -> str:
-        """The agency's right to send. It has expired by arrival, as real ones have."""
-        if agency.slug not in self._tokens:
-            self._tokens[agency.slug] = issue_token(
-                self._keys_dir,
-                client_id=f"sender-{agency.slug}",
-                consumer_org=f"0192:{agency.org_number}",
-                scope=SCOPE,
-            )
-        return self._tokens[agency.slug]
+    def _token(self, letter: SimulatedLetter) -> str:
+        """The right to send, as it was then: it has expired by arrival, as real ones have."""
+        signer = _signer(letter)
+        supplier = f"0192:{signer.org_number}" if letter.processor else ""
+        return issue_token(
+            self._keys_dir,
+            client_id=f"sender-{signer.slug}",
+            consumer_org=f"0192:{letter.agency.org_number}",
+            scope=SCOPE,
+            supplier_org=supplier,
+            issued_at=letter.sent_at.timestamp(),
+        )
+
+
+def _signer(letter: SimulatedLetter) -> Agency:
+    return letter.processor or letter.agency
 
 
 def message_id(letter: SimulatedLetter) -> str:
@@ -137,7 +154,9 @@ def package_files(letter: SimulatedLetter) -> Mapping[str, bytes]:
     if not documents:
         text = letter.body or letter.summary or letter.title
         main = File("brev.txt", "text/plain", letter.title[:TITLE_MAX], _language(letter))
-        return {MANIFEST: _manifest(letter, [main]), main.href: text.encode()}
+        data = _data(letter)
+        main = replace(main, data=_named(data))
+        return {MANIFEST: _manifest(letter, [main]), main.href: text.encode(), **data}
     files, named = [], {}
     for position, document in enumerate(documents):
         # The main document's title is the letter's own: it is what a mailbox shows.
@@ -145,13 +164,38 @@ def package_files(letter: SimulatedLetter) -> Mapping[str, bytes]:
         href = _href(position, document.name)
         files.append(File(href, document.media_type, title[:TITLE_MAX], _language(letter)))
         named[href] = document.content
-    return {MANIFEST: _manifest(letter, files), **named}
+    data = _data(letter)
+    files[0] = replace(files[0], data=_named(data))
+    return {MANIFEST: _manifest(letter, files), **named, **data}
+
+
+def _data(letter: SimulatedLetter) -> dict[str, bytes]:
+    """The main document's extension as a file of the package, by its name; a document has one."""
+    language = _language(letter).lower()
+    if letter.appointment:
+        return {"arrangement.xml": extending.appointment_xml(letter.appointment, language)}
+    if letter.proof:
+        holder = letter.person.name
+        return {"bevis.xml": extending.proof_xml(letter.proof, holder, language)}
+    if letter.link_of_document:
+        return {"lenke.xml": extending.link_xml(_link(letter), language)}
+    return {}
+
+
+def _named(data: Mapping[str, bytes]) -> Data | None:
+    for href in data:
+        return Data(href, extending.MEDIA_TYPE.format(href.removesuffix(".xml")))
+    return None
+
+
+def _link(letter: SimulatedLetter) -> Link:
+    return Link(letter.action_url, "", letter.action_label[:BUTTON_MAX], letter.due_at)
 
 
 def _manifest(letter: SimulatedLetter, files: list[File]) -> bytes:
     link = None
-    if letter.action_url:
-        link = Link(letter.action_url, "", letter.action_label[:BUTTON_MAX], letter.due_at)
+    if letter.action_url and not letter.link_of_document:
+        link = _link(letter)
     return build_manifest(
         Manifest(
             sender=f"0192:{letter.agency.org_number}",
@@ -169,11 +213,12 @@ def _href(position: int, name: str) -> str:
     return plain[-96:] if position == 0 else f"{position:02d}-{plain[-96:]}"
 
 
-def _header(letter: SimulatedLetter, identifier: str, conversation: str) -> dict[str, Any]:
-    answer_by = letter.sent_at + ANSWER_WITHIN
+def _header(
+    letter: SimulatedLetter, identifier: str, conversation: str, answer_by: datetime
+) -> dict[str, Any]:
     return {
         "headerVersion": "1.0",
-        "sender": [{"identifier": _organisation(letter.agency.org_number)}],
+        "sender": [{"identifier": _organisation(_signer(letter).org_number)}],
         "receiver": [{"identifier": _organisation(SUPPLIERS[letter.channel])}],
         "documentIdentification": {
             "standard": STANDARD.format("digital"),
@@ -207,9 +252,12 @@ def _moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _notice(letter: SimulatedLetter) -> dict[str, Any]:
+def notices(letter: SimulatedLetter) -> dict[str, Any]:
+    """Return the notices that the sender orders for a letter with a deadline."""
     return {
-        "epostadresse": letter.person.email,
-        "varslingstekst": f"Du har fått et brev fra {letter.agency.name} med en frist.",
-        "repetisjoner": [0, 7],
+        "epostvarsel": {
+            "epostadresse": letter.person.email,
+            "varslingstekst": f"Du har fått et brev fra {letter.agency.name} med en frist.",
+            "repetisjoner": [0, 7],
+        }
     }

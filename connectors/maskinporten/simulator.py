@@ -31,6 +31,7 @@ CLIENT_KEY = "maskinporten-client.pem"
 CLIENT_ID = "samlepost"
 CLIENT_ORG = "0192:310091081"
 """Samlepost's made-up organisation number."""
+DELEGATION_SOURCE = "https://tt02.altinn.no/"
 SCOPE = re.compile(r"[a-z0-9.-]+:[A-Za-z0-9/._-]+")
 
 
@@ -56,13 +57,16 @@ def issue_token(
     pid: str | None = None,
     acr: str | None = None,
     lifetime: int = TOKEN_SECONDS,
+    supplier_org: str = "",
+    issued_at: float | None = None,
 ) -> str:
     """Return a signed access token; `consumer_org` is "0192:" and nine digits.
 
-    A negative `lifetime` (seconds) gives one that has expired.
+    A negative `lifetime` (seconds) gives one that has expired. `supplier_org` acts for the
+    consumer by a delegation in Altinn; `issued_at` is a POSIX time, now where it is left out.
     """
     key = signing_key(keys_dir / SERVER_KEY)
-    issued = int(time.time())
+    issued = int(time.time() if issued_at is None else issued_at)
     claims: dict[str, Any] = {
         "iss": issuer(),
         "client_id": client_id,
@@ -74,6 +78,9 @@ def issue_token(
         "exp": issued + lifetime,
         "jti": str(uuid.uuid4()),
     }
+    if supplier_org:
+        claims["supplier"] = {"authority": "iso6523-actorid-upis", "ID": supplier_org}
+        claims["delegation_source"] = DELEGATION_SOURCE
     if pid is not None:
         claims["pid"] = pid
     if acr is not None:

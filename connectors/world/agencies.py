@@ -165,6 +165,13 @@ AGENCIES: tuple[Agency, ...] = (
         "imdi.no",
     ),
     Agency(
+        "valgdirektoratet",
+        "Valgdirektoratet",
+        "916132727",
+        ("Postboks 1994", "3103 Tønsberg"),
+        "valg.no",
+    ),
+    Agency(
         "sametinget",
         "Sámediggi / Sametinget",
         "974760347",

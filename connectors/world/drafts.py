@@ -11,7 +11,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from connectors.contract import LEVEL_SUBSTANTIAL, Kind, Payment, ReplyForm, Signing
+from connectors.contract import (
+    LEVEL_SUBSTANTIAL,
+    Appointment,
+    Kind,
+    Payment,
+    Proof,
+    ReplyForm,
+    Signing,
+)
 from connectors.world.agencies import agency
 from connectors.world.model import (
     STUDY_DATE,
@@ -92,6 +100,13 @@ class Draft:
     """Words of the button to the agency's own page with the task."""
     same_as: tuple[str, ...] = ()
     conversation: str = ""
+    processor: str = ""
+    """Who sends it on the agency's behalf (DPI)."""
+    appointment: Appointment | None = None
+    proof: Proof | None = None
+    link_of_document: bool = False
+    printed: date | None = None
+    returned: date | None = None
 
 
 def rng(*parts: object) -> Random:
@@ -155,6 +170,12 @@ def finish(draft: Draft) -> SimulatedLetter:
         agency_task=draft.agency_task,
         same_as=draft.same_as,
         conversation=draft.conversation,
+        processor=agency(draft.processor) if draft.processor else None,
+        appointment=draft.appointment,
+        proof=draft.proof,
+        link_of_document=draft.link_of_document,
+        printed_at=oslo(draft.printed, time(9, 4)) if draft.printed else None,
+        returned_at=oslo(draft.returned, time(13, 30)) if draft.returned else None,
     )
 
 

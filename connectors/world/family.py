@@ -40,4 +40,20 @@ RELATIONS: tuple[Relation, ...] = (
         since=date(2026, 3, 3),
         until=date(2028, 3, 2),
     ),
+    Relation(
+        "parent-henrik-sara",
+        "parent",
+        by_slug("sara"),
+        by_slug("henrik"),
+        since=date(2010, 12, 1),
+        born=date(2010, 12, 1),
+    ),
+    Relation(
+        "estate-bjorg-leif",
+        "estate",
+        by_slug("leif"),
+        by_slug("bjorg"),
+        since=date(2026, 8, 18),
+        died=date(2026, 6, 30),
+    ),
 )

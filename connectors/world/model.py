@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from connectors.contract import LEVEL_SUBSTANTIAL, Kind, Payment, ReplyForm, Signing
+from connectors.contract import (
+    LEVEL_SUBSTANTIAL,
+    Appointment,
+    Kind,
+    Payment,
+    Proof,
+    ReplyForm,
+    Signing,
+)
 
 STUDY_DATE = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 """The moment at which the seeded world stands: 23 November 2026, 09.00 in Oslo."""
@@ -80,6 +88,8 @@ class SimulatedLetter:
     agency: Agency
     title: str
     sent_at: datetime
+    processor: Agency | None = None
+    """Who sends it on the agency's behalf (databehandler), in DPI."""
     public_title: str = ""
     summary: str = ""
     body: str = ""
@@ -110,3 +120,13 @@ class SimulatedLetter:
     """Keys that the other channel's copy of the same letter carries."""
     conversation: str = ""
     """The id of a DPI message's conversation, where a copy in another channel names it."""
+    appointment: Appointment | None = None
+    """What takes place, in a form that calendars read (DPI)."""
+    proof: Proof | None = None
+    """What the main document proves, and until when (DPI)."""
+    link_of_document: bool = False
+    """`action_url` goes with the main document, not with the letter (DPI)."""
+    printed_at: datetime | None = None
+    """When the sender had it printed as well (DPI)."""
+    returned_at: datetime | None = None
+    """When the letter on paper had come back from the post."""

@@ -2,7 +2,7 @@
 
 Persons, addresses and numbers are invented. Identity numbers are synthetic as in Test-Norge
 (month + 80), so that none can belong to anybody.
-Two of thirteen citizens use e-Boks; the report has 0.215 of 2.095 million (section 3.4).
+Two of fifteen citizens use e-Boks; the report has 0.215 of 2.095 million (section 3.4).
 """
 
 from __future__ import annotations
@@ -196,6 +196,30 @@ PERSONS: tuple[Person, ...] = (
         "nb",
         "Nora (18) har nettopp opprettet digital postkasse og har ikke fått noe brev ennå.",
         address=("Markveien 999", "0554 Oslo"),
+    ),
+    Person(
+        "sara",
+        "Sara Dahl",
+        synthetic_id(date(2010, 12, 1), 15),
+        "sara.dahl@example.no",
+        "sara.dahl#4C6G",
+        Channel.DIGIPOST,
+        "nb",
+        "Sara (15) er Henriks datter. Han ser posten hennes til hun fyller 16, 1. desember 2026, "
+        "men ikke det fortrolige fra hun fylte 12.",
+        address=("Madlaveien 999", "4009 Stavanger"),
+    ),
+    Person(
+        "leif",
+        "Leif Lien",
+        synthetic_id(date(1941, 5, 6), 16),
+        "leif.lien@example.no",
+        "leif.lien#5D9T",
+        Channel.DIGIPOST,
+        "nb",
+        "Leif døde 30. juni 2026. Datteren Bjørg representerer boet og ser posten; han kan ikke "
+        "logge inn.",
+        address=("Bakklandet 998", "7013 Trondheim"),
     ),
     Person(
         "drift",

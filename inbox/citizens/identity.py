@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from hashlib import sha256
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
 
 from inbox.citizens.models import Citizen, Identifier
 
@@ -41,44 +44,90 @@ def is_national_id(value: str) -> bool:
     )
 
 
-def identify(citizen: Citizen, kind: str, value: str) -> Identifier:
-    """Record that `value` names `citizen`, moving it from whoever had it before."""
-    identifier, _ = Identifier.objects.update_or_create(
-        kind=kind,
-        blind_index=blind_index(kind, value),
-        defaults={"citizen": citizen, "ciphertext": _encrypt(kind, value)},
-    )
+class Taken(Exception):
+    """The value names another citizen here: what is hers never becomes somebody else's silently."""
+
+
+def identify(citizen: Citizen, kind: str, value: str, supplier: str = "") -> Identifier:
+    """Record that `value` names `citizen` today; what did before goes on naming her.
+
+    `supplier` is that of a mailbox. Raises Taken, also for a value that another claims.
+    """
+    index = blind_index(kind, value)
+    with transaction.atomic():
+        known = Identifier.objects.filter(kind=kind, blind_index=index).first()
+        if known and (known.citizen_id != citizen.pk or known.claimed_by_id):
+            raise Taken
+        own = Identifier.objects.filter(citizen=citizen, kind=kind, current=True)
+        own.exclude(blind_index=index).update(current=False)
+        identifier = known or Identifier(citizen=citizen, kind=kind, blind_index=index)
+        identifier.ciphertext, identifier.current = encrypt(kind, value), True
+        identifier.supplier = supplier or identifier.supplier
+        identifier.save()
     return identifier
+
+
+def naming() -> QuerySet[Identifier]:
+    """Return the identifiers by which active citizens are found."""
+    return Identifier.objects.filter(
+        kind__in=Identifier.Kind.values, citizen__is_active=True, claimed_by=None
+    )
 
 
 def find_citizen(kind: str, value: str) -> Citizen | None:
     """Return the active citizen whom `value` names, or None."""
-    identifier = (
-        Identifier.objects.select_related("citizen")
-        .filter(kind=kind, blind_index=blind_index(kind, value), citizen__is_active=True)
-        .first()
-    )
+    found = naming().filter(kind=kind, blind_index=blind_index(kind, value))
+    identifier = found.select_related("citizen").first()
     return identifier.citizen if identifier else None
 
 
 def citizens_by_value(kind: str, values: set[str]) -> dict[str, Citizen]:
     """Return the active citizens named by `values`, in one query; unknown values are absent."""
     by_index = {blind_index(kind, value): value for value in values}
-    found = Identifier.objects.select_related("citizen").filter(
-        kind=kind, blind_index__in=list(by_index), citizen__is_active=True
-    )
+    found = naming().filter(kind=kind, blind_index__in=list(by_index)).select_related("citizen")
     return {by_index[bytes(row.blind_index)]: row.citizen for row in found}
 
 
 def national_id_of(citizen_id: UUID | str) -> str:
     """Return the citizen's national identity number. Raises Identifier.DoesNotExist."""
-    row = Identifier.objects.get(citizen_id=citizen_id, kind=Identifier.Kind.NATIONAL_ID)
+    row = Identifier.objects.get(
+        citizen_id=citizen_id, kind=Identifier.Kind.NATIONAL_ID, current=True
+    )
+    return _decrypt(row.kind, bytes(row.ciphertext))
+
+
+def national_ids_of(citizen_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the national identity numbers of several, in one query; who has none is absent."""
+    rows = Identifier.objects.filter(
+        kind=Identifier.Kind.NATIONAL_ID, current=True, citizen_id__in=list(citizen_ids)
+    )
+    return {row.citizen_id: _decrypt(row.kind, bytes(row.ciphertext)) for row in rows}
+
+
+def current_address(citizen_id: UUID | str) -> Identifier | None:
+    """Return the address of her digital mailbox, encrypted; None when she has none (1 query)."""
+    return Identifier.objects.filter(
+        citizen_id=citizen_id,
+        kind=Identifier.Kind.MAILBOX_ADDRESS,
+        current=True,
+        claimed_by=None,
+    ).first()
+
+
+def mailbox_address_of(citizen_id: UUID | str, supplier: str = "") -> str:
+    """Return her digital mailbox's address. Raises Identifier.DoesNotExist.
+
+    With `supplier` also when her mailbox is at another supplier than that.
+    """
+    row = current_address(citizen_id)
+    if row is None or (supplier and row.supplier not in ("", supplier)):
+        raise Identifier.DoesNotExist
     return _decrypt(row.kind, bytes(row.ciphertext))
 
 
 def seal(purpose: str, text: str) -> str:
     """Encrypt what holds an identity number and must be kept; only `unseal` reads it again."""
-    return b64encode(_encrypt(purpose, text)).decode()
+    return b64encode(encrypt(purpose, text)).decode()
 
 
 def unseal(purpose: str, sealed: str) -> str:
@@ -97,7 +146,8 @@ def _key(purpose: bytes) -> bytes:
     return HKDF(SHA256(), length=32, salt=None, info=b"samlepost identity " + purpose).derive(root)
 
 
-def _encrypt(kind: str, value: str) -> bytes:
+def encrypt(kind: str, value: str) -> bytes:
+    """Return the value as `Identifier.ciphertext` keeps it."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(_key(b"value")).encrypt(nonce, value.encode(), kind.encode())
 

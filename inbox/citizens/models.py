@@ -10,6 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 
+from connectors.contract import ContactChannel, ContactStatus
 from inbox.citizens.owned import CitizenOwned, new_id
 
 
@@ -29,7 +30,10 @@ class Citizen(AbstractBaseUser):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=255)
     email = models.EmailField(blank=True)
+    """Where notices go; with a contact register it is the register's word (`ContactDetails`)."""
     language = models.CharField(max_length=8, default="nb")
+    """That of notices, until she chooses one herself the contact register's."""
+    has_chosen_language = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     welcomed_at = models.DateTimeField(null=True, blank=True)
@@ -68,6 +72,7 @@ class Identifier(models.Model):
 
     The value itself (a national identity number, a DPI mailbox address) stands nowhere in the
     clear: `blind_index` is an HMAC for look-up, `ciphertext` the encrypted value (`identity.py`).
+    She may have had several of a kind. All of them name her; by one of them she is named.
     """
 
     class Kind(models.TextChoices):
@@ -79,14 +84,94 @@ class Identifier(models.Model):
     blind_index = models.BinaryField(max_length=32)
     ciphertext = models.BinaryField(max_length=512)
     citizen = models.ForeignKey(Citizen, on_delete=models.CASCADE, related_name="identifiers")
+    current = models.BooleanField(default=True)
+    """The one of its kind that names her today."""
+    supplier = models.CharField(max_length=255, blank=True)
+    """Of a mailbox address: its supplier's organisation number; empty where nobody said."""
+    claimed_by = models.ForeignKey(
+        Citizen, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    """Another citizen to whom the register gives it, too: until it names one of the two alone,
+    it names neither (`sync/addresses.py`)."""
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["kind", "blind_index"], name="identifier_unique"),
+            models.UniqueConstraint(
+                fields=["citizen", "kind"], name="identifier_one_current", condition=Q(current=True)
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.citizen_id}"
+
+
+class ContactDetails(models.Model):
+    """What the contact register says of how a citizen may be reached: one row a citizen.
+
+    The row is the queue: it is asked about when it is due (`inbox/sync/contacts.py`). A failure
+    is a state beside what was said last, which stays.
+    """
+
+    citizen = models.OneToOneField(
+        Citizen, primary_key=True, on_delete=models.CASCADE, related_name="contact_details"
+    )
+    due_at = models.DateTimeField(null=True, blank=True)
+    """Real time of the next look-up; None for one who is not asked about."""
+    attempts = models.PositiveSmallIntegerField(default=0)
+    """How often the look-up that she is part of has been narrowed, to find who spoils it."""
+    asked_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock, as above: when the register last said what stands here."""
+    failure = models.CharField(max_length=32, blank=True)
+    """Why the latest look-up said nothing of her: "unreadable", "unanswered", or the contract's
+    name of the error; empty when it did."""
+    failure_detail = models.CharField(max_length=255, blank=True)
+    status = models.CharField(
+        max_length=16, blank=True, choices=[(each.value, each.value) for each in ContactStatus]
+    )
+    """The contract's `ContactStatus`; empty before the first answer."""
+    reserved = models.BooleanField(default=False)
+    may_be_notified = models.BooleanField(default=False)
+    email = models.EmailField(blank=True)
+    email_confirmed_at = models.DateTimeField(null=True, blank=True)
+    email_fresh_until = models.DateTimeField(null=True, blank=True)
+    mobile = models.CharField(max_length=255, blank=True)
+    mobile_confirmed_at = models.DateTimeField(null=True, blank=True)
+    mobile_fresh_until = models.DateTimeField(null=True, blank=True)
+    language = models.CharField(max_length=8, blank=True)
+    mailbox_supplier = models.CharField(max_length=255, blank=True)
+    """Organisation number; the address itself is an `Identifier`."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["due_at"], name="contact_details_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(
+                fields=["failure"], name="contact_details_failing", condition=~Q(failure="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"contact details of {self.citizen_id}"
+
+    def channel(self, name: str) -> ContactChannel:
+        """Return her "email" or "mobile", with when it was confirmed and how long that holds."""
+        return ContactChannel(
+            getattr(self, name),
+            getattr(self, f"{name}_confirmed_at"),
+            getattr(self, f"{name}_fresh_until"),
+        )
+
+    @property
+    def forbids_decisions(self) -> bool:
+        """Say whether she is not to be told of decisions digitally, by the register's word.
+
+        She has said no to it (eForvaltningsforskriften § 9, forvaltningsloven § 15 a), or is not
+        registered. Before the first answer nothing is forbidden.
+        """
+        return bool(self.status) and (self.reserved or self.status != ContactStatus.ACTIVE)
 
 
 class InboxState(models.Model):
@@ -160,6 +245,7 @@ class Representation(CitizenOwned):
         ALL = "all"
         SENDERS = "senders"
         CASE = "case"
+        LIFE_EVENT = "life_event"
         LETTER = "letter"
 
     helper = models.ForeignKey(
@@ -176,8 +262,8 @@ class Representation(CitizenOwned):
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.GIVEN)
     reach = models.CharField(max_length=16, choices=Reach, default=Reach.ALL)
     limits = models.JSONField(default=dict, blank=True)
-    """What `reach` names: {"senders": [id]}, {"case": [sender id, reference]}, {"letter": id};
-    for a parent {"high_hidden_from": moment}."""
+    """What `reach` names: {"senders": [id]}, {"case": id}, {"life_event": its name},
+    {"letter": id}; for a parent {"high_hidden_from": moment}."""
     may_answer = models.BooleanField(default=False)
     invited = models.BinaryField(max_length=32, null=True, blank=True)
     """Blind index of the invited person's identity number, or of the invitation's code."""

@@ -3,9 +3,13 @@
 Each relation becomes a `Representation` that nobody needs to accept, found again by the
 register's own key, so that the same word twice changes nothing.
 
-A parent sees a child's mail until the day the child is 16 (health majority, pasient- og
-brukerrettighetsloven § 4-3). From the day the child is 12, letters of level 4 are the child's
-alone (§ 3-4). On the day it is 18 the row is erased.
+The ages are our own choice, more careful than parental responsibility, which lasts until 18. A
+parent sees a child's mail until the day the child is 16, the age of majority in matters of health
+(pasient- og brukerrettighetsloven § 4-3). From the day the child is 12, letters of level 4 are
+the child's alone: between 12 and 16 a child may have reasons to keep something from its parents
+that are to be respected (§ 3-4), and no source tells us of which letters that is so; what is of
+level 4 may be. On the day it is 18 the row is erased. The
+law has not been read anew for this, nor a lawyer asked.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 
 from connectors import clock
 from inbox.citizens.models import Citizen, Representation
@@ -52,11 +57,19 @@ def estate(deceased: Citizen, helper: Citizen, key: str, since: date) -> None:
 
 
 def death(citizen: Citizen) -> None:
-    """Record a death: all sessions end, also of who looks on her behalf; letters are kept."""
+    """Record a death: all sessions end, also of who looks on her behalf; letters are kept.
+
+    What she gave and what she held for others ends for good; who represents the estate sees the
+    letters.
+    """
+    now = clock.now()
     with transaction.atomic():
         told = Citizen.objects.filter(pk=citizen.pk, deceased_at=None)
-        if told.update(deceased_at=clock.now()):
+        if told.update(deceased_at=now):
             citizen.end_sessions()
+            hers = Q(citizen=citizen) & ~Q(kind=Representation.Kind.ESTATE)
+            ending = Representation.objects.filter(hers | Q(helper=citizen), withdrawn_at=None)
+            ending.update(withdrawn_at=now)
 
 
 def _record(

@@ -31,8 +31,9 @@ class Scope:
     """Which letters somebody may know of; every condition that is set must hold."""
 
     senders: tuple[UUID, ...] = ()
-    case: tuple[UUID, str] | None = None
-    """Sender and case reference."""
+    case_id: UUID | None = None
+    life_event: str = ""
+    """Letters that the citizen has put into, or accepted for, this life event."""
     letter_id: UUID | None = None
     high_hidden_from: datetime | None = None
     """Letters of level 4 from this day on are the recipient's alone."""

@@ -7,6 +7,7 @@ gets cases made of the newest letters of that part, however many there are besid
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -64,6 +65,25 @@ def case_row(viewer: Viewer, case_id: UUID) -> CaseRow:
     if not found:
         raise Case.DoesNotExist
     return found[0]
+
+
+def references(
+    keys: Iterable[tuple[UUID, UUID]], level: SecurityLevel
+) -> dict[tuple[UUID, UUID], str]:
+    """Return the case numbers, by (citizen, case), that a session of this level may be shown.
+
+    One query, none for no keys.
+    """
+    wanted = set(keys)
+    if not wanted:
+        return {}
+    found = Case.objects.filter(
+        citizen_id__in={citizen_id for citizen_id, _ in wanted},
+        id__in={case_id for _, case_id in wanted},
+        reference_level__lte=level,
+    )
+    told = found.values_list("citizen_id", "id", "reference")
+    return {(citizen_id, case_id): reference for citizen_id, case_id, reference in told}
 
 
 def _told(viewer: Viewer) -> QuerySet[Case]:

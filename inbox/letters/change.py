@@ -22,16 +22,20 @@ from inbox.letters.receive import (
     Arrival,
     action_rows,
     add_documents,
+    appointment_rows,
     clean,
     content_fingerprint,
     describe,
     document_rows,
     fingerprint,
     form_rows,
+    message_rows,
     payment_row,
+    proof_rows,
     sender_of,
     signing_row,
     snippet,
+    with_new_messages,
 )
 
 
@@ -83,6 +87,7 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
     delivery.content_fingerprint = content_fingerprint(incoming)
     delivery.expires_at = incoming.expires_at
     delivery.main_digest = matching.main_digest(incoming) or delivery.main_digest
+    delivery.needs_confirmation = delivery.needs_confirmation or incoming.needs_confirmation
     delivery.save()
     Event.objects.bulk_create(events)
     if letter.revealed:
@@ -108,8 +113,11 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
         said.body_media_type = incoming.body_media_type
         said.actions = action_rows(incoming) or said.actions
         said.reply_forms = form_rows(incoming) or said.reply_forms
+        said.messages = with_new_messages(said.messages, message_rows(incoming))
         said.payment = payment_row(incoming) or said.payment
         said.signing = signing_row(incoming) or said.signing
+        said.appointments = appointment_rows(incoming) or said.appointments
+        said.proofs = proof_rows(incoming) or said.proofs
         said.security_level = max(said.security_level, incoming.security_level)
         said.content = Letter.Content.KEPT
         if incoming.sender.org_number and not letter.sender.org_number:

@@ -41,11 +41,15 @@ FACTS = (
     "documentary_value",
     "expires_at",
     "withdrawn_at",
+    "on_paper_at",
+    "returned_at",
     "actions",
     "reply_forms",
     "messages",
     "payment",
     "signing",
+    "appointments",
+    "proofs",
     "handled_by",
 )
 """The columns of a letter that a source has a say in."""
@@ -162,6 +166,8 @@ def unite(letter: Letter, deliveries: Sequence[Delivery], done_here: datetime | 
     letter.documentary_value = next((value for value in (True, False) if value in values), None)
     withdrawn = [copy.withdrawn_at for copy in copies if copy.withdrawn_at]
     letter.withdrawn_at = max(withdrawn) if len(withdrawn) == len(copies) else None
+    letter.on_paper_at = _earliest(copies, "on_paper_at")
+    letter.returned_at = _earliest(copies, "returned_at")
     others = sorted({copy.source for copy in copies} - {letter.source})
     letter.other_sources = f" {' '.join(others)} " if others else ""
     letter.attachments = count_attachments(letter)
@@ -175,6 +181,8 @@ def _unite_acting(letter: Letter, copies: Sequence[Letter]) -> None:
     letter.messages = sorted(messages, key=lambda each: datetime.fromisoformat(each["at"]))
     letter.payment = next((copy.payment for copy in copies if copy.payment), None)
     letter.signing = next((copy.signing for copy in copies if copy.signing), None)
+    letter.appointments = _each_once(copies, "appointments", "title")
+    letter.proofs = _each_once(copies, "proofs", "title")
 
 
 def _each_once(copies: Sequence[Letter], name: str, key: str) -> list[dict[str, Any]]:

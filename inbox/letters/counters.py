@@ -36,27 +36,27 @@ def add(state: InboxState, letters: Iterable[Letter]) -> None:
     """Count letters that have come."""
     for letter in letters:
         state.arrived += 1
-        _touch(state, letter)
+        touch(state, letter)
         _count(state, letter, 1)
 
 
 def remove(state: InboxState, letter: Letter) -> None:
     """Leave out a letter that is deleted."""
-    _touch(state, letter)
+    touch(state, letter)
     if letter.revealed:
         _count(state, letter, -1)
 
 
 def split_off(state: InboxState, letter: Letter) -> None:
     """Count a letter that was part of another until now: it is no news."""
-    _touch(state, letter)
+    touch(state, letter)
     _count(state, letter, 1)
 
 
 def replace(state: InboxState, before: Letter, after: Letter) -> None:
     """Count a letter that has come already and has changed."""
     if cases.shown_of(before) != cases.shown_of(after):
-        _touch(state, before, after)
+        touch(state, before, after)
     if after.revealed:
         _count(state, before, -1)
         _count(state, after, 1)
@@ -67,7 +67,7 @@ def answered(citizen_id: UUID, letter_id: UUID) -> None:
     letter = Letter.objects.filter(citizen_id=citizen_id, id=letter_id).only("case_id").first()
     if letter is not None and letter.case_id is not None:
         with changing(citizen_id) as state:
-            _touch(state, letter)
+            touch(state, letter)
 
 
 def recount(citizen_id: UUID) -> InboxState:
@@ -84,8 +84,8 @@ def recount(citizen_id: UUID) -> InboxState:
     return state
 
 
-def _touch(state: InboxState, *letters: Letter) -> None:
-    """Note whose cases change; a state that is not held (`scoped.py`) has none."""
+def touch(state: InboxState, *letters: Letter) -> None:
+    """Note that these letters' cases change; a state that is not held (`scoped.py`) has none."""
     if state.touched_cases is not None:
         state.touched_cases.update(each.case_id for each in letters if each.case_id)
 

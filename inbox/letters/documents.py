@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -43,6 +44,15 @@ def find_letter_with_documents(viewer: Viewer, letter_id: UUID) -> tuple[Letter,
         by_id = {document.id: document for document in present}
         return letter, [by_id[line.id] for line in shown_documents(letter) if line.id in by_id]
     return letter, list(present.order_by("-is_main", "position"))
+
+
+def find_appointment(viewer: Viewer, letter_id: UUID, number: int) -> tuple[Letter, dict[str, Any]]:
+    """Return the letter's appointment of that place among them, from 0.
+
+    Raises Letter.DoesNotExist, LevelTooLow, NotOpened, or IndexError where it has no such one.
+    """
+    letter = _readable_letter(viewer, letter_id)
+    return letter, letter.appointments[number]
 
 
 def find_text(

@@ -83,8 +83,24 @@ def erase_bytes(citizen_id: UUID | None = None) -> int:
     return len(keys)
 
 
+def pass_over(citizen_id: UUID, source: str, external_id: str) -> None:
+    """Let what `source` offers her under this id be passed over: she has the letter already."""
+    Tombstone.objects.bulk_create(
+        [
+            Tombstone(
+                citizen_id=citizen_id,
+                source=source,
+                external_digest=_digest(external_id),
+                deleted_at=clock.now(),
+                erased_at=timezone.now(),
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
 def erased(source: str, keys: Iterable[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
-    """Return which of these (citizen, external id) at `source` have been deleted for good."""
+    """Return which of these (citizen, external id) at `source` have a tombstone."""
     wanted: dict[UUID, dict[str, str]] = defaultdict(dict)
     for citizen_id, external_id in keys:
         wanted[citizen_id][_digest(external_id)] = external_id
@@ -95,6 +111,12 @@ def erased(source: str, keys: Iterable[tuple[UUID, str]]) -> set[tuple[UUID, str
             citizen_id=citizen_id, source=source, external_digest__in=list(by_digest)
         ).values_list("external_digest", flat=True)
     }
+
+
+def erased_by_anybody(source: str, external_id: str) -> bool:
+    """Say whether somebody has deleted for good what `source` calls this."""
+    found = Tombstone.objects.filter(source=source, external_digest=_digest(external_id))
+    return found.exists()
 
 
 def _digest(external_id: str) -> str:

@@ -14,7 +14,7 @@ from uuid import UUID
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters.documents import LevelTooLow
-from inbox.letters.models import Delivery, Document, Event, Letter
+from inbox.letters.models import Delivery, Document, Event, Letter, Reply
 
 BATCH = 100
 
@@ -30,6 +30,8 @@ class Exported:
     """The main one first; then those that the sender has replaced since. Empty if withheld."""
     deliveries: list[Delivery] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    """Her answers, drafts included, the oldest first."""
 
 
 def everything(viewer: Viewer) -> Iterator[Exported]:
@@ -65,9 +67,12 @@ def _with_parts(citizen_id: UUID, letters: Sequence[Letter]) -> Iterable[Exporte
             # Sorting keeps the order within each of the two.
             of_it = documents[letter_id]
             each.documents = sorted(of_it, key=lambda one: one.replaced_at is not None)
-    for delivery in Delivery.objects.filter(**hers).order_by("fetched_at", "id"):
+    deliveries = Delivery.objects.filter(**hers).prefetch_related("receipts")
+    for delivery in deliveries.order_by("fetched_at", "id"):
         made[delivery.letter_id].deliveries.append(delivery)
     for event in Event.objects.filter(**hers).order_by("at", "id"):
         if not made[event.letter_id].withheld:
             made[event.letter_id].events.append(event)
+    for reply in Reply.objects.filter(**hers).order_by("updated_at", "id"):
+        made[reply.letter_id].replies.append(reply)
     return made.values()

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from connectors import clock
 from inbox.citizens.viewer import Viewer
-from inbox.letters import counters, event_shelf
+from inbox.letters import answers, counters, event_shelf
 from inbox.letters.models import Filing, Folder, Letter, Placement
 
 BIN_LASTS = timedelta(days=30)
@@ -97,6 +97,7 @@ def above_level(viewer: Viewer, letter_ids: Iterable[UUID]) -> int:
 def delete_now(viewer: Viewer, letter_id: UUID) -> bool:
     """Let a letter in the bin be deleted at the next emptying; False when it lies elsewhere.
 
+    What she has written to it and not sent is thrown away.
     Raises Letter.DoesNotExist, also for one above the level of the session.
     """
     with transaction.atomic():
@@ -108,6 +109,7 @@ def delete_now(viewer: Viewer, letter_id: UUID) -> bool:
             return False
         letter.delete_at = clock.now()
         letter.save(update_fields=["delete_at"])
+        answers.discard_drafts(viewer.citizen_id, [letter.id])
     return True
 
 

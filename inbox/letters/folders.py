@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from enum import StrEnum
 from uuid import UUID
 
 from django.db import transaction
@@ -12,28 +11,10 @@ from inbox.citizens.models import InboxState
 from inbox.citizens.viewer import Viewer
 from inbox.letters import counters
 from inbox.letters.models import Folder, Letter
-from inbox.letters.receive import clean
+from inbox.letters.naming import NotDone, Refused, named
 
-NAME_MAX = 60
 FOLDERS_MAX = 100
 COLORS = ("neutral", "accent", "brand1", "brand2", "brand3", "success", "warning")
-
-
-class Refused(StrEnum):
-    """Why a folder cannot be as she wants it."""
-
-    NO_NAME = "no_name"
-    TOO_LONG = "too_long"
-    TAKEN = "taken"
-    TOO_MANY = "too_many"
-
-
-class NotDone(Exception):
-    """A folder cannot be as she wants it; nothing was changed."""
-
-    def __init__(self, reason: Refused) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def create(viewer: Viewer, name: str, color: str = "") -> Folder:
@@ -76,15 +57,8 @@ def delete(viewer: Viewer, folder_id: UUID) -> None:
 
 def _name(folder: Folder, name: str, color: str, state: InboxState) -> None:
     """Name the folder, in her state too. Raises NotDone."""
-    said = " ".join(clean(name).split())
-    if not said:
-        raise NotDone(Refused.NO_NAME)
-    if len(said) > NAME_MAX:
-        raise NotDone(Refused.TOO_LONG)
     others = {key: value for key, value in state.folders.items() if key != str(folder.id)}
-    if said.casefold() in {other[0].casefold() for other in others.values()}:
-        raise NotDone(Refused.TAKEN)
-    folder.name, folder.name_key = said, said.casefold()[:120]
+    folder.name, folder.name_key = named(name, (other[0] for other in others.values()))
     folder.color = color if color in COLORS else folder.color or COLORS[0]
-    others[str(folder.id)] = [said, folder.color]
+    others[str(folder.id)] = [folder.name, folder.color]
     state.folders = others

@@ -9,16 +9,21 @@ from uuid import UUID
 from inbox.citizens.viewer import Viewer
 from inbox.letters import counters
 from inbox.letters.documents import LevelTooLow, NotOpened
+from inbox.letters.join import current_id
 from inbox.letters.models import Event, Letter
 from inbox.letters.open import get_letter
 
 
 def readable_letter(viewer: Viewer, letter_id: UUID) -> Letter:
-    """Return a letter that the viewer may read, and so act on.
+    """Return a letter that the viewer may read, and so act on; by a former id, what it is now.
 
     Raises Letter.DoesNotExist, LevelTooLow or NotOpened.
     """
-    letter = get_letter(viewer, letter_id)
+    try:
+        letter = get_letter(viewer, letter_id)
+    except Letter.DoesNotExist:
+        # A page that was open when the letter became part of another: what she wrote counts.
+        letter = get_letter(viewer, current_id(viewer, letter_id))
     if not viewer.may_read(letter.security_level):
         raise LevelTooLow
     if letter.asks_receipt and letter.opened_at is None:
@@ -44,15 +49,26 @@ def mark_handled(letter: Letter, how: str, now: datetime, actor_id: UUID | None 
     return True
 
 
-def reopen(letter: Letter, now: datetime, actor_id: UUID | None = None) -> bool:
-    """Take back what she herself said; False when it was not she. In a transaction."""
+def reopen(
+    letter: Letter,
+    now: datetime,
+    actor_id: UUID | None = None,
+    how: str = Letter.HandledBy.HERSELF,
+    refused_by: str = "",
+) -> bool:
+    """Take back that it is done; False when it was not done like that. In a transaction.
+
+    `how` is one of Letter.HandledBy: what she said herself, or did and `refused_by`, a source's
+    slug, did not take.
+    """
     fresh = Letter.objects.select_for_update().get(citizen_id=letter.citizen_id, id=letter.id)
-    if fresh.handled_at is None or fresh.handled_by != Letter.HandledBy.HERSELF:
+    if fresh.handled_at is None or fresh.handled_by != how:
         return False
     before = copy.copy(fresh)
     fresh.handled_at, fresh.handled_by = None, ""
     fresh.save(update_fields=["handled_at", "handled_by"])
-    _note(fresh, Event.Kind.REOPENED, now, actor_id, {})
+    detail = {"source": refused_by} if refused_by else {}
+    _note(fresh, Event.Kind.REOPENED, now, actor_id, detail)
     with counters.changing(letter.citizen_id) as state:
         counters.replace(state, before, fresh)
     letter.handled_at, letter.handled_by = None, ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from hashlib import blake2b
 from uuid import UUID
 
@@ -20,9 +21,11 @@ from inbox.letters import norwegian
 from inbox.letters.models import DocumentText, Letter, LetterSearch
 
 BATCH = 200
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TOKENS_MAX = 20_000
 """A letter's distinct words; a tsvector holds at most 1 MB."""
-NUMBER_BITS = 62
+RANDOM_BITS = 46
+"""Of a number; what is above them is the day."""
 OPEN = "o0"
 """The scope of what may be searched at any level: sender and public title."""
 
@@ -87,12 +90,21 @@ def _row(letter: Letter, texts: Iterable[str]) -> LetterSearch:
     return LetterSearch(
         citizen_id=letter.citizen_id,
         id=letter.id,
-        number=letter.id.int & ((1 << NUMBER_BITS) - 1),
+        number=_number(letter),
         open_head=" ".join(open_head),
         head=" ".join(head),
         tokens=" ".join(tokens),
         stale=False,
     )
+
+
+def _number(letter: Letter) -> int:
+    """Return a number that grows with the day of the letter, by which the newest hits are taken.
+
+    The id's last bits are random (RFC 9562, section 5.7) and keep numbers of one day apart.
+    """
+    day = max((letter.received_at - EPOCH).days, 0)
+    return day << RANDOM_BITS | letter.id.int & ((1 << RANDOM_BITS) - 1)
 
 
 def _awaits_consent(letter: Letter) -> bool:

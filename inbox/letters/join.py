@@ -13,11 +13,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from inbox.citizens.models import Citizen
+from inbox.citizens.models import Citizen, Representation
 from inbox.citizens.owned import OwnedForeignKey, new_id
 from inbox.citizens.viewer import Viewer
-from inbox.letters import cases, copies, counters, indexing, matching, proposals
-from inbox.letters.models import Delivery, Event, FormerLetter, Letter
+from inbox.letters import answers, cases, copies, counters, indexing, matching, proposals
+from inbox.letters.models import Delivery, Event, FormerLetter, Letter, Placement
 from inbox.letters.open import get_letter
 
 OPENINGS = (Event.Kind.OPENED, Event.Kind.OPENED_ELSEWHERE, Event.Kind.DOCUMENT_OPENED)
@@ -49,14 +49,15 @@ def join(keep: Letter, other: Letter, reason: str) -> None:
         keep.handled_by = other.handled_by
     done_here = done_there or done_here
     proposals.merge(other, keep)
+    answers.merge(other, keep)
     _move_all(other, keep)
+    _move_shared(other, keep)
     for delivery in joining:
         delivery.letter_id = keep.id
         delivery.matched_by = delivery.matched_by or reason
         delivery.save(update_fields=["letter_id", "matched_by"])
     keep.unread = keep.unread and other.unread
-    if PLACES.index(Letter.Place(other.place)) < PLACES.index(Letter.Place(keep.place)):
-        keep.place, keep.delete_at = other.place, other.delete_at
+    _lie_together(other, keep)
     keep.opened_at = min(filter(None, (keep.opened_at, other.opened_at)), default=None)
     copies.unite(keep, [*staying, *joining], done_here)
     cases.assign([keep])
@@ -67,6 +68,7 @@ def join(keep: Letter, other: Letter, reason: str) -> None:
     proposals.renew(keep)
     with counters.changing(keep.citizen_id) as state:
         counters.remove(state, other)
+        counters.touch(state, before, keep)  # her answers have moved with the letter
         if keep.revealed:
             counters.replace(state, before, keep)
 
@@ -110,6 +112,8 @@ def split(viewer: Viewer, letter_id: UUID, delivery_id: UUID, now: datetime) -> 
     alone.id = new_id()
     alone.unread = letter.unread
     alone.place, alone.delete_at = letter.place, letter.delete_at
+    alone.updated, alone.folders = letter.updated, list(letter.folders)
+    answers.split(letter, alone, deliveries, chosen)
     _move_delivery(chosen, letter, alone)
     copies.set_alone(alone, chosen)
     alone.opened_at = letter.opened_at
@@ -117,6 +121,7 @@ def split(viewer: Viewer, letter_id: UUID, delivery_id: UUID, now: datetime) -> 
         alone.handled_at, alone.handled_by = done_here, letter.handled_by
     cases.assign([alone])
     alone.save(force_insert=True)
+    _place_likewise(letter, alone)
     staying = [each for each in deliveries if each.id != delivery_id]
     if len(staying) == 1:
         copies.set_alone(letter, staying[0])
@@ -130,6 +135,7 @@ def split(viewer: Viewer, letter_id: UUID, delivery_id: UUID, now: datetime) -> 
     proposals.split(letter, alone)
     _note(letter, Event.Kind.SPLIT, viewer, now, chosen.source)
     with counters.changing(letter.citizen_id) as state:
+        counters.touch(state, before, letter)
         counters.replace(state, before, letter)
         counters.split_off(state, alone)
     return alone
@@ -187,6 +193,42 @@ def _move_all(other: Letter, keep: Letter) -> None:
         except IntegrityError:
             for row in mine:
                 _move_one(rows.filter(citizen_id=row.citizen_id, id=row.id), column, keep.id)
+
+
+def _move_shared(other: Letter, keep: Letter) -> None:
+    """Let whom she has given access to this one letter see the letter that it is now."""
+    shared = Representation.objects.filter(
+        citizen_id=other.citizen_id,
+        reach=Representation.Reach.LETTER,
+        limits__letter=str(other.id),
+    )
+    for row in shared:
+        row.limits = row.limits | {"letter": str(keep.id)}
+        row.save(update_fields=["limits"])
+
+
+def _lie_together(other: Letter, keep: Letter) -> None:
+    """Let `keep` (unsaved) lie where the one that is nearest to her eyes lay, in the folders of
+    both; in the bin until the later of their days.
+    """
+    theirs, mine = (PLACES.index(Letter.Place(each.place)) for each in (other, keep))
+    if theirs == mine:
+        keep.delete_at = max(filter(None, (keep.delete_at, other.delete_at)), default=None)
+        keep.updated = keep.updated or other.updated
+    elif theirs < mine:
+        keep.place, keep.delete_at, keep.updated = other.place, other.delete_at, other.updated
+    keep.updated = keep.updated and keep.unread
+    keep.folders = [*keep.folders, *(each for each in other.folders if each not in keep.folders)]
+
+
+def _place_likewise(letter: Letter, alone: Letter) -> None:
+    """Let a copy that becomes a letter of its own be in the letter's folders."""
+    Placement.objects.bulk_create(
+        [
+            Placement(citizen_id=alone.citizen_id, folder_id=UUID(each), letter_id=alone.id)
+            for each in letter.folders
+        ]
+    )
 
 
 def _move_one(row: Any, column: str, letter_id: UUID) -> None:

@@ -68,12 +68,17 @@ def main_digest(incoming: IncomingLetter) -> str:
 
 def keys_of(copy: Copy, references: Iterable[str]) -> list[str]:
     """Return what the copy is found by; `references` are those its source gave."""
-    keys = [_key(REFERENCE, reference) for reference in references if reference]
+    keys = reference_keys(references)
     if copy.org_number and copy.document:
         keys.append(_key(DOCUMENT, copy.org_number, copy.document))
     if copy.org_number and copy.case_reference:
         keys.append(_key(CASE, copy.org_number, copy.case_reference, _plain(copy.title)))
     return sorted(set(keys))
+
+
+def reference_keys(references: Iterable[str]) -> list[str]:
+    """Return what a letter is found by that is called so by its source."""
+    return [_key(REFERENCE, reference) for reference in references if reference]
 
 
 def copy_of(delivery: Delivery, letter: Letter) -> Copy:

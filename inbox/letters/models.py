@@ -167,6 +167,10 @@ class Letter(CitizenOwned):
     expires_at = models.DateTimeField(null=True, blank=True)
     """When `source` stops showing it."""
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    on_paper_at = models.DateTimeField(null=True, blank=True)
+    """When its sender had it printed and sent by post, as far as we were told."""
+    returned_at = models.DateTimeField(null=True, blank=True)
+    """When the letter on paper had come back, undelivered."""
     place = models.CharField(max_length=8, choices=Place, default=Place.INBOX)
     updated = models.BooleanField(default=False)
     """The sender sent new content after she had put it away, and she has not read that."""
@@ -175,15 +179,21 @@ class Letter(CitizenOwned):
     delete_at = models.DateTimeField(null=True, blank=True)
     """By the shared clock: when a letter in the bin is deleted for good."""
     actions = models.JSONField(default=list, blank=True)
-    """[{"url", "label", "due_at", "takes_return"}]: what she can do outside the letter."""
+    """[{"url", "label", "due_at", "takes_return"}]: what she can do outside the letter. What is
+    no link has also "method", "id", "prompt" and "agreed" (`sync/acts.py`)."""
     reply_forms = models.JSONField(default=list, blank=True)
     """The contract's ReplyForm, each as a dict: how she can answer inside the letter."""
     messages = models.JSONField(default=list, blank=True)
-    """[{"id", "at", "text", "author"}]: what the sender has written since; none is ever dropped."""
+    """[{"id", "at", "text", "author"}]: what the sender has written since; none is ever dropped.
+    Some have "title", "kind" (the source's own code) and "from_her", too."""
     payment = models.JSONField(null=True, blank=True)
     """{"amount" (øre), "account", "kid", "currency", "due_at"}, as the sender said it."""
     signing = models.JSONField(null=True, blank=True)
     """{"status", "url", "at"} of a document to be signed."""
+    appointments = models.JSONField(default=list, blank=True)
+    """[{"title", "place", "note", "times": [["from", "until"]]}]: what takes place; "" is open."""
+    proofs = models.JSONField(default=list, blank=True)
+    """[{"title", "issuer", "valid_from", "valid_until"}] of documents that prove something."""
     handled_by = models.CharField(max_length=16, choices=HandledBy, blank=True)
 
     objects: ClassVar = LetterQuerySet.as_manager()
@@ -295,6 +305,8 @@ class Delivery(CitizenOwned):
         ]
         indexes: ClassVar = [
             models.Index(fields=["citizen", "letter_id"], name="delivery_by_letter"),
+            # A message that cannot be read may name nobody, and yet have been delivered before.
+            models.Index(fields=["source", "external_id"], name="delivery_of_message"),
             models.Index(
                 fields=["citizen", "split_from_id"],
                 name="delivery_split",
@@ -321,7 +333,9 @@ class DeliveryKey(CitizenOwned):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["citizen", "delivery_id"], name="delivery_key_of")
+            models.Index(fields=["citizen", "delivery_id"], name="delivery_key_of"),
+            # Word of a letter on paper names the letter, and nobody whose it is.
+            models.Index(fields=["key"], name="delivery_key_alone"),
         ]
 
     def __str__(self) -> str:
@@ -430,7 +444,7 @@ class LetterSearch(CitizenOwned):
         related_name="search",
     )
     number = models.BigIntegerField()
-    """The row's number in FTS5: the random bits of the letter's id."""
+    """The row's number in FTS5, by which hits come newest day first (`indexing._number`)."""
     open_head = models.TextField(blank=True)
     """Stems of sender and public title."""
     head = models.TextField(blank=True)
@@ -471,6 +485,7 @@ class Event(CitizenOwned):
         JOINED = "joined"
         SPLIT = "split"
         FORWARDED = "forwarded"
+        ON_PAPER = "on_paper"
 
     letter_id = models.UUIDField()
     letter = OwnedForeignKey(Letter, "letter_id", related_name="events")
@@ -502,6 +517,25 @@ class Folder(CitizenOwned):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["citizen", "name_key"], name="folder_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class SavedSearch(CitizenOwned):
+    """A search that she has named, to ask it again."""
+
+    name = models.CharField(max_length=60)
+    name_key = models.CharField(max_length=120)
+    """The name casefolded: two that read alike would be one too many."""
+    query = models.TextField()
+    """The search page's query string: her words and filters, normalised."""
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["citizen", "name_key"], name="saved_search_unique"),
         ]
 
     def __str__(self) -> str:
@@ -595,7 +629,8 @@ class Tombstone(CitizenOwned):
     """A delivery that she has deleted for good: that it was, and nothing of what it said.
 
     Whatever the source offers again under the same external id is passed over. The id is that
-    of the delivery and its archive object.
+    of the delivery and its archive object. A copy that she herself has put at the source has
+    one, too: what she sent there is no letter to her.
     """
 
     source = models.CharField(max_length=64)
@@ -615,6 +650,7 @@ class Tombstone(CitizenOwned):
             models.Index(
                 fields=["deleted_at"], name="tombstone_to_erase", condition=Q(erased_at=None)
             ),
+            models.Index(fields=["source", "external_digest"], name="tombstone_of_message"),
         ]
 
     def __str__(self) -> str:

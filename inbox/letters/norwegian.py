@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -213,6 +213,7 @@ PARTS = frozenset(
     tilsyn tilsyns tiltak time tinglysing tjeneste tjenestepensjon tolk tomt trafikk transport
     trekk trygd trygde turnus tvist uke ulykke undersokelse undervisning ung ungdom utbetaling
     utdanning utgift utland utleie utlending utlysning utredning utsatt utsettelse utskrift
+    test norsk
     utstyr vaksinasjon vaksine vakt valg valgkort vann varsel vedlegg vedtak veg vei velferd
     verdi verge verksted vern virksomhet visum vitne vogn voksen vurdering yrke ytelse
     """.split()
@@ -231,6 +232,7 @@ STOPWORDS = frozenset(
     jo kan kom kommer korleis kva kven ma me med meg mellom men mi min mine mitt my nar no noe noen
     of og ogsa om on opp or oss over pa sa se seg selv sin sine skal ska slik som sum svart that
     the til to under ut var vaere ved vi vil ville vart vare you your
+    about are be can do does have how my new this was we what when where which who will with
     """.split()
 )
 """Words that a query says without meaning them; letters are indexed with them all the same."""
@@ -291,9 +293,89 @@ ENGLISH = {
     "debt": "gjeld",
     "interest": "rente",
     "payment": "betaling",
+    "exam": "eksamen",
+    "student": "student",
+    "study": "studie",
+    "university": "universitet",
+    "course": "kurs",
+    "language": "sprak",
+    "norwegian": "norsk",
+    "letter": "brev",
+    "reply": "svar",
+    "reminder": "purring",
+    "document": "dokument",
+    "certificate": "attest",
+    "agreement": "avtale",
+    "health": "helse",
+    "medicine": "medisin",
+    "dentist": "tannlege",
+    "surgery": "operasjon",
+    "examination": "undersokelse",
+    "parent": "foreldre",
+    "pregnancy": "gravid",
+    "marriage": "ekteskap",
+    "funeral": "gravferd",
+    "estate": "dodsbo",
+    "apartment": "leilighet",
+    "house": "bolig",
+    "property": "eiendom",
+    "owner": "eier",
+    "neighbour": "nabo",
+    "water": "vann",
+    "parking": "parkering",
+    "registration": "registrering",
+    "inspection": "kontroll",
+    "tenancy": "leie",
+    "electricity": "strom",
+    "municipality": "kommune",
+    "company": "foretak",
+    "association": "forening",
+    "vat": "mva",
+    "grave": "grav",
+    "visit": "besok",
+    "help": "hjelp",
+    "money": "penger",
+    "amount": "belop",
+    "account": "konto",
+    "month": "maned",
+    "year": "ar",
 }
 """What somebody new in Norway may call it; a query's word is searched for as both, either way:
 some of her letters are in English."""
+
+SYNONYMS = tuple(
+    tuple(line.split())
+    for line in """
+    gravferd begravelse bisettelse
+    dodsbo dodsfall avdod skifte
+    gjenlevende etterlatt
+    arving arv
+    arbeidsledig arbeidslos dagpenger permittert
+    jobb arbeid stilling
+    lonn inntekt
+    arbeidsgiver bedrift
+    test prove undersokelse
+    faktura regning
+    forfall betalingsfrist
+    gebyr avgift
+    lan gjeld
+    innvilget bevilget godkjent
+    vedtak avgjorelse
+    klage anke
+    sprak norsk
+    sykehus poliklinikk
+    operasjon inngrep
+    legitimasjon id
+    barnevogn vogn
+    soppel renovasjon avfall
+    garasje carport
+    bosted adresse
+    ektefelle samboer partner
+    uforetrygd uforepensjon
+    hjemmesykepleie hjemmetjeneste
+    """.strip().splitlines()
+)
+"""Other words for the same in letters from public bodies, folded: chosen by what they mean."""
 
 NOUN_ENDINGS = ("ning", "ing", "else", "els", "sjon", "er")
 """What makes nouns of verbs, and one noun of another: "feiing" and "feieren" are of "fei"."""
@@ -461,18 +543,23 @@ def cuts(word: str) -> Iterator[tuple[str, str]]:
             yield stem(first[:-1]), rest
 
 
-def translations(stem_: str) -> tuple[str, ...]:
-    """Return the stems of the same in English, or of an English word in Norwegian."""
-    return _translated().get(stem_, ())
+def alike(stem_: str) -> tuple[str, ...]:
+    """Return the stems of other words for the same, those of the other language among them."""
+    return _alike().get(stem_, ())
 
 
 @lru_cache(maxsize=1)
-def _translated() -> dict[str, tuple[str, ...]]:
+def _alike() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for english, ours in ENGLISH.items():
-        pair = stem(fold(english)), stem(ours)
-        for one, other in (pair, pair[::-1]):
-            found[one] = (*found.get(one, ()), other)
+    english = [(stem(fold(theirs)), stem(ours)) for theirs, ours in ENGLISH.items()]
+    groups: list[Sequence[str]] = [*english]
+    for line in SYNONYMS:
+        same = [stem(word) for word in line]
+        groups.append([*same, *(theirs for theirs, ours in english if ours in same)])
+    for group in groups:
+        for one in group:
+            others = (other for other in group if other != one)
+            found[one] = tuple(dict.fromkeys((*found.get(one, ()), *others)))
     return found
 
 

@@ -40,6 +40,8 @@ ROW_FIELDS = (
     "content",
     "expires_at",
     "withdrawn_at",
+    "on_paper_at",
+    "returned_at",
     "documentary_value",
     "place",
     "updated",
@@ -90,6 +92,10 @@ class Row:
     content: str
     expires_at: datetime | None
     withdrawn: bool
+    on_paper_at: datetime | None
+    """When its sender sent it by post, too."""
+    returned_at: datetime | None
+    """When it came back from the post, undelivered."""
     proof: bool
     """The sender says that it has lasting value as documentation."""
     place: str
@@ -154,6 +160,8 @@ class EventLine:
     at: datetime
     by_viewer: bool
     detail: dict[str, Any]
+    is_own: bool = True
+    """The letter is to the viewer herself, who is "you" in the words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +184,8 @@ class LetterPage:
     messages: list[dict[str, str]]
     payment: dict[str, Any] | None
     signing: dict[str, str] | None
+    appointments: list[dict[str, Any]]
+    proofs: list[dict[str, str]]
     handled_by: str
     documents: Sequence[DocumentLine]
     deliveries: Sequence[DeliveryLine]
@@ -244,6 +254,8 @@ def make_row(
     content: str,
     expires_at: datetime | None,
     withdrawn_at: datetime | None,
+    on_paper_at: datetime | None,
+    returned_at: datetime | None,
     documentary_value: bool | None,
     place: str,
     updated: bool,
@@ -271,6 +283,8 @@ def make_row(
         content=content,
         expires_at=expires_at,
         withdrawn=withdrawn_at is not None,
+        on_paper_at=None if locked else on_paper_at,
+        returned_at=None if locked else returned_at,
         proof=bool(documentary_value) and not locked,
         place=place,
         updated=updated,
@@ -354,12 +368,20 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
         messages=[] if hidden else letter.messages,
         payment=None if hidden else letter.payment,
         signing=None if hidden else letter.signing,
+        appointments=[] if hidden else letter.appointments,
+        proofs=[] if hidden else letter.proofs,
         handled_by=letter.handled_by,
         documents=documents,
         deliveries=[_delivery_line(each) for each in deliveries if each.letter_id == letter.id],
         apart=[] if hidden else _apart(letter, deliveries),
         events=[
-            EventLine(event.kind, event.at, event.actor_id == viewer.actor_id, event.detail)
+            EventLine(
+                event.kind,
+                event.at,
+                event.actor_id == viewer.actor_id,
+                event.detail,
+                viewer.is_herself,
+            )
             for event in events
         ],
     )

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
+from django.apps import apps
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from connectors import clock
 from inbox.citizens.models import SecurityLevel
@@ -43,9 +44,20 @@ def _within(scope: Scope) -> Q:
     condition = Q()
     if scope.senders:
         condition &= Q(sender_id__in=scope.senders)
-    if scope.case:
-        sender_id, reference = scope.case
-        condition &= Q(sender_id=sender_id, case_reference=reference)
+    if scope.case_id:
+        condition &= Q(case_id=scope.case_id)
+    if scope.life_event:
+        decided = apps.get_model("letters", "LifeEventLetter")
+        condition &= Q(
+            Exists(
+                decided._default_manager.filter(
+                    citizen_id=OuterRef("citizen_id"),
+                    letter_id=OuterRef("id"),
+                    event=scope.life_event,
+                    state=decided.State.ACCEPTED,
+                )
+            )
+        )
     if scope.letter_id:
         condition &= Q(id=scope.letter_id)
     if scope.high_hidden_from:
@@ -176,6 +188,12 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         known = Q(life_events__safe=True) | Q(security_level__lte=viewer.level)
         return self.filter(known, life_events__event=event, life_events__state=state)
 
+    def of_life_event(self, viewer: Viewer, event: str) -> Self:
+        """Letters that are proposed or accepted for this life event, known as above."""
+        known = Q(life_events__safe=True) | Q(security_level__lte=viewer.level)
+        states = ("proposed", "accepted")
+        return self.filter(known, life_events__event=event, life_events__state__in=states)
+
     def by_sender_name(self) -> Self:
         """Each sender's letters together, newest first."""
         return self.order_by("sender_name", "-received_at", "-id")
@@ -194,8 +212,10 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         return self.exclude(sender__org_number__in=list(org_numbers))
 
     def from_sender(self, sender_id: UUID) -> Self:
-        """Letters of one sender."""
-        return self.filter(sender_id=sender_id)
+        """Letters of all senders that bear the name of this one: to her they are one."""
+        senders = apps.get_model("letters", "Sender").objects
+        same = senders.filter(name__in=senders.filter(id=sender_id).values("name"))
+        return self.filter(sender_id__in=same.values("id"))
 
     def by_source(self, sources: Iterable[str]) -> Self:
         """Letters that came by one of these sources (slugs)."""

@@ -18,7 +18,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from connectors.contract import IncomingDocument, IncomingLetter
+from django.db.models import F
+
+from connectors.contract import (
+    Action,
+    IncomingDocument,
+    IncomingLetter,
+    PaperStep,
+    ThreadMessage,
+)
 from inbox.archive.models import Blob, Package
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.owned import new_id
@@ -37,6 +45,8 @@ TITLE_MAX = 255
 SNIPPET_MAX = 160
 EXTERNAL_ID_MAX = 255
 CODE_MAX = 64
+YEARS = range(1900, 2200)
+"""In which letters are sent or shown. The search index has no numbers for days far beyond."""
 
 
 @dataclass
@@ -72,13 +82,23 @@ def refusal(incoming: IncomingLetter) -> str:
         return "its identifier is missing or too long"
     if incoming.sent_at.tzinfo is None:
         return "its date has no time zone"
+    if any(at and at.year not in YEARS for at in (incoming.sent_at, incoming.visible_from)):
+        return "its date is in a year that cannot be"
     if incoming.security_level not in SecurityLevel.values:
         return f"unknown security level {incoming.security_level}"
     if not (incoming.title or incoming.public_title).strip():
         return "it has no title"
     if not incoming.sender.name.strip():
         return "it names no sender"
+    if any("\0" in text for text in _kept_as_they_are(incoming)):
+        return "it holds a character that cannot be kept"
     return ""
+
+
+def _kept_as_they_are(incoming: IncomingLetter) -> list[str]:
+    """Return the texts that are written uncleaned: PostgreSQL would refuse the whole batch."""
+    single = [incoming.external_id, incoming.language, incoming.sender.org_number]
+    return [*single, *incoming.same_as, *incoming.provenance.values()]
 
 
 def fingerprint(incoming: IncomingLetter) -> str:
@@ -108,6 +128,8 @@ def fingerprint(incoming: IncomingLetter) -> str:
         signing_row(incoming),
         content_fingerprint(incoming),
     ]
+    if incoming.appointments or incoming.proofs:
+        said += [appointment_rows(incoming), proof_rows(incoming)]
     return _digest(said)
 
 
@@ -320,11 +342,14 @@ def describe(letter: Letter, incoming: IncomingLetter, at: datetime) -> None:
     letter.messages = with_new_messages(letter.messages, message_rows(incoming))
     letter.payment = payment_row(incoming)
     letter.signing = signing_row(incoming)
+    letter.appointments = appointment_rows(incoming)
+    letter.proofs = proof_rows(incoming)
     letter.case_reference = clean(incoming.case_reference, TITLE_MAX)
     letter.documentary_value = incoming.documentary_value
     letter.expires_at = incoming.expires_at
     letter.asks_receipt = incoming.wants_opening_receipt
     letter.withdrawn_at = (letter.withdrawn_at or at) if incoming.withdrawn else None
+    letter.on_paper_at = letter.on_paper_at or incoming.on_paper_at
     if not incoming.content_on_open:
         letter.body = clean(incoming.body)
         letter.body_media_type = incoming.body_media_type
@@ -339,9 +364,22 @@ def action_rows(incoming: IncomingLetter) -> list[dict[str, Any]]:
             "label": clean(action.label, TITLE_MAX),
             "due_at": action.due_at.isoformat() if action.due_at else "",
             "takes_return": action.takes_return,
+            **_act_row(action),
         }
         for action in incoming.actions
     ]
+
+
+def _act_row(action: Action) -> dict[str, str]:
+    """Return what there is of an action that is no link, besides what each has."""
+    if action.method == "GET":
+        return {}
+    return {
+        "method": action.method,
+        "id": action.id.hex if action.id else "",
+        "prompt": clean(action.prompt),
+        "agreed": action.agreed(),
+    }
 
 
 def form_rows(incoming: IncomingLetter) -> list[dict[str, Any]]:
@@ -374,9 +412,20 @@ def message_rows(incoming: IncomingLetter) -> list[dict[str, str]]:
             "at": message.at.isoformat(),
             "text": clean(message.text),
             "author": clean(message.author, TITLE_MAX),
+            **_more_of(message),
         }
         for message in incoming.messages
     ]
+
+
+def _more_of(message: ThreadMessage) -> dict[str, str]:
+    """Return what not every message has: "title", "kind" and "from_her"."""
+    said = {
+        "title": clean(message.title, TITLE_MAX),
+        "kind": clean(message.kind, CODE_MAX),
+        "from_her": "1" if message.from_her else "",
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def with_new_messages(
@@ -399,6 +448,36 @@ def payment_row(incoming: IncomingLetter) -> dict[str, Any] | None:
         "currency": payment.currency,
         "due_at": payment.due_at.isoformat() if payment.due_at else "",
     }
+
+
+def appointment_rows(incoming: IncomingLetter) -> list[dict[str, Any]]:
+    """Return what takes place as the JSON that a letter keeps."""
+    return [
+        {
+            "title": clean(each.title, TITLE_MAX),
+            "place": clean(each.place, TITLE_MAX),
+            "note": clean(each.note),
+            "times": [[_iso(start), _iso(end)] for start, end in each.times],
+        }
+        for each in incoming.appointments
+    ]
+
+
+def proof_rows(incoming: IncomingLetter) -> list[dict[str, str]]:
+    """Return the documents that prove something as the JSON that a letter keeps."""
+    return [
+        {
+            "title": clean(each.title, TITLE_MAX),
+            "issuer": clean(each.issuer, TITLE_MAX),
+            "valid_from": _iso(each.valid_from),
+            "valid_until": _iso(each.valid_until),
+        }
+        for each in incoming.proofs
+    ]
+
+
+def _iso(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
 
 
 def signing_row(incoming: IncomingLetter) -> dict[str, str] | None:
@@ -461,6 +540,19 @@ def _events(arrival: Arrival) -> list[Event]:
             detail={"source": arrival.source, "documents": kept},
         )
     ]
+    if arrival.incoming.on_paper_at:
+        events.append(
+            Event(
+                **own,
+                kind=Event.Kind.ON_PAPER,
+                at=arrival.incoming.on_paper_at,
+                detail={
+                    "source": arrival.source,
+                    "step": PaperStep.SENT.value,
+                    "message": arrival.incoming.external_id,
+                },
+            )
+        )
     if arrival.incoming.opened_at:
         events.append(
             Event(
@@ -508,6 +600,33 @@ def sender_of(incoming: IncomingLetter) -> Sender:
     """Return the row of the letter's sender, made if need be."""
     org_number, name = _sender_key(incoming)
     return Sender.objects.get_or_create(org_number=org_number, name=name)[0]
+
+
+def named(letters: Sequence[IncomingLetter]) -> Sequence[IncomingLetter]:
+    """Give senders that came as a number alone the name that they are known by here.
+
+    The name is that under which the organisation itself first wrote; until it has, its number.
+    """
+    numbers = {each.sender.org_number for each in letters if not each.sender.name.strip()} - {""}
+    if not numbers:
+        return letters
+    rows = Sender.objects.filter(org_number__in=numbers).exclude(name=F("org_number"))
+    # The first name is written last, over the later ones; a name may be in this very batch.
+    names = {
+        each.sender.org_number: each.sender.name for each in letters if each.sender.name.strip()
+    }
+    names |= dict(rows.order_by("-id").values_list("org_number", "name"))
+    return [
+        each
+        if each.sender.name.strip() or not each.sender.org_number
+        else replace(
+            each,
+            sender=replace(
+                each.sender, name=names.get(each.sender.org_number, each.sender.org_number)
+            ),
+        )
+        for each in letters
+    ]
 
 
 def _sender_key(incoming: IncomingLetter) -> tuple[str, str]:

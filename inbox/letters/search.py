@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import product
+from itertools import combinations, product
 from string import ascii_lowercase
 from typing import cast
 from uuid import UUID
@@ -29,21 +29,35 @@ from inbox.letters.queries import LetterQuerySet
 WORDS_MAX = 8
 TEXT_MAX = 1000
 """Characters of a query that are read."""
-CANDIDATES = 500
+CANDIDATES = 250
 """So many of the newest letters with every word are weighed, and as many with all in the title."""
+WINDOW = 500
+"""So many of the newest hits are looked up first, so that the cost does not grow with the rest."""
 HITS_MAX = 200
 PREFIX_MIN = 3
 """A stem from this length finds the compounds that begin with it."""
 TYPO_MIN = 4
 CORRECTIONS_MAX = 8
+ALTERNATIVES_MAX = 24
 EXACT, BEGINS, ELSEWHERE, RECENT = 10.0, 6.0, 1.0, 4.0
 HALF_LIFE_DAYS = 365.0
 
 POSTGRES = """
     SELECT id FROM letters_lettersearch
     WHERE letters_search_vector(tokens) @@ %s::tsquery
+    ORDER BY number DESC LIMIT %s
 """
 SQLITE = """
+    SELECT letters_lettersearch.id FROM (
+        SELECT rowid FROM letters_search_fts
+        WHERE letters_search_fts MATCH %s ORDER BY rowid DESC LIMIT %s
+    ) AS found JOIN letters_lettersearch ON letters_lettersearch.number = found.rowid
+"""
+ALL_POSTGRES = """
+    SELECT id FROM letters_lettersearch
+    WHERE letters_search_vector(tokens) @@ %s::tsquery
+"""
+ALL_SQLITE = """
     SELECT letters_lettersearch.id FROM letters_search_fts
     JOIN letters_lettersearch ON letters_lettersearch.number = letters_search_fts.rowid
     WHERE letters_search_fts MATCH %s
@@ -61,6 +75,8 @@ SQLITE_TERMS = """
     WHERE term IN (SELECT value FROM json_each(%s))
 """
 
+Candidate = tuple[UUID, str, datetime]
+"""Id, stems of sender and title as far as they may be seen, and day."""
 Alternative = tuple[str, ...]
 """Stems that are found together."""
 
@@ -129,7 +145,9 @@ def search(letters: LetterQuerySet, text: str, viewer: Viewer) -> Hits:
             return replace(hits, corrected=True)
     parts = [part for word in corrected for part in _parts(word)]
     if len(parts) > 1:
-        hits = _ranked(letters, parts, viewer, together=False)
+        hits = _ranked(letters, parts, viewer, least=len(parts) - 1)
+        if not hits.ids and len(parts) > 2:
+            hits = _ranked(letters, parts, viewer, least=1)
         return replace(hits, partial=True, corrected=corrected != words)
     return NOTHING
 
@@ -139,31 +157,47 @@ def _alternatives(said: str, stems: tuple[str, ...]) -> tuple[Alternative, ...]:
     normal = norwegian.normal(said)
     parts = norwegian.split(normal) if said.isalpha() else []
     if len(parts) > 1:
-        found.append(tuple(norwegian.stem(part) for part in parts))
+        first, last = (norwegian.stem(part) for part in parts)
+        found.append((first, norwegian.root(last)))
     for each in tuple(found):
-        found += product(*(norwegian.translations(part) for part in each))
-    return tuple(dict.fromkeys(found))
+        found += product(*((part, *norwegian.alike(part)) for part in each))
+    return tuple(dict.fromkeys(found))[:ALTERNATIVES_MAX]
 
 
 def _ranked(
-    letters: LetterQuerySet, words: Sequence[Word], viewer: Viewer, *, together: bool = True
+    letters: LetterQuerySet, words: Sequence[Word], viewer: Viewer, *, least: int | None = None
 ) -> Hits:
-    rows = _candidates(_with(letters, words, viewer, together=together), viewer)
+    query = _query(words, viewer, least=least)
+    rows = _newest(letters, query, viewer)
     more = len(rows) > HITS_MAX
     if len(rows) >= CANDIDATES:
-        within = _with(letters, words, viewer, together=together, head=True)
-        rows |= _candidates(within, viewer)
+        rows |= _newest(letters, _query(words, viewer, least=least, head=True), viewer)
     now = clock.now()
     scored = [(_score(words, head, moment, now), moment, id_) for id_, head, moment in rows]
     scored.sort(reverse=True)
     return Hits([id_ for _, _, id_ in scored[:HITS_MAX]], words, more)
 
 
-def _candidates(letters: LetterQuerySet, viewer: Viewer) -> set[tuple[UUID, str, datetime]]:
+def _newest(letters: LetterQuerySet, query: str, viewer: Viewer) -> set[Candidate]:
+    """Return the newest of `letters` that have what is asked for; of all hits when few are hers.
+
+    A filter may leave few of the newest hits and still have older ones. The ids are asked for
+    by themselves: in one statement, databases read every letter of hers and look whether it hits.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_sql(POSTGRES, SQLITE), [query, WINDOW + 1])
+        ids = [id_ for (id_,) in cursor.fetchall()]
+    rows = _candidates(letters.filter(id__in=ids[:WINDOW]), viewer) if ids else set()
+    if len(rows) < CANDIDATES and len(ids) > WINDOW:
+        return _candidates(_having(letters, query), viewer)
+    return rows
+
+
+def _candidates(letters: LetterQuerySet, viewer: Viewer) -> set[Candidate]:
     """Return id, stems of sender and title as far as they may be seen, and day."""
     newest = letters.newest_first().annotate(seen_head=presentation.searched_head(viewer))
     found = newest.values_list("id", "seen_head", "received_at")[:CANDIDATES]
-    return set(cast("Iterator[tuple[UUID, str, datetime]]", found))
+    return set(cast("Iterator[Candidate]", found))
 
 
 def _score(words: Sequence[Word], head: str, received_at: datetime, now: datetime) -> float:
@@ -182,19 +216,27 @@ def _closeness(alternative: Alternative, stems: set[str]) -> float:
     return ELSEWHERE
 
 
-def _with(
-    letters: LetterQuerySet,
-    words: Sequence[Word],
-    viewer: Viewer,
-    *,
-    together: bool = True,
-    head: bool = False,
-) -> LetterQuerySet:
+def _with(letters: LetterQuerySet, words: Sequence[Word], viewer: Viewer) -> LetterQuerySet:
+    """Narrow `letters` to those with all words."""
+    return _having(letters, _query(words, viewer))
+
+
+def _query(
+    words: Sequence[Word], viewer: Viewer, *, least: int | None = None, head: bool = False
+) -> str:
+    """Return what asks the index for all words, or for `least` of them."""
     prefixes = _prefixes(viewer, head_scope if head else whole_scope)
     said = [_any(_all(_term(s, prefixes) for s in each) for each in w.alternatives) for w in words]
-    query = _all(said) if together else _any(said)
-    sql = POSTGRES if connection.vendor == "postgresql" else SQLITE
-    return letters.filter(id__in=RawSQL(sql, (query,)))
+    return _any(_all(some) for some in combinations(said, least or len(said)))
+
+
+def _having(letters: LetterQuerySet, query: str) -> LetterQuerySet:
+    """Narrow `letters` to the hits of a query."""
+    return letters.filter(id__in=RawSQL(_sql(ALL_POSTGRES, ALL_SQLITE), (query,)))
+
+
+def _sql(on_postgres: str, on_sqlite: str) -> str:
+    return on_postgres if connection.vendor == "postgresql" else on_sqlite
 
 
 def _prefixes(viewer: Viewer, scope: Callable[[int], str]) -> list[str]:
@@ -232,18 +274,33 @@ def _corrected(letters: LetterQuerySet, word: Word, viewer: Viewer) -> Word:
     if _with(letters, [word], viewer).exists():
         return word
     normal = norwegian.normal(word.text)
-    pairs = [pair for pair in norwegian.cuts(normal) if min(map(len, pair)) >= norwegian.CUT_MIN]
+    pairs = [
+        pair
+        for cut in norwegian.cuts(normal)
+        for pair in product(*map(_variants, cut))
+        if min(map(len, pair)) >= norwegian.CUT_MIN
+    ]
     near = dict.fromkeys(norwegian.stem(each) for each in _one_off(normal))
     near.update(dict.fromkeys(_one_off(stem)))
     asked = [each for each in near if len(each) >= PREFIX_MIN]
     found = _standing([*asked, *(each for pair in pairs for each in pair)], prefixes)
     slips = [each for each in asked if each in found][:CORRECTIONS_MAX]
     meant: list[Alternative] = [*((each,) for each in slips)]
-    meant += [pair for pair in pairs if found.issuperset(pair)]
-    if not meant and norwegian.root(stem) != stem:
-        meant = [(norwegian.root(stem),)]
+    meant += [pair for pair in pairs if found.issuperset(pair)][:ALTERNATIVES_MAX]
+    meant += [] if meant else _rooted(word)
     tried = replace(word, alternatives=tuple(meant))
     return tried if meant and _with(letters, [tried], viewer).exists() else word
+
+
+def _variants(stem: str) -> tuple[str, ...]:
+    """Return a part of a compound, what it begins with as a verb, and other words for it."""
+    return tuple(dict.fromkeys((stem, norwegian.root(stem), *norwegian.alike(stem))))
+
+
+def _rooted(word: Word) -> list[Alternative]:
+    """Return what finds other nouns of the same verbs: "registrering" what is "registrert"."""
+    found = (tuple(norwegian.root(part) for part in each) for each in word.alternatives)
+    return [each for each in dict.fromkeys(found) if each not in word.alternatives]
 
 
 def _parts(word: Word) -> Iterator[Word]:

@@ -1,7 +1,8 @@
 """Sending what is due: claim, look again whether it is still news, render, hand over, record.
 
 A row is marked as being sent just before it is handed over. If the worker dies right there,
-nobody knows whether the message left: the row becomes uncertain and is not sent again.
+nobody knows whether the message left: the row becomes uncertain and is not sent again, and whoever
+ordered it is told as of one that failed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ log = logging.getLogger("samlepost.notifications")
 BATCH = 200
 ATTEMPTS_MAX = 48
 RETRY_AFTER = timedelta(minutes=5)
+UNKNOWN = "it is not known whether it was sent"
 State = Notification.State
 
 
@@ -51,16 +53,14 @@ def send(citizen_id: UUID, notification_id: UUID) -> bool:
     )
     if not claimed:
         return False
-    notification = row.select_related("letter", "citizen").get()
+    notification = row.select_related("letter", "citizen__contact_details").get()
     letter = notification.letter
     citizen = notification.citizen
-    if (
-        not letter.unread
-        or letter.place == Letter.Place.BIN
-        or not citizen.email
-        or citizen.deceased_at
-    ):
+    if not letter.unread or letter.place == Letter.Place.BIN or citizen.deceased_at:
         row.update(state=State.CANCELLED, lease_until=None)
+        return False
+    if reason := _hindrance(notification):
+        _give_up(notification, reason)
         return False
     if not row.filter(state=State.WAITING).update(state=State.SENDING):
         return False  # called off in this very moment
@@ -70,11 +70,38 @@ def send(citizen_id: UUID, notification_id: UUID) -> bool:
         _later(notification, str(error))
         return False
     except PermanentFailure as error:
-        row.update(state=State.FAILED, lease_until=None, last_error=str(error)[:255])
+        _give_up(notification, str(error))
         return False
     row.update(state=State.SENT, sent_at=clock.now(), lease_until=None, last_error="")
     _record(notification)
     return True
+
+
+def _hindrance(notification: Notification) -> str:
+    """Say why it can never be sent; empty when it can."""
+    if notification.channel == Notification.Channel.SMS:
+        return "no SMS is sent from here"
+    if not notification.citizen.email:
+        return "no address"
+    if _is_forbidden(notification):
+        return "the contact register permits no digital notice of a decision"
+    if notification.attempts > ATTEMPTS_MAX:
+        return notification.last_error or "every attempt at it broke off"
+    return ""
+
+
+def _is_forbidden(notification: Notification) -> bool:
+    """Say whether it tells of a decision to one whom the contact register keeps that from.
+
+    An address that she has not confirmed for 18 months is used all the same: the duty to announce
+    a decision, for which it will not do (eForvaltningsforskriften §§ 8 and 32), is the sender's.
+    Ours is a word of service, and her page warns her.
+    """
+    if notification.kind == Notification.Kind.ANSWER:
+        return False
+    details = getattr(notification.citizen, "contact_details", None)
+    is_decision = notification.letter.kind == Letter.Kind.DECISION
+    return is_decision and details is not None and details.forbids_decisions
 
 
 def _record(notification: Notification) -> None:
@@ -90,16 +117,25 @@ def _record(notification: Notification) -> None:
 
 def _later(notification: Notification, error: str) -> None:
     log.warning("notification %s: %s", notification.id, error)
-    given_up = notification.attempts >= ATTEMPTS_MAX
+    if notification.attempts >= ATTEMPTS_MAX:
+        _give_up(notification, error)
+        return
     Notification.objects.filter(citizen_id=notification.citizen_id, id=notification.id).update(
-        state=State.FAILED if given_up else State.WAITING,
+        state=State.WAITING,
         retry_at=timezone.now() + RETRY_AFTER,
         lease_until=None,
         last_error=error[:255],
     )
 
 
+def _give_up(notification: Notification, error: str) -> None:
+    """It will never leave: whoever ordered it is told (`sync.receipts`)."""
+    Notification.objects.filter(citizen_id=notification.citizen_id, id=notification.id).update(
+        state=State.FAILED, failed_at=clock.now(), lease_until=None, last_error=error[:255]
+    )
+
+
 def _give_up_on_the_uncertain() -> None:
     Notification.objects.filter(state=State.SENDING, lease_until__lt=timezone.now()).update(
-        state=State.UNCERTAIN, lease_until=None
+        state=State.UNCERTAIN, failed_at=clock.now(), lease_until=None, last_error=UNKNOWN
     )

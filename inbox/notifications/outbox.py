@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
 from connectors import clock
 from inbox.notifications.models import OutboxEmail
+
+
+class Notice(EmailMessage):
+    """An e-mail that knows which citizen it is for; nothing of that leaves by SMTP."""
+
+    citizen_id: UUID | None = None
 
 
 class OutboxBackend(BaseEmailBackend):
@@ -18,6 +25,7 @@ class OutboxBackend(BaseEmailBackend):
         """Keep the messages; returns how many."""
         rows = [
             OutboxEmail(
+                citizen_id=message.citizen_id if isinstance(message, Notice) else None,
                 sent_at=clock.now(),
                 to=", ".join(message.to)[:255],
                 subject=str(message.subject)[:255],

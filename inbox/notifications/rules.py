@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from inbox.letters.models import Letter
 from inbox.notifications.models import Notification
 
-REMIND_AFTER = timedelta(days=7)
-"""A letter not opened within a week is announced once more (eForvaltningsforskriften § 8)."""
+REMINDED_ON = 7
+"""Days: a letter not opened in a week is announced once more (eForvaltningsforskriften § 8)."""
+Orders = Mapping[UUID, Mapping[str, Sequence[int]]]
+"""What senders have ordered, by the letter's id: the days on which each channel is to be used."""
 
 
-def queue_for(letters: Iterable[Letter], now: datetime) -> None:
-    """Queue a notice and a reminder for every letter that is news. Must run in a transaction."""
+def queue_for(letters: Iterable[Letter], now: datetime, orders: Orders | None = None) -> None:
+    """Queue a notice and reminders for every letter that is news. Must run in a transaction.
+
+    Ours are an e-mail at once and one after a week. A sender may order more of them (DPI:
+    `repetisjoner`, days after the letter's day).
+    """
     rows = []
     for letter in letters:
         if not letter.unread:
             continue
         told_at = max(now, letter.visible_from or now)
-        for kind, due_at in (
-            (Notification.Kind.NEW, told_at),
-            (Notification.Kind.REMINDER, told_at + REMIND_AFTER),
-        ):
-            rows.append(
-                Notification(
-                    citizen_id=letter.citizen_id, letter_id=letter.id, kind=kind, due_at=due_at
-                )
+        ordered = (orders or {}).get(letter.id, {})
+        rows += [
+            Notification(
+                citizen_id=letter.citizen_id,
+                letter_id=letter.id,
+                kind=Notification.Kind.REMINDER if day else Notification.Kind.NEW,
+                channel=channel,
+                day=day,
+                due_at=told_at + timedelta(days=day),
             )
+            for channel, days in (
+                (Notification.Channel.EMAIL, {0, REMINDED_ON, *ordered.get("email", ())}),
+                (Notification.Channel.SMS, {*ordered.get("sms", ())}),
+            )
+            for day in sorted(days)
+        ]
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.notifications import deliver
+from inbox.notifications import deliver, invitations
 
 
 @shared_task
 def send_due() -> None:
     """Send the notices that are due."""
     deliver.send_due()
+    invitations.send_due()

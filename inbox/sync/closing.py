@@ -14,6 +14,7 @@ from django.db.models import Q
 from connectors import clock
 from inbox.citizens.models import Citizen
 from inbox.notifications.models import Notification
+from inbox.sync import contacts
 from inbox.sync.consent import connect, disconnect
 from inbox.sync.models import Mailbox
 
@@ -24,6 +25,8 @@ REGRET = timedelta(days=30)
 def ask(citizen_id: UUID) -> datetime:
     """Close her account: end her sessions and all fetching; returns when everything is removed."""
     with transaction.atomic():
+        # First, as who writes what the register says locks in this order, too.
+        contacts.stop(citizen_id)
         citizen = Citizen.objects.select_for_update().get(pk=citizen_id)
         if citizen.closes_at is None:
             citizen.closes_at = clock.now() + REGRET
@@ -49,4 +52,5 @@ def take_back(citizen_id: UUID) -> bool:
         for slug in list(stopped.values_list("source_id", flat=True)):
             connect(citizen_id, slug)
         stopped.update(resumes=False)
+        contacts.ask(citizen_id)
     return True

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from inbox.letters.models import Letter
 from inbox.sync import tasks
-from inbox.sync.models import Mailbox, Retrieval
+from inbox.sync.models import Handover, Mailbox, Retrieval
 from inbox.sync.quarantine import DISCONNECTED
 from inbox.sync.retrieve import note
 from inbox.sync.wake import wake
@@ -42,6 +42,8 @@ def disconnect(citizen_id: UUID, slug: str) -> Mailbox | None:
             Retrieval.objects.filter(citizen_id=citizen_id, id=retrieval.id).update(
                 state="failed", lease_until=None, last_error=DISCONNECTED
             )
+        on_its_way = Handover.objects.filter(citizen_id=citizen_id, source_id=slug, state="waiting")
+        on_its_way.update(state="failed", lease_until=None, last_error=DISCONNECTED)
     return mailbox
 
 

@@ -14,6 +14,7 @@ from connectors import clock
 from inbox.citizens import register
 from inbox.citizens.identity import find_citizen, identify
 from inbox.citizens.models import Citizen, Identifier, InboxState
+from inbox.sync import contacts
 from inbox.sync.models import Mailbox, Source
 from inbox.sync.sources import forget_labels
 
@@ -33,7 +34,8 @@ def configure(control_url: str, transport: httpx.BaseTransport | None = None) ->
         sources = client.get("sources").raise_for_status().json()
     with transaction.atomic():
         new_sources = sum(_source(said) for said in sources)
-        new_citizens = sum(_citizen(said) for said in persons)
+        suppliers = {said["slug"]: said["settings"].get("supplier_org_number") for said in sources}
+        new_citizens = sum(_citizen(said, suppliers) for said in persons)
         for said in persons:
             if not said["is_operator"]:
                 _mailboxes(said, sources)
@@ -64,7 +66,7 @@ def _source(said: dict[str, Any]) -> bool:
     return new
 
 
-def _citizen(said: dict[str, Any]) -> bool:
+def _citizen(said: dict[str, Any], suppliers: dict[str, str | None]) -> bool:
     if find_citizen(Identifier.Kind.NATIONAL_ID, said["national_id"]):
         return False
     citizen = Citizen(
@@ -77,8 +79,10 @@ def _citizen(said: dict[str, Any]) -> bool:
     citizen.save()
     identify(citizen, Identifier.Kind.NATIONAL_ID, said["national_id"])
     if said["mailbox_address"]:
-        identify(citizen, Identifier.Kind.MAILBOX_ADDRESS, said["mailbox_address"])
+        supplier = suppliers.get(said["mailbox_supplier"]) or ""
+        identify(citizen, Identifier.Kind.MAILBOX_ADDRESS, said["mailbox_address"], supplier)
     InboxState.objects.create(citizen=citizen)
+    contacts.ask(citizen.pk)
     return True
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
+from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
@@ -19,21 +19,24 @@ from django.utils import timezone
 from connectors import clock
 from connectors.contract import (
     Account,
+    Batch,
     ConnectorError,
     CursorExpired,
     Misconfigured,
     NotPermitted,
     RateLimited,
 )
-from inbox.sync import lease
-from inbox.sync.intake import Intake, take_in
+from inbox.letters.models import Letter
+from inbox.sync import lease, schedule
+from inbox.sync.intake import Intake, take_in, take_in_apart
 from inbox.sync.models import Mailbox, Source
 from inbox.sync.sources import account_of, connected
 
 log = logging.getLogger("samlepost.sync")
 
 PATIENCE = 3
-"""After so many failed runs a document that cannot be downloaded no longer holds up its letter."""
+"""After so many failed runs a document that cannot be downloaded no longer holds up its letter,
+nor a letter that cannot be received the others of its batch."""
 REFUSED_RETRY = 3600.0
 """Seconds before asking a source again that refused us or that we are misconfigured for."""
 
@@ -41,11 +44,11 @@ REFUSED_RETRY = 3600.0
 def sync_mailbox(citizen_id: UUID | str, mailbox_id: UUID | str) -> int:
     """Fetch one citizen's letters from one source; returns how many were new.
 
-    Returns 0 at once when another worker has the mailbox in hand. Never raises ConnectorError:
-    a failure is recorded on the mailbox.
+    Returns 0 at once when another worker has the mailbox in hand, or the source has asked us to
+    wait. Never raises ConnectorError: a failure is recorded on the mailbox.
     """
     row = Mailbox.objects.filter(citizen_id=citizen_id, id=mailbox_id, active=True)
-    token = lease.take_polling(row)
+    token = lease.take_polling(row.filter(schedule.not_paused(timezone.now(), "source__")))
     if token is None:
         return 0
     mailbox = row.select_related("source").get()
@@ -87,8 +90,9 @@ def _run(
                 def save(cursor: str | None = batch.cursor) -> None:
                     lease.keep(row, token, cursor=cursor)
 
-                new += len(take_in(intake, batch, save))
+                new += len(_taken_in(intake, batch, save))
                 connector.settle(batch)
+                del batch  # or it would lie in memory while the next is made
     except lease.LeaseLost:
         log.warning("lease of %s lost", source.slug)
         return new
@@ -100,14 +104,30 @@ def _run(
         log.exception("sync of %s failed", source.slug)
         _record_failure(row, token, polling, source, ConnectorError("internal error"))
         return new
-    _record_success(row, token)
+    _record_success(row, token, polling)
     return new
 
 
-def _record_success(row: QuerySet[Mailbox] | QuerySet[Source], token: UUID) -> None:
+def _taken_in(intake: Intake, batch: Batch, save: Callable[[], None]) -> list[Letter]:
+    try:
+        return take_in(intake, batch, save)
+    except (lease.LeaseLost, ConnectorError):
+        raise
+    except Exception:
+        # It may pass, or be mended; only when it does not is a letter blamed for it.
+        if intake.patient:
+            raise
+        return take_in_apart(intake, batch, save)
+
+
+def _record_success(
+    row: QuerySet[Mailbox] | QuerySet[Source], token: UUID, polling: Mailbox | Source
+) -> None:
     now = timezone.now()
     # What the source said while we fetched may be about a letter that we no longer saw.
-    pinged = When(due_at__gt=F("last_attempt_at"), due_at__lte=now, then=F("due_at"))
+    pinged = When(
+        due_at__gt=F("last_attempt_at"), due_at__lte=now + schedule.ping_floor(), then=F("due_at")
+    )
     lease.give_back(
         row,
         token,
@@ -115,7 +135,7 @@ def _record_success(row: QuerySet[Mailbox] | QuerySet[Source], token: UUID) -> N
         failure="",
         failure_detail="",
         last_success_at=clock.now(),
-        due_at=Case(pinged, default=now + timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)),
+        due_at=Case(pinged, default=schedule.next_turn(polling.pk, now)),
     )
 
 
@@ -130,6 +150,12 @@ def _record_failure(
     if isinstance(error, CursorExpired) and polling.cursor is not None:
         lease.give_back(row, token, cursor=None, due_at=timezone.now())
         return
+    shown = {"failure": type(error).__name__.lower(), "failure_detail": str(error)[:255]}
+    if isinstance(error, RateLimited) and isinstance(polling, Mailbox):
+        # The source is asked too much, by all: that her mailbox was the one says nothing of it.
+        until = schedule.pause(source.slug, error.retry_after)
+        lease.give_back(row, token, due_at=until, **shown)
+        return
     at_least = 0.0
     if isinstance(error, RateLimited):
         at_least = error.retry_after
@@ -139,8 +165,7 @@ def _record_failure(
         row,
         token,
         failures=polling.failures + 1,
-        failure=type(error).__name__.lower(),
-        failure_detail=str(error)[:255],
+        **shown,
         due_at=lease.back_off(polling.failures, at_least),
     )
 

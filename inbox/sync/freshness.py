@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,6 +51,12 @@ class SourceState:
 def freshness(citizen_id: UUID) -> list[SourceState]:
     """Return the state of each of the citizen's sources, in one query."""
     return [_state(*values) for values in _MAILBOXES.run(citizen=citizen_id)]
+
+
+def disconnected(citizen_id: UUID, slugs: Iterable[str]) -> list[str]:
+    """Return which of these sources she has disconnected (1 query)."""
+    hers = Mailbox.objects.filter(citizen_id=citizen_id, source_id__in=set(slugs), active=False)
+    return sorted(hers.values_list("source_id", flat=True))
 
 
 def _mailboxes() -> QuerySet[Mailbox, Any]:

@@ -1,4 +1,4 @@
-"""She says that something is done, or takes it back, and the sources that take it are told."""
+"""She says that something is done, takes it back, or has it done, and the sources are told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters.handle import mark_handled, readable_letter, reopen
 from inbox.letters.models import Letter
 from inbox.notifications.rules import stop
-from inbox.sync import receipts, tasks
+from inbox.sync import acts, receipts, tasks
 from inbox.sync.wake import wake
 
 
@@ -52,3 +52,15 @@ def confirm(viewer: Viewer, letter_id: UUID) -> None:
             if mark_handled(letter, Letter.HandledBy.CONFIRMATION, now, viewer.actor_id):
                 stop(letter)
             wake(tasks.send_receipts)
+
+
+def act(viewer: Viewer, letter_id: UUID, action_id: str, agreed: str) -> bool:
+    """Have an action of a letter done at its sender's; False when it is, or is being, done already.
+
+    Raises as `acts.ask` does.
+    """
+    with transaction.atomic():
+        asked = acts.ask(viewer, letter_id, action_id, agreed)
+        if asked:
+            wake(tasks.send_receipts)
+    return asked

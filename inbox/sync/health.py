@@ -8,7 +8,8 @@ from datetime import datetime
 from django.db.models import Count, Max, Value
 from django.db.models.fields import IntegerField
 
-from inbox.sync.models import Mailbox, Source
+from inbox.citizens.models import ContactDetails
+from inbox.sync.models import Mailbox, Register, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,36 @@ class Failing:
     """By the shared clock: the latest success among what fails now."""
     detail: str
     """What one of the failures said."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailingRegister:
+    """A register that does not answer, or persons of whom it says nothing that can be read."""
+
+    failure: str
+    """The contract's word, or "unreadable" or "unanswered" for single persons."""
+    persons: int
+    """How many citizens it hits; 0: all of them."""
+    runs: int
+    last_success_at: datetime | None
+    detail: str
+
+
+def failing_contacts() -> list[FailingRegister]:
+    """Return what fails at the contact register, in two queries by index."""
+    registers = Register.objects.exclude(failure="").order_by("name")
+    persons = (
+        ContactDetails.objects.exclude(failure="")
+        .values_list("failure")
+        .annotate(of=Count("citizen_id"), success=Max("answered_at"), said=Max("failure_detail"))
+    )
+    return [
+        FailingRegister(row.failure, 0, row.failures, row.last_success_at, row.failure_detail)
+        for row in registers
+    ] + [
+        FailingRegister(failure, of, 0, success, said)
+        for failure, of, success, said in persons.order_by("failure")
+    ]
 
 
 def failing() -> list[Failing]:

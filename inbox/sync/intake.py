@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from connectors import clock
 from connectors.contract import (
     Account,
     Batch,
     Connector,
+    ConnectorError,
+    Fault,
     Gone,
     IncomingDocument,
     IncomingLetter,
@@ -32,10 +35,13 @@ from inbox.letters import access
 from inbox.letters.change import change, has_new_content
 from inbox.letters.erase import erased
 from inbox.letters.models import Delivery, Letter
-from inbox.letters.receive import Arrival, fingerprint, known, receive, refusal
+from inbox.letters.receive import Arrival, fingerprint, known, named, receive, refusal
 from inbox.notifications.rules import queue_answer, queue_for, stop
-from inbox.sync import quarantine, receipts
-from inbox.sync.models import Mailbox, Source
+from inbox.sync import paper, quarantine, receipts, rejections
+from inbox.sync.lease import LeaseLost
+from inbox.sync.models import Mailbox, Quarantined, Source
+
+log = logging.getLogger("samlepost.sync")
 
 HISTORY_AFTER = timedelta(days=14)
 """Letters this much older than the mailbox are history: never unread, never notified."""
@@ -49,6 +55,10 @@ EXTENSIONS = {
     "image/png": "png",
     "image/jpeg": "jpg",
 }
+
+
+Refused = tuple[Unreadable, UUID | None]
+"""What cannot be received, and the citizen, where she is known."""
 
 
 class BadDocument(Exception):
@@ -76,37 +86,81 @@ class Sorted:
 
     new: list[Arrival] = field(default_factory=list)
     changed: list[tuple[Delivery, Arrival]] = field(default_factory=list)
-    unreadable: list[tuple[Unreadable, UUID | None]] = field(default_factory=list)
+    unreadable: list[Refused] = field(default_factory=list)
 
 
 def take_in(
     intake: Intake,
     batch: Batch,
     save_cursor: Callable[[], None],
-    refused: list[str] | None = None,
+    refused: list[Refused] | None = None,
 ) -> list[Letter]:
     """Archive and receive a batch; returns the new letters. Raises Temporary or LeaseLost.
 
-    `save_cursor` runs inside the transaction that writes the letters. `refused`, where given,
-    collects the reasons of what went to quarantine.
+    `save_cursor` runs inside the transaction that writes the letters. What cannot be received
+    goes to quarantine; where it came from there, it is collected in `refused` instead.
     """
+    letters = _take_in(intake, batch, save_cursor, refused)
+    if batch.paper:
+        # After the letters, of which they may tell. What dies in between is offered again.
+        rest, aside = paper.take_in(intake.source, batch.paper)
+        letters += _take_in(intake, rest, save_cursor, refused, aside)
+    return letters
+
+
+def take_in_apart(intake: Intake, batch: Batch, save_cursor: Callable[[], None]) -> list[Letter]:
+    """As `take_in`, for a batch that failed in a way that nobody has foreseen, time and again.
+
+    Its letters are received one by one, and those that fail alone go to quarantine as a fault of
+    ours. Where the database itself is in trouble, or none of several can be received, the fault
+    is in no letter: the error is raised.
+    """
+    received: list[Letter] = []
+    broken: list[Unreadable] = []
+    for incoming in batch.letters:
+        try:
+            received += take_in(intake, Batch(letters=[incoming]), intake.still_ours)
+        except (ConnectorError, LeaseLost, OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            log.exception("a letter of %s cannot be received", intake.source.slug)
+            reason = f"receiving it failed ({type(error).__name__})"
+            broken.append(replace(as_unreadable(incoming, reason), fault=Fault.SERVER))
+            if len(broken) == len(batch.letters) > 1:
+                raise
+    rest = replace(batch, letters=(), unreadable=[*batch.unreadable, *broken])
+    return received + take_in(intake, rest, save_cursor)
+
+
+def _take_in(
+    intake: Intake,
+    batch: Batch,
+    save_cursor: Callable[[], None],
+    refused: list[Refused] | None,
+    aside: Sequence[Refused] = (),
+) -> list[Letter]:
     sorted_batch = _sort(intake, batch)
+    sorted_batch.unreadable += aside
     _archive(intake, sorted_batch)
-    if refused is not None:
-        refused.extend(item.reason for item, _ in sorted_batch.unreadable)
-    held = [
-        quarantine.keep(intake.source, unreadable, citizen_id)
-        for unreadable, citizen_id in sorted_batch.unreadable
-    ]
+    held: list[quarantine.Kept] = []
+    if refused is None:
+        kept = (quarantine.keep(intake.source, *each) for each in sorted_batch.unreadable)
+        held = [each for each in kept if each]
+    else:
+        refused.extend(sorted_batch.unreadable)
     now = clock.now()
     with transaction.atomic():
         save_cursor()
         quarantine.record(held)
+        if ReceiptKind.REJECTED in intake.connector.receipts:
+            rejections.owe(held)
         letters = receive(sorted_batch.new, now)
+        if ReceiptKind.REJECTED in intake.connector.receipts:
+            rejections.call_off_received(intake.source, sorted_batch.new)
         for delivery, arrival in sorted_batch.changed:
             _follow(change(delivery, arrival), now)
         access.note_fetched(letters, now)
-        queue_for(letters, now)
+        queue_for(letters, now, _orders(sorted_batch))
         if ReceiptKind.DELIVERED in intake.connector.receipts:
             receipts.owe_delivered(sorted_batch.new, now)
         receipts.owe_opened_copies(sorted_batch.new, now)
@@ -128,27 +182,37 @@ def _sort(intake: Intake, batch: Batch) -> Sorted:
     result = Sorted(unreadable=[(item, _owner(intake)) for item in batch.unreadable])
     owners = _owners(intake, batch)
     readable = []
-    for incoming in batch.letters:
+    for incoming in named(batch.letters):
         citizen_id = owners.get(incoming.recipient.value)
-        reason = refusal(incoming) or ("" if citizen_id else "nobody here has this recipient")
-        if reason or citizen_id is None:
+        reason = refusal(incoming)
+        if reason:
             result.unreadable.append((as_unreadable(incoming, reason), citizen_id))
+        elif citizen_id is None:
+            nobodys = as_unreadable(incoming, quarantine.UNKNOWN_RECIPIENT)
+            result.unreadable.append((nobodys, None))
         else:
             readable.append((citizen_id, incoming))
     keys = [(owner, item.external_id) for owner, item in readable]
     have, deleted = known(intake.source.slug, keys), erased(intake.source.slug, keys)
     connected, disconnected = _mailboxes(intake, {owner for owner, _ in readable})
+    of_others = _of_others(intake, keys)
     seen = set(deleted)
     for citizen_id, incoming in readable:
         key = (citizen_id, incoming.external_id)
         if key in seen:
             continue
         seen.add(key)
+        if key in of_others:
+            # Its address has moved since it came first. Its sender is answered for that one.
+            aside = replace(as_unreadable(incoming, quarantine.ANOTHERS), answerable=False)
+            result.unreadable.append((aside, None))
+            continue
         arrival = Arrival(citizen_id, intake.source.slug, incoming, clock.now())
         delivery = have.get(key)
         is_news = delivery is None or delivery.fingerprint != fingerprint(incoming)
         if is_news and citizen_id in disconnected:
-            aside = as_unreadable(incoming, quarantine.DISCONNECTED)
+            # No fault of anybody's: the sender is told nothing, and prints the letter in time.
+            aside = replace(as_unreadable(incoming, quarantine.DISCONNECTED), answerable=False)
             result.unreadable.append((aside, citizen_id))
         elif delivery is None:
             since = connected.get(citizen_id)
@@ -158,6 +222,15 @@ def _sort(intake: Intake, batch: Batch) -> Sorted:
             arrival.delivery_id, arrival.letter_id = delivery.id, delivery.letter_id
             result.changed.append((delivery, arrival))
     return result
+
+
+def _orders(batch: Sorted) -> dict[UUID, Mapping[str, Sequence[int]]]:
+    """The notices that the senders have ordered, by letter."""
+    return {
+        arrival.letter_id: arrival.incoming.notification_order
+        for arrival in batch.new
+        if arrival.incoming.notification_order
+    }
 
 
 def _owner(intake: Intake) -> UUID | None:
@@ -188,6 +261,22 @@ def _mailboxes(
     found = list(mailboxes.values_list("citizen_id", "connected_at", "active"))
     since = {citizen_id: connected_at for citizen_id, connected_at, _ in found}
     return since, frozenset(citizen_id for citizen_id, _, active in found if not active)
+
+
+def _of_others(intake: Intake, keys: Sequence[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Return which of these (owner, message) have come before, as another citizen's (2 queries).
+
+    A mailbox address may move between citizens. A message that a shared queue offers again, or
+    that is replayed, is no less the one's whose it was.
+    """
+    if intake.mailbox or not keys:
+        return set()
+    same = {"source": intake.source.slug, "external_id__in": [message for _, message in keys]}
+    whose: dict[str, set[UUID]] = {}
+    for rows in (Delivery.objects, Quarantined.objects.filter(citizen__isnull=False)):
+        for message, citizen_id in rows.filter(**same).values_list("external_id", "citizen_id"):
+            whose.setdefault(message, set()).add(citizen_id)
+    return {(owner, message) for owner, message in keys if whose.get(message, {owner}) != {owner}}
 
 
 def _archive(intake: Intake, batch: Sorted) -> None:
@@ -296,4 +385,6 @@ def as_unreadable(incoming: IncomingLetter, reason: str) -> Unreadable:
         reason=reason,
         raw=incoming.raw,
         recipient=incoming.recipient,
+        # Of a letter that went by post the printing service tells the sender.
+        answerable=incoming.on_paper_at is None,
     )

@@ -15,6 +15,11 @@ from django.conf import settings
 from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
+from connectors.contract import ConnectorError, Misconfigured, RateLimited
+
+ATTEMPTS_MAX = 50
+"""After so many a receipt is given up."""
+
 log = logging.getLogger("samlepost.sync.lease")
 
 
@@ -28,7 +33,7 @@ def free(now: datetime) -> Q:
 
 
 def take_polling(row: QuerySet[Model]) -> UUID | None:
-    """Take the lease of the one mailbox or source in `row`; None when somebody has it."""
+    """Take the lease of the one mailbox, source or register in `row`; None when somebody has it."""
     now, token = timezone.now(), uuid4()
     taken = row.filter(free(now)).update(
         lease_token=token, lease_until=now + lease_time(), last_attempt_at=now
@@ -68,6 +73,21 @@ def unless_called_off(row: QuerySet[Model]) -> Iterator[None]:
         if row.exists():
             raise
         log.info("work was called off: %s", type(error).__name__)
+
+
+def after_failure(attempts: int, error: ConnectorError) -> dict[str, object]:
+    """Return the changes of a piece of work whose attempt failed: later, or given up.
+
+    What waits for a person to mend our settings is never given up.
+    """
+    at_least = error.retry_after if isinstance(error, RateLimited) else 0
+    given_up = attempts >= ATTEMPTS_MAX and not isinstance(error, Misconfigured)
+    return {
+        "state": "failed" if given_up else "waiting",
+        "due_at": back_off(attempts, at_least),
+        "lease_until": None,
+        "last_error": str(error)[:255],
+    }
 
 
 def lease_time() -> timedelta:

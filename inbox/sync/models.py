@@ -66,6 +66,12 @@ class Source(Polling):
     """Plain strings for the connector: addresses and names of key files, never a key."""
     shared_queue = models.BooleanField(default=False)
     active = models.BooleanField(default=True)
+    per_minute = models.PositiveIntegerField(null=True, blank=True)
+    """Mailboxes fetched a minute; None means SYNC_SOURCE_PER_MINUTE."""
+    next_slot_at = models.DateTimeField(null=True, blank=True)
+    """Real time: when what has been handed out of its mailboxes is used up (`schedule.py`)."""
+    paused_until = models.DateTimeField(null=True, blank=True)
+    """Real time: none of its mailboxes is fetched before then, as it asked us to wait."""
 
     class Meta:
         indexes: ClassVar = [
@@ -76,6 +82,18 @@ class Source(Polling):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class Register(Polling):
+    """A register that is asked about everybody: one row for each, with its lease and its health.
+
+    It has no cursor: what it is asked about stands with the citizens.
+    """
+
+    name = models.SlugField(primary_key=True, max_length=64)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Mailbox(CitizenOwned, Polling):
@@ -93,7 +111,7 @@ class Mailbox(CitizenOwned, Polling):
             models.UniqueConstraint(fields=["citizen", "source"], name="mailbox_unique"),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["due_at"], name="mailbox_due", condition=Q(active=True)),
+            models.Index(fields=["source", "due_at"], name="mailbox_due", condition=Q(active=True)),
         ]
 
     def __str__(self) -> str:
@@ -134,13 +152,22 @@ class OutboundReceipt(CitizenOwned, Work):
     delivery_id = models.UUIDField()
     delivery = OwnedForeignKey(Delivery, "delivery_id", related_name="receipts")
     kind = models.CharField(max_length=32)
+    occurrence = models.CharField(max_length=32, blank=True)
+    """Which of several, where a kind may be owed more than once for a delivery."""
+    detail = models.CharField(max_length=255, blank=True)
     at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
+    signed = models.TextField(blank=True)
+    """The receipt as it is sent, written before its first attempt: evidence, kept with the letter.
+
+    Its signature covers all of it, so it needs no digest in the archive. Empty where the source
+    takes no signed receipts.
+    """
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["citizen", "delivery_id", "kind"], name="receipt_unique"
+                fields=["citizen", "delivery_id", "kind", "occurrence"], name="receipt_unique"
             ),
         ]
         indexes: ClassVar = [
@@ -149,6 +176,42 @@ class OutboundReceipt(CitizenOwned, Work):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.delivery_id}"
+
+
+class Handover(CitizenOwned, Work):
+    """A letter that she sends to her own mailbox at a source (`handover.py`).
+
+    Its id is the idempotency key of every attempt. One row for each letter and mailbox: what is
+    there already is not sent again.
+    """
+
+    letter_id = models.UUIDField()
+    letter = OwnedForeignKey(Letter, "letter_id", related_name="handovers")
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
+    security_level = models.PositiveSmallIntegerField()
+    """The level of the session in which she asked."""
+    asked_at = models.DateTimeField()
+    """By the shared clock."""
+    received_at = models.DateTimeField(null=True, blank=True)
+    """When the source took it, as its receipt says."""
+    reference = models.CharField(max_length=255, blank=True)
+    """That of the source's receipt."""
+    refusal = models.CharField(max_length=255, blank=True)
+    """Why the source will not take it, in the source's words."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["citizen", "letter_id", "source"], name="handover_unique"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "-asked_at", "-id"], name="handover_list"),
+            models.Index(fields=["due_at"], name="handover_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"handover {self.id}"
 
 
 class Quarantined(models.Model):
@@ -161,6 +224,9 @@ class Quarantined(models.Model):
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
     external_id = models.CharField(max_length=255)
     citizen = models.ForeignKey(Citizen, null=True, blank=True, on_delete=models.SET_NULL)
+    recipient_index = models.BinaryField(max_length=32, null=True, blank=True)
+    """Blind index (`citizens/identity.py`) of the recipient as the source names her, where that
+    could be read; by it the letter finds its owner when we learn whose it is."""
     reason = models.CharField(max_length=255)
     content_sha256 = models.CharField(max_length=64)
     files = models.JSONField(default=list)
@@ -175,6 +241,41 @@ class Quarantined(models.Model):
                 fields=["source", "external_id", "content_sha256"], name="quarantined_unique"
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["recipient_index"],
+                name="quarantined_recipient",
+                condition=Q(resolved_at=None, recipient_index__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source_id} {self.id}"
+
+
+class Rejection(Work):
+    """The error receipt owed for a quarantined message; its id is the idempotency key.
+
+    It has no citizen where the message has none, and goes with its quarantined message.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    quarantined = models.OneToOneField(
+        Quarantined, on_delete=models.CASCADE, related_name="rejection"
+    )
+    fault = models.CharField(max_length=16)
+    """Either "client" or "server": the contract's Fault."""
+    at = models.DateTimeField()
+    """By the shared clock: when the message was refused."""
+    sent_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: the operator sees it."""
+    signed = models.TextField(blank=True)
+    """As in OutboundReceipt."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="rejection_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"rejection of {self.quarantined_id}"

@@ -19,7 +19,8 @@ def ping(slug: str, body: bytes) -> None:
     """Take a CloudEvents 1.0 event in JSON about a letter at source `slug`.
 
     The recipient stands in `alternativesubject` as "/person/<national id>" (Altinn Events).
-    Nothing of it is trusted as content. Raises ValueError for what is no such event; a source
+    Nothing of it is trusted as content, and however many come, a mailbox is not fetched more often
+    than each SYNC_PING_FLOOR_SECONDS. Raises ValueError for what is no such event; a source
     or person that we do not know is passed over in silence.
     """
     event = json.loads(body)

@@ -5,20 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connectors import clock
-from connectors.contract import Batch, RawPart, Scope, Unreadable
+from connectors.contract import Batch, RawPart, Recipient, Scope, Unreadable
 from inbox.archive import store
+from inbox.citizens.identity import blind_index
+from inbox.citizens.models import Citizen, Identifier
 from inbox.sync.models import Mailbox, Quarantined, Source
 from inbox.sync.sources import account_of, connected
 
+QUOTED_PART_MAX_BYTES = 1_000_000
 DISCONNECTED = "its recipient has disconnected this source"
 """The reason of a letter that could be read and is put aside unread (`consent.py`)."""
+UNKNOWN_RECIPIENT = "nobody here has this recipient"
+"""The reason of a letter that could be read, and whose recipient may yet be found."""
+ANOTHERS = "it was another citizen's when it came first"
+"""The reason of a message whose address has moved to another citizen since."""
+OF_ONE_OF_TWO = "its address was two citizens', of whom one has closed her account"
+"""The reason of a letter that may have been hers: the other does not get it."""
+RELEASED = (DISCONNECTED, UNKNOWN_RECIPIENT)
+"""Reasons that pass by themselves: what waits for them is released (`put_aside.py`)."""
+REPLAYS_MAX = 32_767
+"""What the column holds on every database; more are not counted."""
 
 
 def waiting() -> QuerySet[Quarantined]:
@@ -27,18 +40,46 @@ def waiting() -> QuerySet[Quarantined]:
     A letter that is put aside because she has disconnected its source is no operator's business.
     """
     return (
-        Quarantined.objects.select_related("source")
+        Quarantined.objects.select_related("source", "rejection")
         .filter(resolved_at=None)
         .exclude(reason=DISCONNECTED)
         .order_by("-arrived_at", "-id")
     )
 
 
-def keep(source: Source, item: Unreadable, citizen_id: UUID | None) -> Quarantined | None:
-    """Archive what arrived; returns an unsaved row, or None when we hold the very same already."""
+def of(citizen: Citizen) -> QuerySet[Quarantined]:
+    """Return what lies here for her, also what has not yet been found to be hers."""
+    own = Identifier.objects.filter(citizen=citizen, claimed_by=None)
+    indexes = [bytes(each.blind_index) for each in own]
+    unfound = Q(citizen=None, resolved_at=None, recipient_index__in=indexes)
+    return Quarantined.objects.filter(Q(citizen=citizen) | unfound)
+
+
+def withhold_contested(citizen: Citizen) -> None:
+    """Let nobody get what waits for an address that she and another have: her account is removed.
+
+    That the other has the address alone from then on says nothing of whose the letters are.
+    """
+    hers = Q(citizen=citizen) | Q(claimed_by=citizen)
+    contested = Identifier.objects.filter(hers, claimed_by__isnull=False)
+    indexes = [bytes(each.blind_index) for each in contested]
+    waits = Quarantined.objects.filter(recipient_index__in=indexes, resolved_at=None)
+    waits.filter(reason=UNKNOWN_RECIPIENT).update(reason=OF_ONE_OF_TWO)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is safe in the archive, with its unsaved row."""
+
+    row: Quarantined
+    unreadable: Unreadable
+
+
+def keep(source: Source, item: Unreadable, citizen_id: UUID | None) -> Kept | None:
+    """Archive what arrived; returns its unsaved row, None when we hold the very same already."""
     parts = list(item.raw) or [_nothing_but_the_reason(item)]
     digest = _digest(parts)
-    external_id = item.external_id[:255] or digest
+    external_id = item.external_id.replace("\0", "")[:255] or digest
     if Quarantined.objects.filter(
         source=source, external_id=external_id, content_sha256=digest
     ).exists():
@@ -47,6 +88,7 @@ def keep(source: Source, item: Unreadable, citizen_id: UUID | None) -> Quarantin
         source=source,
         external_id=external_id,
         citizen_id=citizen_id,
+        recipient_index=index_of(item.recipient),
         reason=item.reason[:255],
         content_sha256=digest,
         arrived_at=clock.now(),
@@ -56,12 +98,17 @@ def keep(source: Source, item: Unreadable, citizen_id: UUID | None) -> Quarantin
         {"path": file.path, "size": file.size, "sha256": file.sha256}
         for file in stored.files.values()
     ]
-    return row
+    return Kept(row, item)
 
 
-def record(rows: Iterable[Quarantined | None]) -> None:
+def index_of(recipient: Recipient | None) -> bytes | None:
+    """Return the blind index of a recipient as the source names her; None where it names none."""
+    return blind_index(recipient.kind, recipient.value) if recipient else None
+
+
+def record(kept: Iterable[Kept]) -> None:
     """Write the rows, inside the transaction that saves the cursor past them."""
-    Quarantined.objects.bulk_create([row for row in rows if row], ignore_conflicts=True)
+    Quarantined.objects.bulk_create([each.row for each in kept], ignore_conflicts=True)
 
 
 def read_file(item: Quarantined, path: str) -> Iterator[bytes]:
@@ -77,6 +124,15 @@ def raw_parts(item: Quarantined) -> list[RawPart]:
         RawPart(file["path"].removeprefix("original/"), store.read_bytes(item.id, file["path"]))
         for file in item.files
     ]
+
+
+def quotable(item: Quarantined) -> dict[str, bytes]:
+    """Return the small parts of what arrived, which a receipt may have to quote."""
+    return {
+        file["path"].removeprefix("original/"): store.read_bytes(item.id, file["path"])
+        for file in item.files
+        if file["size"] <= QUOTED_PART_MAX_BYTES
+    }
 
 
 def reread(item: Quarantined) -> Batch:
@@ -100,14 +156,17 @@ def mailbox_of(item: Quarantined) -> Mailbox | None:
 
 
 def note_replay(item: Quarantined, reason: str) -> None:
-    """Write down how a replay went: an empty reason means that it became a letter."""
-    with transaction.atomic():
-        item.replays += 1
-        if reason:
-            item.reason = reason[:255]
-        else:
-            item.resolved_at = timezone.now()
-        item.save(update_fields=["replays", "reason", "resolved_at"])
+    """Write down how a replay went: an empty reason means that it became a letter.
+
+    So are the citizen and the recipient's index of the item, where the replay has found them.
+    """
+    item.replays = min(item.replays + 1, REPLAYS_MAX)
+    if reason:
+        item.reason = reason[:255]
+    else:
+        item.resolved_at = timezone.now()
+    found = ["citizen", "recipient_index"]
+    item.save(update_fields=["replays", "reason", "resolved_at", *found])
 
 
 def _nothing_but_the_reason(item: Unreadable) -> RawPart:

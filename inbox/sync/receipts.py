@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,39 +12,44 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from connectors import discovery
+from connectors import clock, discovery
 from connectors.contract import (
     LEVEL_SUBSTANTIAL,
     Connector,
     ConnectorError,
+    Gone,
     Misconfigured,
+    NotPermitted,
     OutgoingReceipt,
-    RateLimited,
     ReceiptKind,
     Scope,
 )
 from inbox.archive import store
 from inbox.archive.models import Blob
+from inbox.letters import join
+from inbox.letters.handle import reopen
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.letters.receive import Arrival
-from inbox.sync import lease
+from inbox.notifications.models import Notification
+from inbox.sync import acts, lease, quarantine
 from inbox.sync.models import OutboundReceipt, Source
 from inbox.sync.sources import account_of, connected
 
 log = logging.getLogger("samlepost.sync.receipts")
 
-ATTEMPTS_MAX = 50
 BATCH = 200
-QUOTED_PART_MAX_BYTES = 1_000_000
 
 
 def owe_delivered(arrivals: Iterable[Arrival], at: datetime) -> None:
-    """Owe a delivery receipt for each arrival that was received. In a transaction."""
+    """Owe a delivery receipt for each arrival that was received. In a transaction.
+
+    Of what went by post, the printing service tells the sender.
+    """
     OutboundReceipt.objects.bulk_create(
         [
             _owed(arrival.citizen_id, arrival.delivery_id, ReceiptKind.DELIVERED, at)
             for arrival in arrivals
-            if arrival.received
+            if arrival.received and not arrival.incoming.on_paper_at
         ],
         ignore_conflicts=True,
     )
@@ -106,11 +112,53 @@ def owe_handled(letter: Letter, kind: ReceiptKind, at: datetime) -> None:
 def owe_confirmed(letter: Letter, at: datetime) -> bool:
     """Owe the confirmations that the letter's senders want; False when none does."""
     wanted = [each for each in _taking(letter, ReceiptKind.CONFIRMED) if each.needs_confirmation]
+    # What was given up is tried anew.
+    OutboundReceipt.objects.filter(
+        citizen_id=letter.citizen_id,
+        delivery_id__in=[each.id for each in wanted],
+        kind=ReceiptKind.CONFIRMED,
+        state="failed",
+    ).update(state="waiting", attempts=0, last_error="", at=at, due_at=timezone.now())
     OutboundReceipt.objects.bulk_create(
         [_owed(letter.citizen_id, each.id, ReceiptKind.CONFIRMED, at) for each in wanted],
         ignore_conflicts=True,
     )
     return bool(wanted)
+
+
+def owe_failed_notices() -> int:
+    """Owe a receipt for each notice that failed and that a sender had ordered; returns how many.
+
+    One of which nobody knows whether it left has failed, too: its sender relies on it.
+
+    DPI wants one for each failed occurrence and channel (formats: `varslingfeiletkvittering`).
+    An occurrence is the day in the order that the notice stands for.
+    """
+    failed = (Notification.State.FAILED, Notification.State.UNCERTAIN)
+    found = Notification.objects.filter(state__in=failed, is_told=False)
+    return sum(_owe_failed(row) for row in found.order_by("failed_at")[:BATCH])
+
+
+def _owe_failed(notice: Notification) -> int:
+    letter = Letter(citizen_id=notice.citizen_id, id=notice.letter_id)
+    owed = [
+        OutboundReceipt(
+            citizen_id=notice.citizen_id,
+            delivery_id=delivery.id,
+            kind=ReceiptKind.NOTIFICATION_FAILED,
+            occurrence=f"{notice.channel} {notice.day}",
+            detail=f"{notice.channel}: {notice.last_error}"[:255],
+            at=notice.failed_at or clock.now(),
+            due_at=timezone.now(),
+        )
+        for delivery in _taking(letter, ReceiptKind.NOTIFICATION_FAILED)
+        if notice.kind != Notification.Kind.ANSWER
+        and notice.day in (delivery.notification_order or {}).get(notice.channel, ())
+    ]
+    with transaction.atomic():
+        OutboundReceipt.objects.bulk_create(owed, ignore_conflicts=True)
+        Notification.objects.filter(citizen_id=notice.citizen_id, id=notice.id).update(is_told=True)
+    return len(owed)
 
 
 def _taking(letter: Letter, kind: ReceiptKind) -> list[Delivery]:
@@ -169,6 +217,8 @@ def _send(connector: Connector, citizen_id: UUID, receipt_id: UUID) -> bool:
 def _carry_out(connector: Connector, row: QuerySet[OutboundReceipt]) -> bool:
     receipt = row.select_related("delivery__letter").get()
     delivery = receipt.delivery
+    if receipt.kind == ReceiptKind.ACTED:
+        return acts.carry_out(connector, receipt)
     if receipt.kind not in connector.receipts:
         row.update(state="done", lease_until=None)
         return False
@@ -178,17 +228,26 @@ def _carry_out(connector: Connector, row: QuerySet[OutboundReceipt]) -> bool:
         confirmed = receipt.kind == ReceiptKind.CONFIRMED
         level = delivery.letter.security_level if confirmed else LEVEL_SUBSTANTIAL
         account = account_of(receipt.citizen_id, level)
+    outgoing = _outgoing(receipt, delivery)
     try:
-        connector.send_receipt(account, _outgoing(receipt, delivery))
+        signed = receipt.signed.encode() or connector.sign_receipt(outgoing)
+        if signed:
+            # Kept before it leaves: every attempt sends these very bytes.
+            row.update(signed=signed.decode())
+        connector.send_receipt(account, replace(outgoing, signed=signed))
     except ConnectorError as error:
         _later(receipt, error)
         return False
     with transaction.atomic():
+        # Meanwhile she may have split the letter, or it has become one with another.
+        join.lock([receipt.citizen_id])
         if not row.update(state="done", sent_at=timezone.now(), lease_until=None, last_error=""):
             return False  # called off together with its letter
         Event.objects.create(
             citizen_id=receipt.citizen_id,
-            letter_id=delivery.letter_id,
+            letter_id=Delivery.objects.get(
+                citizen_id=receipt.citizen_id, id=receipt.delivery_id
+            ).letter_id,
             kind=Event.Kind.RECEIPT_SENT,
             at=receipt.at,
             detail={"source": delivery.source, "receipt": receipt.kind},
@@ -202,6 +261,7 @@ def _outgoing(receipt: OutboundReceipt, delivery: Delivery) -> OutgoingReceipt:
         reference=delivery.external_id,
         at=receipt.at,
         idempotency_key=str(receipt.id),
+        detail=receipt.detail,
         raw=_quotable(delivery),
     )
 
@@ -212,7 +272,7 @@ def _quotable(delivery: Delivery) -> dict[str, bytes]:
         citizen_id=delivery.citizen_id,
         package_id=delivery.id,
         path__startswith="original/",
-        size__lte=QUOTED_PART_MAX_BYTES,
+        size__lte=quarantine.QUOTED_PART_MAX_BYTES,
     )
     return {
         blob.path.removeprefix("original/"): store.read_bytes(delivery.id, blob.path)
@@ -222,11 +282,22 @@ def _quotable(delivery: Delivery) -> dict[str, bytes]:
 
 def _later(receipt: OutboundReceipt, error: ConnectorError) -> None:
     log.warning("receipt %s: %s: %s", receipt.id, type(error).__name__, error)
-    at_least = error.retry_after if isinstance(error, RateLimited) else 0
-    given_up = receipt.attempts >= ATTEMPTS_MAX and not isinstance(error, Misconfigured)
-    OutboundReceipt.objects.filter(citizen_id=receipt.citizen_id, id=receipt.id).update(
-        state="failed" if given_up else "waiting",
-        due_at=lease.back_off(receipt.attempts, at_least),
-        lease_until=None,
-        last_error=str(error)[:255],
+    changes = lease.after_failure(receipt.attempts, error)
+    if receipt.kind == ReceiptKind.CONFIRMED and isinstance(error, (Gone, NotPermitted)):
+        changes["state"] = "failed"
+    row = OutboundReceipt.objects.filter(citizen_id=receipt.citizen_id, id=receipt.id)
+    with transaction.atomic():
+        join.lock([receipt.citizen_id])
+        if row.update(**changes) and changes["state"] == "failed":
+            _tell_unconfirmed(receipt)
+
+
+def _tell_unconfirmed(receipt: OutboundReceipt) -> None:
+    """Let a letter wait for her again whose source did not take her confirmation."""
+    if receipt.kind != ReceiptKind.CONFIRMED:
+        return
+    delivery = Delivery.objects.select_related("letter").get(
+        citizen_id=receipt.citizen_id, id=receipt.delivery_id
     )
+    how = Letter.HandledBy.CONFIRMATION
+    reopen(delivery.letter, clock.now(), how=how, refused_by=delivery.source)

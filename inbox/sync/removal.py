@@ -17,8 +17,7 @@ from inbox.archive import store
 from inbox.archive.models import Package
 from inbox.citizens.models import Citizen
 from inbox.letters.models import Letter, Tombstone
-from inbox.notifications.models import OutboxEmail
-from inbox.sync.models import Quarantined
+from inbox.sync import quarantine
 
 log = logging.getLogger("samlepost.sync.removal")
 
@@ -47,13 +46,13 @@ def _remove(citizen: Citizen) -> None:
     while ids := list(letters.values_list("id", flat=True)[:BATCH]):
         letters.filter(id__in=ids).delete()
     with transaction.atomic():
-        Quarantined.objects.filter(citizen=citizen).delete()
-        if citizen.email:
-            OutboxEmail.objects.filter(to=citizen.email).delete()
+        quarantine.of(citizen).delete()
+        quarantine.withhold_contested(citizen)
         citizen.delete()
     log.info("an account was closed")
 
 
 def _archived(citizen: Citizen) -> Iterable[UUID]:
-    for found in (Package.objects.all(), Quarantined.objects.all(), Tombstone.objects.all()):
-        yield from found.filter(citizen=citizen).values_list("id", flat=True)
+    own = [found.filter(citizen=citizen) for found in (Package.objects, Tombstone.objects)]
+    for found in (*own, quarantine.of(citizen)):
+        yield from found.values_list("id", flat=True)

@@ -6,10 +6,10 @@ too weak to take waits, and what it refuses can be changed and sent again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,10 +18,10 @@ from connectors import clock
 from connectors.contract import ReplyKind
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
-from inbox.archive.models import Blob, Package
+from inbox.archive.models import Blob
 from inbox.citizens.owned import new_id
 from inbox.citizens.viewer import Viewer
-from inbox.letters import counters
+from inbox.letters import answers, counters
 from inbox.letters.handle import readable_letter
 from inbox.letters.models import Letter, Reply
 from inbox.letters.receive import clean
@@ -139,7 +139,7 @@ def detach(viewer: Viewer, letter_id: UUID, form: str, attachment_id: str) -> No
         gone = [each for each in draft.attachments if each["id"] == attachment_id]
         draft.attachments = [each for each in draft.attachments if each["id"] != attachment_id]
         _touch(draft, viewer)
-        _forget(letter.citizen_id, gone)
+        answers.forget_files(letter.citizen_id, gone)
 
 
 def discard(viewer: Viewer, letter_id: UUID, form: str) -> None:
@@ -149,7 +149,7 @@ def discard(viewer: Viewer, letter_id: UUID, form: str) -> None:
         draft = _existing_draft(letter, form)
         attachments = draft.attachments
         Reply.objects.filter(citizen_id=letter.citizen_id, id=draft.id, state="draft").delete()
-        _forget(letter.citizen_id, attachments)
+        answers.forget_files(letter.citizen_id, attachments)
 
 
 def choose(viewer: Viewer, letter_id: UUID, form: str, choice: str) -> Reply:
@@ -159,21 +159,20 @@ def choose(viewer: Viewer, letter_id: UUID, form: str, choice: str) -> Reply:
     label = {each["code"]: each["label"] for each in rules["choices"]}.get(choice)
     if label is None:
         raise CannotReply("no_choice")
-    reply_id = uuid5(letter.id, f"{form}:0")
     with transaction.atomic():
         _lock(letter)
-        reply, made = Reply.objects.get_or_create(
-            citizen_id=letter.citizen_id,
-            id=reply_id,
-            defaults={
+        own = Reply.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id, form=form)
+        reply = own.order_by("-updated_at", "-id").first()
+        if reply is None:
+            reply = Reply.objects.create(
+                citizen_id=letter.citizen_id,
+                id=answers.new_reply_id(letter, form),
                 **_new(viewer, letter, form),
-                "state": Reply.State.WAITING,
-                "choice": choice,
-                "choice_label": label,
-                "settles": rules["settles"],
-            },
-        )
-        if made:
+                state=Reply.State.WAITING,
+                choice=choice,
+                choice_label=label,
+                settles=rules["settles"],
+            )
             counters.answered(reply.citizen_id, reply.letter_id)
             wake(tasks.send_reply, reply.citizen_id, reply.id)
         elif reply.state == Reply.State.FAILED:
@@ -264,7 +263,7 @@ def _draft(viewer: Viewer, letter: Letter, form: str) -> Reply:
         if draft is None:
             draft = Reply(
                 citizen_id=letter.citizen_id,
-                id=uuid5(letter.id, f"{form}:{own.count()}"),
+                id=answers.new_reply_id(letter, form),
                 **_new(viewer, letter, form),
             )
             draft.save(force_insert=True)
@@ -312,16 +311,3 @@ def _checked(name: str, chunks: Iterable[bytes], rules: dict[str, Any]) -> bytes
     if media_type_of(content[:SNIFFED_BYTES]) not in EXTENSIONS:
         raise CannotReply("wrong_type", name)
     return content
-
-
-def _forget(citizen_id: UUID, attachments: Sequence[dict[str, Any]]) -> None:
-    """Take files' rows away now and their bytes once that is certain."""
-    ids = [UUID(each["id"]) for each in attachments]
-    Blob.objects.filter(citizen_id=citizen_id, package_id__in=ids).delete()
-    Package.objects.filter(citizen_id=citizen_id, id__in=ids).delete()
-
-    def remove() -> None:
-        for each in ids:
-            store.remove(each)
-
-    transaction.on_commit(remove)

@@ -18,13 +18,13 @@ from django.utils import timezone
 from inbox.archive import store
 from inbox.archive.models import Package
 from inbox.citizens.identity import find_citizen
-from inbox.citizens.models import Citizen, Identifier, InboxState, Representation
+from inbox.citizens.models import Citizen, ContactDetails, Identifier, InboxState, Representation
 from inbox.letters import counters
 from inbox.letters.models import Access, Filing, Letter, Tombstone
-from inbox.notifications.models import OutboxEmail
-from inbox.sync import engine
+from inbox.notifications.models import InvitationNotice, OutboxEmail
+from inbox.sync import contacts, engine, quarantine
 from inbox.sync.freshness import freshness
-from inbox.sync.models import Mailbox, Quarantined, Source
+from inbox.sync.models import Mailbox, Source
 
 HOLD = timedelta(seconds=30)
 """How long her mailboxes wait for `fetch`; should it never come, they are fetched after that."""
@@ -39,7 +39,9 @@ def forget(national_id: str) -> int:
     citizen = _citizen(national_id)
     with transaction.atomic():
         citizen.end_sessions()
-        Citizen.objects.filter(pk=citizen.pk).update(welcomed_at=None, closes_at=None)
+        Citizen.objects.filter(pk=citizen.pk).update(
+            welcomed_at=None, closes_at=None, has_chosen_language=False
+        )
         # First, so that what a fetch under way commits is either refused or found below.
         _hold(citizen)
         # Likewise whoever opens a letter is done before, or finds it gone.
@@ -51,9 +53,12 @@ def forget(national_id: str) -> int:
         Access.objects.filter(citizen=citizen).delete()
         given = Representation.objects.filter(Q(citizen=citizen) | Q(helper=citizen))
         given.filter(kind=Representation.Kind.GIVEN).delete()
+        # What she has changed at the register is undone there: it is asked anew.
+        ContactDetails.objects.filter(citizen=citizen).delete()
+        InvitationNotice.objects.filter(Q(citizen=citizen) | Q(principal=citizen)).delete()
         Tombstone.objects.filter(citizen=citizen).delete()
-        Quarantined.objects.filter(citizen=citizen).delete()
-        OutboxEmail.objects.filter(to=citizen.email).delete()
+        quarantine.of(citizen).delete()
+        OutboxEmail.objects.filter(citizen=citizen).delete()
         counters.recount(citizen.id)
     for object_id in objects:
         store.remove(object_id)
@@ -66,6 +71,8 @@ def fetch(national_id: str) -> tuple[int, list[str]]:
     Returns how many she has then, and the labels of the sources that could not be fetched from.
     """
     citizen = _citizen(national_id)
+    contacts.ask(citizen.id)
+    contacts.run_due()
     for mailbox in Mailbox.objects.select_related("source").filter(citizen=citizen):
         if mailbox.source.shared_queue:
             _release(Source.objects.filter(slug=mailbox.source_id))
@@ -105,5 +112,5 @@ def _release(row: QuerySet[Mailbox] | QuerySet[Source]) -> None:
 def _archived(citizen: Citizen) -> list[UUID]:
     packages = Package.objects.filter(citizen=citizen).values_list("id", flat=True)
     deleted = Tombstone.objects.filter(citizen=citizen, erased_at=None)
-    quarantined = Quarantined.objects.filter(citizen=citizen).values_list("id", flat=True)
+    quarantined = quarantine.of(citizen).values_list("id", flat=True)
     return [*packages, *deleted.values_list("id", flat=True), *quarantined]

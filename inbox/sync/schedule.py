@@ -1,33 +1,43 @@
-"""Who is due: mailboxes and shared queues whose time has come, each handed to a worker once."""
+"""Who is due: mailboxes and shared queues whose time has come, each handed to a worker once.
+
+Sources take turns, and of each the mailbox that has waited longest comes first. A source is asked
+for so many mailboxes a minute and no more; one that asks us to wait is left alone, and holds up no
+other. All of it is rows and conditional UPDATEs: any number of schedulers may run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import chain, zip_longest
+from typing import Any
+from zlib import crc32
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from inbox.sync import lease
 from inbox.sync.models import Mailbox, Source
 
 BATCH = 500
+BURST_SECONDS = 5.0
+"""How much of what a source's limit left unused may be caught up with at once."""
 
 
 def due_mailboxes() -> Iterator[tuple[str, str]]:
-    """Yield (citizen id, mailbox id) of those that are due, longest waiting first.
+    """Yield (citizen id, mailbox id) of those that are due, the sources taking turns.
 
     Each is put off by one interval before it is handed out: a wake-up that is lost on its way
-    is made again then.
+    is made again then. One query for all sources, and four for each that has mailboxes due.
     """
     now = timezone.now()
-    rows = Mailbox.objects.filter(
-        lease.free(now), active=True, due_at__lte=now, source__active=True
-    ).order_by("due_at")
-    for citizen_id, mailbox_id, due_at in rows.values_list("citizen_id", "id", "due_at")[:BATCH]:
-        if _claim(Q(citizen_id=citizen_id, id=mailbox_id), due_at, Mailbox):
-            yield str(citizen_id), str(mailbox_id)
+    sources = Source.objects.filter(not_paused(now), active=True, shared_queue=False)
+    taken = [_hand_out(source, now) for source in sources.order_by("slug")]
+    for each in chain.from_iterable(zip_longest(*taken)):
+        if each is not None:
+            yield each
 
 
 def due_sources() -> Iterator[str]:
@@ -35,15 +45,92 @@ def due_sources() -> Iterator[str]:
     now = timezone.now()
     rows = Source.objects.filter(lease.free(now), active=True, shared_queue=True, due_at__lte=now)
     for slug, due_at in rows.order_by("due_at").values_list("slug", "due_at"):
-        if _claim(Q(slug=slug), due_at, Source):
+        source = Source.objects.filter(slug=slug, due_at=due_at)
+        if source.update(due_at=_put_off(now), last_attempt_at=now):
             yield slug
 
 
 def make_due(row: Q, model: type[Mailbox] | type[Source]) -> int:
-    """Let the matching mailboxes or sources be fetched at once; returns how many."""
-    return model.objects.filter(row, active=True).update(due_at=timezone.now())
+    """Let the matching mailboxes or sources be fetched at once; returns how many.
+
+    What was fetched or handed out a moment ago has its turn when SYNC_PING_FLOOR_SECONDS have
+    passed since, and what is due already is left as it is.
+    """
+    now = timezone.now()
+    floor = now + ping_floor()
+    rows = model.objects.filter(row, active=True)
+    in_hand = Q(due_at__lte=F("last_attempt_at"))
+    recent = Q(last_attempt_at__gt=now - ping_floor())
+    rows.filter(Q(due_at__gt=floor) | in_hand, recent).update(due_at=floor)
+    rested = Q(last_attempt_at=None) | Q(last_attempt_at__lte=now - ping_floor())
+    return rows.filter(Q(due_at__gt=now) | in_hand, rested).update(due_at=now)
 
 
-def _claim(row: Q, due_at: datetime | None, model: type[Mailbox] | type[Source]) -> bool:
-    later = timezone.now() + timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
-    return bool(model.objects.filter(row, due_at=due_at).update(due_at=later))
+def pause(slug: str, seconds: float) -> datetime:
+    """Leave all mailboxes of a source alone for so long; returns until when.
+
+    A pause that lasts longer is not cut short.
+    """
+    until = timezone.now() + timedelta(seconds=seconds)
+    shorter = Q(paused_until=None) | Q(paused_until__lt=until)
+    Source.objects.filter(shorter, slug=slug).update(paused_until=until)
+    return until
+
+
+def not_paused(now: datetime, prefix: str = "") -> Q:
+    """Match sources that have not asked us to wait; `prefix` leads to the source's columns."""
+    return Q(**{f"{prefix}paused_until": None}) | Q(**{f"{prefix}paused_until__lte": now})
+
+
+def next_turn(key: object, now: datetime) -> datetime:
+    """Return when to fetch the mailbox or source with this primary key again.
+
+    Each has a moment of its own in the interval, so that those who connected in one second, or
+    waited for the same outage to end, do not come back in one. It is between a half and one and
+    a half intervals away, and one interval after the last from then on.
+    """
+    interval = float(settings.SYNC_INTERVAL_SECONDS)
+    own = crc32(str(key).encode()) / 2**32 * interval
+    earliest = now.timestamp() + interval / 2
+    return datetime.fromtimestamp(earliest + (own - earliest) % interval, UTC)
+
+
+def ping_floor() -> timedelta:
+    """Return how long after a fetch a ping can bring about another at the earliest."""
+    return timedelta(seconds=settings.SYNC_PING_FLOOR_SECONDS)
+
+
+def _hand_out(source: Source, now: datetime) -> list[tuple[str, str]]:
+    """Take as many of a source's due mailboxes as its limit allows.
+
+    `next_slot_at` moves by one step for each. It moves in the transaction that puts the mailboxes
+    off, and only from where we saw it: of two schedulers at once one gets them.
+    """
+    step = 60 / (source.per_minute or settings.SYNC_SOURCE_PER_MINUTE)
+    unused = now - timedelta(seconds=max(BURST_SECONDS, step))
+    seen = source.next_slot_at
+    slot = unused if seen is None else max(seen, unused)
+    allowed = min(BATCH, int((now - slot).total_seconds() / step + 1e-6))
+    if allowed < 1:
+        return []
+    due: Any = Mailbox.objects.filter(
+        lease.free(now), active=True, due_at__lte=now, source_id=source.slug
+    )
+    found = list(due.order_by("due_at").values_list("citizen_id", "id")[:allowed])
+    if not found:
+        return []
+    with transaction.atomic():
+        moved = Source.objects.filter(slug=source.slug, next_slot_at=seen).update(
+            next_slot_at=slot + timedelta(seconds=step * len(found))
+        )
+        if not moved:
+            return []
+        citizens, mailboxes = zip(*found, strict=True)
+        Mailbox.objects.filter(citizen_id__in=citizens, id__in=mailboxes, active=True).update(
+            due_at=_put_off(now), last_attempt_at=now
+        )
+    return [(str(citizen), str(mailbox)) for citizen, mailbox in found]
+
+
+def _put_off(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)

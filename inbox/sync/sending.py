@@ -20,7 +20,7 @@ from connectors.contract import (
     ReplyRefused,
 )
 from inbox.archive import store
-from inbox.letters import counters
+from inbox.letters import answers, counters, join
 from inbox.letters.handle import mark_handled
 from inbox.letters.models import Delivery, Event, Letter, Reply
 from inbox.letters.receive import clean
@@ -55,8 +55,7 @@ def send(citizen_id: UUID | str, reply_id: UUID | str) -> bool:
 
 
 def _carry_out(row: QuerySet[Reply]) -> bool:
-    reply = row.select_related("letter").get()
-    letter = reply.letter
+    reply = row.get()
     delivery = _delivery_of(reply)
     if delivery is None:
         _refused(row, reply, Gone("the letter has no delivery to answer"))
@@ -74,6 +73,8 @@ def _carry_out(row: QuerySet[Reply]) -> bool:
         return False
     now = clock.now()
     with transaction.atomic():
+        # The letter may have become part of another while its source took the answer.
+        join.lock([reply.citizen_id])
         done = row.update(
             state="done",
             sent_at=now,
@@ -83,6 +84,7 @@ def _carry_out(row: QuerySet[Reply]) -> bool:
         )
         if not done:
             return False  # called off together with its letter
+        letter = row.select_related("letter").get().letter
         Event.objects.create(
             citizen_id=reply.citizen_id,
             letter_id=letter.id,
@@ -93,19 +95,14 @@ def _carry_out(row: QuerySet[Reply]) -> bool:
         )
         if reply.settles and mark_handled(letter, Letter.HandledBy.REPLY, now, reply.writer_id):
             stop(letter)
-        counters.answered(reply.citizen_id, reply.letter_id)
+        counters.answered(letter.citizen_id, letter.id)
     return True
 
 
 def _delivery_of(reply: Reply) -> Delivery | None:
     """Return the delivery that carried the form: a letter may have come by several channels."""
-    deliveries = Delivery.objects.filter(citizen_id=reply.citizen_id, letter_id=reply.letter_id)
-    for delivery in deliveries.order_by("-fetched_at"):
-        if delivery.said is None:
-            return delivery
-        if any(form["code"] == reply.form for form in delivery.said.get("reply_forms", [])):
-            return delivery
-    return None
+    own = {"citizen_id": reply.citizen_id, "letter_id": reply.letter_id}
+    return answers.carrier(Delivery.objects.filter(**own), reply.form)
 
 
 def _outgoing(reply: Reply, external_id: str) -> OutgoingReply:

@@ -46,6 +46,11 @@ def _refuse_loopback(source: Source) -> None:
             raise Misconfigured(f"{name} of {source.slug} is a simulator: that needs DEMO=1")
 
 
+def supplier_of(source: Source) -> str:
+    """Return the organisation number of the mailbox supplier whose queue it is; "" of others."""
+    return str(source.settings.get("supplier_org_number", ""))
+
+
 def account_of(citizen_id: UUID | str, level: int = LEVEL_SUBSTANTIAL) -> Account:
     """Return the account by which a connector acts for this citizen."""
     return Account(national_id=national_id_of(citizen_id), security_level=level)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.sync import emptying, engine, put_aside, receipts, removal, schedule, sending
+from inbox.sync import (
+    contacts,
+    emptying,
+    engine,
+    handing_over,
+    put_aside,
+    receipts,
+    rejections,
+    removal,
+    schedule,
+    sending,
+)
 from inbox.sync import retrieve as retrieval
 
 
@@ -44,7 +55,15 @@ def retrieve(citizen_id: str, retrieval_id: str) -> None:
 @shared_task
 def send_receipts() -> None:
     """Send the receipts that are owed."""
+    receipts.owe_failed_notices()
     receipts.send_due()
+    rejections.send_due()
+
+
+@shared_task
+def ask_contact_register() -> None:
+    """Ask how those who are due may be reached."""
+    contacts.run_due()
 
 
 @shared_task
@@ -75,3 +94,15 @@ def send_replies() -> None:
 def send_reply(citizen_id: str, reply_id: str) -> None:
     """Send one answer."""
     sending.send(citizen_id, reply_id)
+
+
+@shared_task
+def hand_over_due() -> None:
+    """Send to mailboxes what lost its wake-up, or is to be tried again."""
+    handing_over.send_due()
+
+
+@shared_task
+def hand_over(citizen_id: str, handover_id: str) -> None:
+    """Send one letter to its citizen's own mailbox."""
+    handing_over.send(citizen_id, handover_id)

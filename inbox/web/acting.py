@@ -140,4 +140,5 @@ def banner(request: HttpRequest, viewer: Viewer | None) -> dict[str, Any] | None
         "why": why.get(viewer.role, ""),
         "reads_only": not viewer.may_answer,
         "is_parent": viewer.role == Role.PARENT,
+        "is_estate": viewer.role == Role.ESTATE,
     }

@@ -18,7 +18,9 @@ from connectors import clock
 from inbox.web import acting, event_words
 from inbox.web.dates import Calendar
 from inbox.web.lasting import lasting
+from inbox.web.navigation import places
 from inbox.web.sessions import find_viewer
+from inbox.web.standing import sources_of
 
 HIDDEN_FIELDS = Markup(
     '<input type="hidden" name="csrfmiddlewaretoken" value="{}">'
@@ -55,6 +57,8 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "life_events": SimpleLazyObject(
             lambda: event_words.shelves(viewer, getattr(citizen, "inbox_state", None))
         ),
+        "places": places(language, is_herself=viewer is None or viewer.is_herself),
+        "sources": SimpleLazyObject(lambda: sources_of(request, viewer) if viewer else []),
         "_": _texts(language).__getitem__,
         "demo": settings.DEMO,
         "demo_clock": _moved_clock() if settings.DEMO else "",

@@ -70,53 +70,61 @@ EN = Words(
 WORDS = {"nb": NB, "nn": NB, "se": SE, "en": EN}
 
 
+def local(moment: datetime) -> datetime:
+    """Return an aware moment in Norwegian time; at the ends of all time, as it is."""
+    try:
+        return moment.astimezone(OSLO)
+    except OverflowError:
+        return moment  # "31.12.9999", as some write for no deadline at all
+
+
 class Calendar:
     """Formats moments (aware datetimes) as seen from `now`."""
 
     def __init__(self, now: datetime, language: str | None) -> None:
         self._words = WORDS.get((language or "")[:2], NB)
         self.now = now
-        self.today = now.astimezone(OSLO).date()
+        self.today = local(now).date()
         self._yesterday = self.today - timedelta(days=1)
 
     def time_of_day(self, moment: datetime) -> str:
         """ "14.02"."""
-        return moment.astimezone(OSLO).strftime(self._words.time)
+        return local(moment).strftime(self._words.time)
 
     def short(self, moment: datetime) -> str:
         """ "i dag kl. 14.02", "i går kl. 14.02", "19. nov.", "19. nov. 2024"."""
-        local = moment.astimezone(OSLO)
-        day = local.date()
+        there = local(moment)
+        day = there.date()
         if day == self.today:
-            return f"{self._words.today}{self._words.at}{local.strftime(self._words.time)}"
+            return f"{self._words.today}{self._words.at}{there.strftime(self._words.time)}"
         if day == self._yesterday:
-            return f"{self._words.yesterday}{self._words.at}{local.strftime(self._words.time)}"
+            return f"{self._words.yesterday}{self._words.at}{there.strftime(self._words.time)}"
         return self._day(day, self._words.short_months)
 
     def moment(self, moment: datetime) -> str:
         """ "22. november 2026 kl. 14.02"."""
-        local = moment.astimezone(OSLO)
-        return f"{self.full_day(moment)}{self._words.at}{local.strftime(self._words.time)}"
+        there = local(moment)
+        return f"{self.full_day(moment)}{self._words.at}{there.strftime(self._words.time)}"
 
     def moment_short(self, moment: datetime) -> str:
         """ "22. nov. kl. 14.02", with the year when it is another than today's."""
-        local = moment.astimezone(OSLO)
-        day = self._day(local.date(), self._words.short_months)
-        return f"{day}{self._words.at}{local.strftime(self._words.time)}"
+        there = local(moment)
+        day = self._day(there.date(), self._words.short_months)
+        return f"{day}{self._words.at}{there.strftime(self._words.time)}"
 
     def day(self, moment: datetime) -> str:
         """ "1. desember", with the year when it is another than today's."""
-        return self._day(moment.astimezone(OSLO).date(), self._words.months)
+        return self._day(local(moment).date(), self._words.months)
 
     def full_day(self, moment: datetime) -> str:
         """ "1. desember 2026"."""
-        local = moment.astimezone(OSLO)
-        day = self._words.day.format(day=local.day, month=self._words.months[local.month - 1])
-        return f"{day} {local.year}"
+        there = local(moment)
+        day = self._words.day.format(day=there.day, month=self._words.months[there.month - 1])
+        return f"{day} {there.year}"
 
     def days_until(self, moment: datetime) -> int:
         """How many days are left: 0 today, negative when past."""
-        return (moment.astimezone(OSLO).date() - self.today).days
+        return (local(moment).date() - self.today).days
 
     def midnight(self, days: int = 0) -> datetime:
         """The start of today in Norway, `days` later."""

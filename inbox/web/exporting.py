@@ -15,15 +15,20 @@ from datetime import datetime
 from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import Any
+from uuid import UUID
 
 from django.template.loader import render_to_string
 from django.utils.translation import gettext, ngettext, override
 
+from inbox.archive import store
 from inbox.archive.store import Damaged, Missing
+from inbox.citizens.models import ContactDetails
 from inbox.citizens.viewer import Viewer
+from inbox.letters import saved_searches
 from inbox.letters.documents import stream
 from inbox.letters.export import Exported, everything
-from inbox.letters.models import Document, Letter
+from inbox.letters.models import Document, Letter, Reply
+from inbox.sync.models import OutboundReceipt
 from inbox.web.body import render_body
 from inbox.web.dates import OSLO, Calendar
 from inbox.web.files import file_name, file_name_of
@@ -31,6 +36,26 @@ from inbox.web.zipped import unique_names
 
 FORMAT = "samlepost-export/1"
 FOLDER_LENGTH_MAX = 100
+ANSWERS = "answers"
+"""The folder beside a letter's documents with the files of her answers."""
+RECEIPTS = "receipts"
+"""The folder with the signed receipts that its senders were sent."""
+CONTACT = (
+    "status",
+    "reserved",
+    "may_be_notified",
+    "email",
+    "email_confirmed_at",
+    "email_fresh_until",
+    "mobile",
+    "mobile_confirmed_at",
+    "mobile_fresh_until",
+    "language",
+    "mailbox_supplier",
+    "asked_at",
+    "answered_at",
+)
+"""What of her contact details is hers to take along."""
 INDEX_IN_MEMORY_BYTES = 1_000_000
 CHUNK_BYTES = 65_536
 
@@ -48,6 +73,17 @@ class _File:
     """Inside the letter's folder; empty when there are no bytes."""
     fault: str = ""
     """Why it is not there, or not whole."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A file that she has put beside an answer, on its way into the zip."""
+
+    reply: Reply
+    said: Mapping[str, Any]
+    """As in `Reply.attachments`."""
+    name: str
+    """Inside the letter's folder; empty when it could not be read."""
 
 
 @dataclass(slots=True)
@@ -74,10 +110,15 @@ class Export:
                 folder = f"letters/{_folder(each.letter)}"
                 files = self._files(each)
                 yield from self._documents(folder, each, files)
+                sent = _sent(each.replies)
+                yield from self._beside_answers(folder, sent)
+                yield from _signed_receipts(folder, each)
                 when = each.letter.received_at.astimezone(OSLO)
-                yield f"{folder}/letter.html", when, iter([self._letter_page(each, files)])
-                yield f"{folder}/letter.json", when, iter([_metadata(each, files)])
+                yield f"{folder}/letter.html", when, iter([self._letter_page(each, files, sent)])
+                yield f"{folder}/letter.json", when, iter([_metadata(each, files, sent)])
                 rows.write(self._row(folder, each, files))
+            yield "searches.json", moment, iter([_searches(self.viewer)])
+            yield "contact.json", moment, iter([_contact(self.viewer)])
             rows.seek(0)
             head, foot = self._index()
             body = iter(lambda: rows.read(CHUNK_BYTES), b"")
@@ -89,8 +130,8 @@ class Export:
         self._in_bin += each.letter.place == Letter.Place.BIN
         present = [document for document in each.documents if document.blob_id]
         names = unique_names(
-            ["letter.html", "letter.json", *(file_name_of(document) for document in present)]
-        )[2:]
+            ["letter.html", "letter.json", ANSWERS, RECEIPTS, *map(file_name_of, present)]
+        )[4:]
         by_id = {document.id: name for document, name in zip(present, names, strict=True)}
         files = [_File(document, by_id.get(document.id, "")) for document in each.documents]
         lacks = any(not file.name for file in files) or each.letter.content != Letter.Content.KEPT
@@ -126,7 +167,30 @@ class Export:
         file.fault = "damaged"
         self._faults += 1
 
-    def _letter_page(self, each: Exported, files: Sequence[_File]) -> bytes:
+    def _beside_answers(self, folder: str, sent: Sequence[_Sent]) -> Iterator[Entry]:
+        for file in sent:
+            try:
+                chunks = store.read_chunks(UUID(file.said["id"]), file.said["path"])
+                first = next(chunks, b"")
+            except (Missing, Damaged, OSError) as error:
+                self._note_answer(file, error)
+                file.name = ""
+                continue
+            when = file.reply.updated_at.astimezone(OSLO)
+            yield f"{folder}/{file.name}", when, self._whole_answer(file, first, chunks)
+
+    def _whole_answer(self, file: _Sent, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        yield first
+        try:
+            yield from chunks
+        except (Damaged, OSError) as error:
+            self._note_answer(file, error)
+
+    def _note_answer(self, file: _Sent, error: Exception) -> None:
+        log.error("a file of answer %s is not whole: %s", file.reply.id, type(error).__name__)
+        self._faults += 1
+
+    def _letter_page(self, each: Exported, files: Sequence[_File], sent: Sequence[_Sent]) -> bytes:
         letter = each.letter
         with override(self.language):
             context = {
@@ -145,6 +209,7 @@ class Export:
                     (file.name, file.document.title or file.document.name, file.fault)
                     for file in files
                 ],
+                "thread": _thread(each, sent, Calendar(self.at, self.language)),
             }
             return render_to_string("web/export_letter.html", context).encode()
 
@@ -228,7 +293,40 @@ def _folder(letter: Letter) -> str:
     return f"{cut} {letter.id.hex[-12:]}"
 
 
-def _metadata(each: Exported, files: Sequence[_File]) -> bytes:
+def _sent(replies: Sequence[Reply]) -> list[_Sent]:
+    """Return the files of her answers, under names that are no two files'."""
+    found = [(reply, said) for reply in replies for said in reply.attachments]
+    names = unique_names([file_name(said["name"], said["media_type"]) for _, said in found])
+    return [
+        _Sent(reply, said, f"{ANSWERS}/{name}")
+        for (reply, said), name in zip(found, names, strict=True)
+    ]
+
+
+def _thread(each: Exported, sent: Sequence[_Sent], calendar: Calendar) -> list[dict[str, Any]]:
+    """Return her answers and the sender's, the oldest first."""
+    entries: list[dict[str, Any]] = [
+        {
+            "at": reply.updated_at,
+            "author": "",
+            "text": reply.text or reply.choice_label,
+            "is_sent": reply.state == Reply.State.DONE,
+            "reference": reply.reference,
+            "files": [(file.name, file.said["name"]) for file in sent if file.reply is reply],
+        }
+        for reply in each.replies
+    ]
+    for message in [] if each.withheld else each.letter.messages:
+        at = datetime.fromisoformat(message["at"])
+        side = gettext("From your side") if message.get("from_her") else each.letter.sender_name
+        text = "\n\n".join(filter(None, (message.get("title", ""), message["text"])))
+        author = message["author"] or side
+        entries.append({"at": at, "author": author, "text": text, "files": []})
+    entries.sort(key=lambda entry: entry["at"])
+    return [entry | {"moment": calendar.moment(entry["at"])} for entry in entries]
+
+
+def _metadata(each: Exported, files: Sequence[_File], sent: Sequence[_Sent]) -> bytes:
     """Return what we know of the letter as JSON; names are those of our tables."""
     letter = each.letter
     said: dict[str, Any] = {
@@ -253,6 +351,15 @@ def _metadata(each: Exported, files: Sequence[_File]) -> bytes:
                 "withdrawn_at": delivery.withdrawn_at,
                 "sender_verified": delivery.sender_verified,
                 "provenance": delivery.provenance,
+                "receipts": [
+                    {
+                        "kind": receipt.kind,
+                        "at": receipt.at,
+                        "sent_at": receipt.sent_at,
+                        "file": _receipt_name(receipt) if receipt.signed else None,
+                    }
+                    for receipt in delivery.receipts.all()
+                ],
             }
             for delivery in each.deliveries
         ],
@@ -270,13 +377,71 @@ def _metadata(each: Exported, files: Sequence[_File]) -> bytes:
             "case_reference": letter.case_reference,
             "documentary_value": letter.documentary_value,
             "expires_at": letter.expires_at,
+            "on_paper_at": letter.on_paper_at,
+            "returned_at": letter.returned_at,
             "actions": letter.actions,
+            "appointments": letter.appointments,
+            "proofs": letter.proofs,
             "documents": [_document(file) for file in files],
+            "answers": [_answer(reply, sent) for reply in each.replies],
+            "messages": letter.messages,
             "events": [
                 {"kind": event.kind, "at": event.at, "detail": event.detail}
                 for event in each.events
             ],
         }
+    return json.dumps(said, ensure_ascii=False, indent=2, default=_text).encode()
+
+
+def _signed_receipts(folder: str, each: Exported) -> Iterator[Entry]:
+    """What the sender was told, as signed by us: whoever has the file can prove it."""
+    for delivery in each.deliveries:
+        for receipt in delivery.receipts.all():
+            if receipt.signed:
+                name = f"{folder}/{_receipt_name(receipt)}"
+                yield name, receipt.at.astimezone(OSLO), iter([receipt.signed.encode()])
+
+
+def _receipt_name(receipt: OutboundReceipt) -> str:
+    return f"{RECEIPTS}/{receipt.kind}-{receipt.id.hex[-12:]}.jwt"
+
+
+def _answer(reply: Reply, sent: Sequence[_Sent]) -> dict[str, Any]:
+    return {
+        "state": reply.state,
+        "choice": reply.choice,
+        "choice_label": reply.choice_label,
+        "text": reply.text,
+        "written_at": reply.updated_at,
+        "sent_at": reply.sent_at,
+        "reference": reply.reference,
+        "attachments": [
+            {
+                "file": file.name or None,
+                **{key: file.said[key] for key in ("name", "media_type", "size", "sha256")},
+            }
+            for file in sent
+            if file.reply is reply
+        ],
+    }
+
+
+def _searches(viewer: Viewer) -> bytes:
+    """Return her saved searches as JSON: each a name and the query string of the search page."""
+    said = {
+        "format": FORMAT,
+        "searches": [
+            {"name": each.name, "query": each.query, "saved_at": each.saved_at}
+            for each in saved_searches.of(viewer)
+        ],
+    }
+    return json.dumps(said, ensure_ascii=False, indent=2, default=_text).encode()
+
+
+def _contact(viewer: Viewer) -> bytes:
+    """Return what the contact register says of her as JSON; names are those of our table."""
+    found = ContactDetails.objects.filter(citizen_id=viewer.citizen_id).values(*CONTACT).first()
+    said = {"format": FORMAT, "contact": found if found and found["status"] else None}
     return json.dumps(said, ensure_ascii=False, indent=2, default=_text).encode()
 
 

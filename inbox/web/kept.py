@@ -17,6 +17,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from inbox.citizens.identity import seal, unseal
+from inbox.citizens.viewer import Viewer
+from inbox.letters.join import current_id
 
 COOKIE = "samlepost_kept" if settings.DEMO else "__Host-kept"
 KEPT_SECONDS = 3600
@@ -41,8 +43,14 @@ def keep(request: HttpRequest, response: HttpResponseBase, letter_id: UUID) -> N
     )
 
 
-def find(request: HttpRequest, letter_id: UUID) -> dict[str, str] | None:
-    """Return what was kept for this letter: `form` and `text`."""
+def holds(request: HttpRequest) -> bool:
+    """Say whether something of this browser's is kept, whoever wrote it."""
+    name = request.COOKIES.get(COOKIE, "")
+    return bool(name) and cache.get(_key(name)) is not None
+
+
+def find(request: HttpRequest, viewer: Viewer, letter_id: UUID) -> dict[str, str] | None:
+    """Return what was kept for this letter, also by a former id of it: `form` and `text`."""
     name = request.COOKIES.get(COOKIE, "")
     sealed = cache.get(_key(name)) if name else None
     if not sealed:
@@ -51,7 +59,10 @@ def find(request: HttpRequest, letter_id: UUID) -> dict[str, str] | None:
         said: dict[str, str] = json.loads(unseal("kept reply", sealed))
     except (InvalidTag, ValueError):
         return None
-    return said if said.get("letter") == str(letter_id) else None
+    if said.get("letter") == str(letter_id):
+        return said
+    is_part = current_id(viewer, UUID(said["letter"])) == letter_id
+    return said if is_part else None
 
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:

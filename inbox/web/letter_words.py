@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from django.utils.translation import get_language, gettext, ngettext
 
+from connectors.contract import PaperStep
 from inbox.citizens.models import SecurityLevel
 from inbox.letters.models import Event, Letter
 from inbox.letters.presentation import DeliveryLine, EventLine, LetterPage, Row
@@ -123,7 +124,7 @@ def deadline(row: Row, calendar: Calendar) -> dict[str, str] | None:
     if row.handled:
         said, left = gettext("This is done. You need not do anything more."), ""
         if row.due_at:
-            is_over = calendar.days_until(row.due_at) < 0
+            is_over = row.due_at < calendar.now
             left = (
                 gettext("The deadline was %(day)s.")
                 if is_over
@@ -137,7 +138,7 @@ def deadline(row: Row, calendar: Calendar) -> dict[str, str] | None:
         said = gettext("The sender asks you to do something.")
         return {"color": "warning", "said": said, "left": ""}
     days, day = calendar.days_until(row.due_at), {"day": calendar.full_day(row.due_at)}
-    if days < 0:
+    if row.due_at < calendar.now:
         said = gettext("The deadline passed on %(day)s.") % day
         return {"color": "danger", "said": said, "left": ""}
     color = "danger" if days < DUE_SOON_DAYS else "warning"
@@ -159,6 +160,30 @@ def _left(days: int) -> str:
     return text % {"n": days}
 
 
+def on_paper(row: Row, calendar: Calendar) -> dict[str, str] | None:
+    """Return what is said over a letter that its sender sent by post, too."""
+    if row.returned_at:
+        said = gettext("The letter on paper came back on %(day)s.")
+        meaning = gettext(
+            "The post could not deliver it. The printing service shredded it and told the sender. "
+            "The letter can be read here. Check that the address in the Population Register is "
+            "right and that the name is on the letter box."
+        )
+        return {
+            "color": "warning",
+            "said": said % {"day": calendar.full_day(row.returned_at)},
+            "meaning": meaning,
+        }
+    if row.on_paper_at:
+        said = gettext("The sender sent this letter on paper on %(day)s.")
+        return {
+            "color": "info",
+            "said": said % {"day": calendar.full_day(row.on_paper_at)},
+            "meaning": gettext("What comes by post is the same letter as this one."),
+        }
+    return None
+
+
 def checks(line: DeliveryLine, source: str) -> list[str]:
     """Return what was checked on the way in; a code that we do not know says nothing."""
     said = {
@@ -169,11 +194,55 @@ def checks(line: DeliveryLine, source: str) -> list[str]:
     passed = [said] if said else []
     for code, words in (
         ("message_signature", gettext("The signature is genuine")),
+        ("package_signature", gettext("The sender has signed every document")),
+        ("sender_token", gettext("The sender has the right to send digital post")),
         ("package_fingerprint", gettext("Unchanged on the way to us")),
     ):
         if line.provenance.get(code) == "verified":
             passed.append(words)
     return passed
+
+
+def span(start: str, end: str, calendar: Calendar) -> str:
+    """Return a time from and until, ISO, "" where open: "9. september 2019 kl. 09.00–21.00"."""
+    if not start or not end:
+        only = start or end
+        said = calendar.moment(datetime.fromisoformat(only)) if only else ""
+        return said if start or not end else gettext("until %(moment)s") % {"moment": said}
+    first, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
+    if calendar.full_day(first) == calendar.full_day(last):
+        return f"{calendar.moment(first)}–{calendar.time_of_day(last)}"
+    return f"{calendar.moment(first)} – {calendar.moment(last)}"
+
+
+def validity(proof: Mapping[str, str], calendar: Calendar) -> str:
+    """Return when a proof is valid, empty when it does not say."""
+    days = {
+        name: calendar.full_day(datetime.fromisoformat(proof[name]))
+        for name in ("valid_from", "valid_until")
+        if proof[name]
+    }
+    if len(days) == 2:
+        return gettext("from %(valid_from)s until %(valid_until)s") % days
+    if "valid_from" in days:
+        return gettext("from %(valid_from)s") % days
+    return gettext("until %(valid_until)s") % days if days else ""
+
+
+def not_checked(provenance: Mapping[str, str]) -> str:
+    """Return what was not checked on the way in though it could be, empty when nothing."""
+    if provenance.get("sender_token") == "not verified":
+        return gettext("The sender's right to send digital post")
+    return ""
+
+
+def sent_by(provenance: Mapping[str, str], sender: str, org_number: str) -> str:
+    """Return who sent the letter on the sender's behalf, empty when it sent it itself."""
+    name, number = provenance.get("signer", ""), provenance.get("signer_org_number", "")
+    if not name or not number or not org_number or number == org_number:
+        return ""
+    said = gettext("%(processor)s on behalf of %(sender)s")
+    return said % {"processor": name, "sender": sender}
 
 
 def matched(reason: str) -> str:
@@ -237,8 +306,19 @@ def event_words(line: EventLine, source: str) -> str:
         return gettext("You opened the letter")
     if line.kind == Event.Kind.HANDLED:
         return _handled_words(line) % {"source": source, "by": line.detail.get("by", "")}
+    if line.kind == Event.Kind.FORWARDED and "to" in line.detail:
+        text = (
+            gettext("Sent to your mailbox, %(source)s. Receipt: %(reference)s")
+            if line.is_own
+            else gettext("Sent to the recipient's mailbox, %(source)s. Receipt: %(reference)s")
+        )
+        return text % {"source": source, "reference": line.detail.get("reference", "")}
+    if line.kind == Event.Kind.ON_PAPER:
+        return _paper_words(line)
+    if line.kind == Event.Kind.REOPENED and line.detail.get("source"):
+        return gettext("%(source)s did not take the confirmation") % {"source": source}
     if line.kind == Event.Kind.RECEIPT_SENT:
-        return _receipt_words(str(line.detail.get("receipt", ""))) % {"source": source}
+        return _act_words(line) or _receipt_words(line) % {"source": source}
     words: dict[str, str] = {
         Event.Kind.RECEIVED: gettext("Fetched from %(source)s to Samlepost"),
         Event.Kind.OPENED: gettext("The letter was opened"),
@@ -257,18 +337,48 @@ def event_words(line: EventLine, source: str) -> str:
         Event.Kind.FORWARDED: gettext("The letter was sent on by a link"),
         Event.Kind.REMINDED: gettext("Reminder sent to you by e-mail"),
     }
+    if not line.is_own:
+        words |= _to_others()
     said = words.get(line.kind, "")
     if line.kind == Event.Kind.RECEIVED and line.detail.get("documents"):
         said = gettext("Fetched from %(source)s to Samlepost, copy kept")
     return said % {"source": source} if said else ""
 
 
+def _paper_words(line: EventLine) -> str:
+    """Return how far the letter on paper has come."""
+    return {
+        PaperStep.ACCEPTED.value: gettext("The printing service took the letter on paper"),
+        PaperStep.POSTED.value: gettext("The letter on paper was given to the post"),
+        PaperStep.RETURNED.value: gettext("The letter on paper came back, undelivered"),
+    }.get(str(line.detail.get("step", "")), gettext("Sent on paper"))
+
+
+def _to_others() -> dict[str, str]:
+    """Return what is said to a helper where "you" is the recipient."""
+    return {
+        Event.Kind.CONTENT_REQUESTED: gettext("A copy was asked for"),
+        Event.Kind.REOPENED: gettext("It was taken back that it was done"),
+        Event.Kind.REPLIED: gettext("The answer was sent to %(source)s"),
+        Event.Kind.ANSWERED: gettext("The sender answered"),
+        Event.Kind.NOTIFIED: gettext("Notice sent to the recipient by e-mail"),
+        Event.Kind.REMINDED: gettext("Reminder sent to the recipient by e-mail"),
+    }
+
+
 def _handled_words(line: EventLine) -> str:
-    how = {
+    own = {
         "reply": gettext("Done with your answer"),
         "confirmation": gettext("You confirmed that you have got the letter"),
         "herself": gettext("You marked it as done"),
-    }.get(str(line.detail.get("how", "")))
+    }
+    if not line.is_own:
+        own |= {
+            "reply": gettext("Done with the answer"),
+            "confirmation": gettext("It was confirmed that the letter has arrived"),
+            "herself": gettext("Marked as done"),
+        }
+    how = own.get(str(line.detail.get("how", "")))
     if how:
         return how
     if line.detail.get("by"):
@@ -276,7 +386,18 @@ def _handled_words(line: EventLine) -> str:
     return gettext("Noted as done by %(source)s")
 
 
-def _receipt_words(receipt: str) -> str:
+def _act_words(line: EventLine) -> str:
+    """Return what became of something that the sender was asked to do for her; else empty."""
+    said = {
+        "act_asked": gettext("Yes was said to this at %(host)s: %(what)s"),
+        "acted": gettext("%(host)s has done it: %(what)s"),
+        "act_refused": gettext("%(host)s has not done it: %(what)s"),
+        "act_uncertain": gettext("No proper answer came from %(host)s: %(what)s"),
+    }.get(str(line.detail.get("receipt", "")), "")
+    return said % {name: line.detail.get(name, "") for name in ("host", "what")} if said else ""
+
+
+def _receipt_words(line: EventLine) -> str:
     words = {
         "delivered": gettext("%(source)s was told that the letter has arrived"),
         "opened": gettext("%(source)s was told that you opened the letter"),
@@ -285,4 +406,11 @@ def _receipt_words(receipt: str) -> str:
         "reopened": gettext("%(source)s was told that it is not done after all"),
         "notification_failed": gettext("%(source)s was told that no notice could be sent"),
     }
-    return words.get(receipt) or gettext("%(source)s was sent a receipt")
+    if not line.is_own:
+        words |= {
+            "opened": gettext("%(source)s was told that the letter is opened"),
+            "confirmed": gettext("%(source)s was told that the letter is confirmed"),
+        }
+    return words.get(str(line.detail.get("receipt", ""))) or gettext(
+        "%(source)s was sent a receipt"
+    )

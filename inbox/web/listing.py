@@ -15,7 +15,7 @@ from inbox.letters.front import front
 from inbox.letters.models import Letter
 from inbox.letters.presentation import Row
 from inbox.letters.queries import DUE_SOON_MAX
-from inbox.web.dates import OSLO, Calendar
+from inbox.web.dates import Calendar, local
 from inbox.web.filters import Filter, Position
 from inbox.web.rows import Folders, PrintedRow, Printer, avatar_color, initials
 
@@ -149,5 +149,5 @@ def _key(moment: datetime, recent: datetime, calendar: Calendar) -> str:
     """Return "recent", "earlier" (this year) or the year."""
     if moment >= recent:
         return "recent"
-    year = moment.astimezone(OSLO).year
+    year = local(moment).year
     return "earlier" if year == calendar.today.year else str(year)

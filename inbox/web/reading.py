@@ -14,10 +14,12 @@ from django.utils.translation import get_language, gettext, ngettext
 
 from connectors import clock
 from inbox.letters.models import Letter, Reply
-from inbox.letters.presentation import DeliveryLine, DocumentLine, EventLine, LetterPage
+from inbox.letters.presentation import DeliveryLine, DocumentLine, EventLine, LetterPage, Row
 from inbox.letters.receive import snippet
+from inbox.sync.acts import Asked
 from inbox.web import event_words, letter_words, replying
 from inbox.web.body import render_body
+from inbox.web.calendar_file import has_time
 from inbox.web.dates import Calendar
 from inbox.web.rows import avatar_color, initials
 
@@ -50,11 +52,12 @@ def letter_context(
     kept: Mapping[str, str] | None = None,
     *,
     whole: bool = False,
+    asked: Mapping[str, Asked] | None = None,
 ) -> dict[str, Any]:
     """Return everything that the letter's templates show.
 
     `replies` are her answers to it, `kept` a text that she wrote as her session ended;
-    `whole` shows every attachment.
+    `whole` shows every attachment; `asked` says where what she asked for stands.
     """
     calendar = Calendar(clock.now(), get_language())
     row = page.row
@@ -66,16 +69,20 @@ def letter_context(
         "initials": initials(row.sender_name),
         "color": avatar_color(row.sender_name),
         "received": _moment(row.received_at, calendar),
-        "deleted_on": calendar.full_day(row.delete_at) if row.delete_at else "",
+        "bin_words": _bin_words(row, replies, calendar),
         "delete_address": _address("letter_delete", row.id, _kept(back)),
         "deadline": letter_words.deadline(row, calendar),
+        "on_paper": letter_words.on_paper(row, calendar),
         "event_choices": event_words.choices(),
         **replying.reply_context(page, replies, labels.get(row.source, row.source), calendar, kept),
         **replying.done_context(page),
         "tab": secrets.token_urlsafe(12),
         "has_replies": replying.may_have_replies(page),
         "payment": replying.payment_context(page, calendar),
+        "appointments": _appointments(page, calendar),
+        "proofs": [each | {"valid": letter_words.validity(each, calendar)} for each in page.proofs],
         "signing": replying.signing_words(page, calendar),
+        "acts": replying.act_lines(page, asked or {}),
         "actions": [_with_due(link, calendar) for link in links if link["label"]],
         "document_links": [
             link | {"shown": link["url"].partition("//")[2][:120]}
@@ -83,6 +90,20 @@ def letter_context(
             if not link["label"]
         ],
     }
+
+
+def _appointments(page: LetterPage, calendar: Calendar) -> list[dict[str, Any]]:
+    """Return what takes place, with the address of a file for her calendar where it has a time."""
+    return [
+        each
+        | {
+            "times": [letter_words.span(start, end, calendar) for start, end in each["times"]],
+            "file": reverse("appointment_file", args=[page.row.id, number])
+            if has_time(each)
+            else "",
+        }
+        for number, each in enumerate(page.appointments)
+    ]
 
 
 def content_context(
@@ -150,6 +171,24 @@ def about_context(
     }
 
 
+def _bin_words(row: Row, replies: Sequence[Reply], calendar: Calendar) -> str:
+    """Return what becomes of a letter in the bin, empty for one that lies elsewhere."""
+    if row.delete_at is None:
+        return ""
+    if any(each.state == Reply.State.DRAFT and (each.text or each.attachments) for each in replies):
+        return gettext(
+            "This letter lies in the bin. It is not deleted by itself as long as your draft of an "
+            "answer lies with it."
+        )
+    if row.delete_at <= clock.now():
+        return gettext(
+            "This letter lies in the bin. It is deleted as soon as its sender has got what it is "
+            "owed."
+        )
+    text = gettext("This letter lies in the bin and is deleted for good on {day}.")
+    return text.format(day=calendar.full_day(row.delete_at))
+
+
 def _kept(back: str) -> dict[str, str]:
     """Return the way back as part of an address, where it is not the inbox."""
     return {"back": back} if back != reverse("inbox") else {}
@@ -192,9 +231,10 @@ def _document(letter_id: UUID, line: DocumentLine) -> dict[str, Any]:
 
 
 def _intro(page: LetterPage) -> str:
-    """Return the sender's summary, empty where title or body say the same."""
+    """Return the sender's summary, empty where it is the title or what the body begins with."""
     said = page.row.snippet
-    return "" if said in (page.row.title, snippet(page.body)) else said
+    begun = snippet(page.body).removeprefix(page.row.title).lstrip()
+    return "" if said == page.row.title or begun.startswith(said) else said
 
 
 def plain_type(media_type: str) -> str:
@@ -225,6 +265,9 @@ def _arrival(
         "fetched": _moment(line.fetched_at, calendar),
         "checks": letter_words.checks(line, source),
         "signer": letter_words.signer_of(line.provenance),
+        "sent_by": letter_words.sent_by(line.provenance, page.row.sender_name, page.org_number),
+        "not_read": "extensions" in line.provenance,
+        "not_checked": letter_words.not_checked(line.provenance),
         "matched": letter_words.matched(line.matched_by),
         "withdrawn": several and line.withdrawn_at is not None,
         "may_go": several and line.source != page.row.source,
@@ -247,7 +290,7 @@ def _events(
 
 
 def _source(line: EventLine, page: LetterPage, labels: Mapping[str, str]) -> str:
-    slug = str(line.detail.get("source", page.row.source))
+    slug = str(line.detail.get("to") or line.detail.get("source", page.row.source))
     return labels.get(slug, slug)
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import get_language, gettext, ngettext
 from inbox.letters.models import Event, Letter, Reply
 from inbox.letters.payment import account_is_right, kid_is_right
 from inbox.letters.presentation import LetterPage, Row
+from inbox.sync.acts import Asked
 from inbox.sync.replies import CannotReply
 from inbox.web import letter_words
 from inbox.web.dates import Calendar
@@ -45,9 +46,23 @@ def reply_context(
             if form["kind"] != "closed"
         ],
         "closed_reasons": [form["reason"] for form in page.reply_forms if form["kind"] == "closed"],
-        "confirms": page.row.needs_action
-        and any(delivery.needs_confirmation for delivery in page.deliveries),
+        **confirm_context(page, calendar),
         **thread_context(page, replies, source, calendar),
+    }
+
+
+def confirm_context(page: LetterPage, calendar: Calendar) -> dict[str, Any]:
+    """Return whether she can confirm the letter, or can once it is here, and by which day.
+
+    What has been confirmed, here or elsewhere, is not asked for again.
+    """
+    row = page.row
+    asks = row.needs_action and any(each.needs_confirmation for each in page.deliveries)
+    is_here = row.content in (Letter.Content.KEPT, Letter.Content.GONE)
+    return {
+        "confirms": asks and is_here,
+        "will_confirm": asks and not is_here,
+        "confirm_by": calendar.full_day(row.due_at) if asks and row.due_at else "",
     }
 
 
@@ -159,14 +174,27 @@ def answer_entry(row: Row, reply: Reply, calendar: Calendar) -> dict[str, Any]:
 
 
 def message_entry(row: Row, message: Mapping[str, str], calendar: Calendar) -> dict[str, Any]:
-    """Return what a thread shows of a message of the sender's."""
+    """Return what a thread shows of a message that came from the source."""
     at = datetime.fromisoformat(message["at"])
+    author = gettext("From your side") if message.get("from_her") else row.sender_name
+    # DialogTransmissionType; a plain message, or of a kind that we do not know, says no kind.
+    kinds = {
+        "Acceptance": gettext("Acceptance"),
+        "Rejection": gettext("Rejection"),
+        "Request": gettext("Request"),
+        "Alert": gettext("Alert"),
+        "Decision": gettext("Decision"),
+        "Submission": gettext("Submission"),
+        "Correction": gettext("Correction"),
+    }
     return {
         "hers": False,
         "at": at,
         "moment": calendar.moment(at),
         "state": "",
-        "author": message["author"] or row.sender_name,
+        "author": message["author"] or author,
+        "kind": kinds.get(message.get("kind", ""), ""),
+        "title": message.get("title", ""),
         "text": message["text"],
     }
 
@@ -269,6 +297,8 @@ def links_out(page: LetterPage) -> list[dict[str, str]]:
     """
     found = []
     for number, action in enumerate(page.actions):
+        if action.get("method", "GET") != "GET":
+            continue  # no link: `act_lines`
         label = action.get("label") or gettext("Go to the sender")
         found.append(
             {
@@ -300,6 +330,48 @@ def links_out(page: LetterPage) -> list[dict[str, str]]:
                 "address": f"{reverse('letter_leave', args=[page.row.id])}?to={link['key']}",
             }
     return list(unique.values())
+
+
+def act_lines(page: LetterPage, asked: Mapping[str, Asked]) -> list[dict[str, str]]:
+    """Return what the sender offers to do for her: each with its page, or where it stands."""
+    lines = []
+    for action in page.actions:
+        host = host_of(action["url"])
+        if action.get("method", "GET") == "GET" or not host:
+            continue
+        known = asked.get(action["id"])
+        lines.append(
+            {
+                "id": action["id"],
+                "label": action["label"],
+                "host": host,
+                "url": action["url"],
+                "prompt": action["prompt"],
+                "agreed": action["agreed"],
+                "state": known.state if known else "",
+                "problem": act_problem(known, host) if known else "",
+                "said": known.said if known else "",
+                "address": f"{reverse('letter_act', args=[page.row.id])}?do={action['id']}",
+            }
+        )
+    return lines
+
+
+def act_problem(asked: Asked, host: str) -> str:
+    """Return why it was not done, in plain words; empty where nothing went wrong."""
+    words = {
+        "changed": gettext("It was not done: the sender offers something else by now."),
+        "host": gettext("It was not done: we ask no such thing of %(host)s."),
+        "refused": gettext("It was not done: %(host)s said no."),
+        "gone": gettext("It was not done: the sender no longer has the letter, or says no to you."),
+        "unreached": gettext("It was not done: we could not reach the sender."),
+        "uncertain": gettext(
+            "We do not know whether it was done: no proper answer came from %(host)s. Ask the"
+            " sender before you try again."
+        ),
+    }
+    said = words.get(asked.problem, "")
+    return said % {"host": host} if said else ""
 
 
 def _document_links(page: LetterPage) -> Iterable[str]:

@@ -114,8 +114,10 @@ class Printer:
         if row.updated:
             yield tag("info", "ArrowsCirclepath", words["updated"])
         if row.delete_at:
+            past = row.delete_at <= self._calendar.now
             day = self._calendar.day(row.delete_at)
-            yield tag("warning", "Trash", words["delete_at"].format(day=day))
+            said = words["delete_waits" if past else "delete_at"].format(day=day)
+            yield tag("warning", "Trash", said)
         if row.needs_action:
             yield tag("danger", "ExclamationmarkTriangle", words["needs_action"])
         if row.handled:
@@ -136,6 +138,12 @@ class Printer:
             yield tag("warning", "PadlockLocked", words["higher_level"])
         if row.content == Letter.Content.ON_OPEN:
             yield tag("neutral", "Download", words["not_kept"])
+        if row.returned_at:
+            text = words["returned"].format(day=self._calendar.day(row.returned_at))
+            yield tag("warning", "ArrowUndo", text)
+        elif row.on_paper_at:
+            text = words["on_paper"].format(day=self._calendar.day(row.on_paper_at))
+            yield tag("neutral", "PrinterSmall", text)
         if row.proof:
             yield tag("neutral", "ShieldCheckmark", words["proof"])
         for folder in row.folders:
@@ -206,11 +214,14 @@ def _words(_language: str) -> dict[str, str]:
         "not_kept": gettext("Not kept yet"),
         "proof": gettext("Value as documentation"),
         "withdrawn": gettext("Withdrawn by the sender"),
+        "on_paper": gettext("Sent on paper {day}"),
+        "returned": gettext("Came back from the post {day}"),
         "inbox": gettext("In the inbox"),
         "filed": gettext("In the archive"),
         "bin": gettext("In the bin"),
         "updated": gettext("Updated by the sender"),
         "delete_at": gettext("Deleted for good on {day}"),
+        "delete_waits": gettext("Waits to be deleted"),
     }
 
 

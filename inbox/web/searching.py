@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from connectors import clock
 from inbox.citizens.viewer import Viewer
-from inbox.letters import presentation, search
+from inbox.letters import presentation, saved_searches, search
+from inbox.letters.life_events import EVENTS
 from inbox.letters.models import Letter
 from inbox.letters.queries import LetterQuerySet
 from inbox.letters.search import Hits
@@ -27,8 +28,8 @@ from inbox.web.rows import Folders, PrintedRow, Printer
 PAGE_HITS = 20
 CASE_LENGTH_MAX = 255
 STATUSES = ("unread", "action", "handled", "deadline")
-PLACES = ("inbox", "filed", "both", "bin")
-DEFAULT_PLACE = "inbox"
+PLACES = ("both", "inbox", "filed", "bin")
+DEFAULT_PLACE = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,19 @@ class Search:
     source: str = ""
     kind: str = ""
     case: str = ""
+    event: str = ""
     since: str = ""
     until: str = ""
     status: str = ""
     folder: str = ""
     place: str = DEFAULT_PLACE
+    too_long: bool = False
+    """More was typed than is searched for; `q` is its beginning."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Neither words nor filters: nothing is searched for."""
+        return not (self.q or self.is_narrowed)
 
     @property
     def is_narrowed(self) -> bool:
@@ -53,7 +62,10 @@ class Search:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the dates, in words; empty when nothing is."""
+        """What is wrong with what she asks for, in words; empty when nothing is."""
+        if self.too_long:
+            said = gettext("The search is too long: it can have no more than {most} characters.")
+            return said.format(most=search.TEXT_MAX)
         for text in (self.since, self.until):
             if text and _day(text) is None:
                 return gettext("Write the date as day, month and year.")
@@ -62,14 +74,22 @@ class Search:
             return gettext("The date from is later than the date to.")
         return ""
 
+    @property
+    def query(self) -> str:
+        """The search as the address says it: the same for all that ask the same."""
+        return self._query({})
+
     def address(self, **changes: str) -> str:
         """Return the page's address with this search, changed."""
-        asked = {name: getattr(self, name) for name in NAMES} | changes
-        if asked["place"] == DEFAULT_PLACE:
-            asked["place"] = ""
-        query = urlencode({name: value for name, value in asked.items() if value})
+        query = self._query(changes)
         home = address_of("search")
         return f"{home}?{query}" if query else home
+
+    def _query(self, changes: Mapping[str, str]) -> str:
+        asked = {name: getattr(self, name) for name in NAMES} | dict(changes)
+        if asked["place"] == DEFAULT_PLACE:
+            asked["place"] = ""
+        return urlencode({name: value for name, value in asked.items() if value})
 
     def apply(self, letters: LetterQuerySet) -> LetterQuerySet:
         """Narrow `letters` to the filters."""
@@ -97,7 +117,24 @@ class Search:
         return letters
 
 
-NAMES = tuple(field.name for field in fields(Search))
+NAMES = tuple(field.name for field in fields(Search) if field.name != "too_long")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A saved search as a link."""
+
+    id: UUID
+    name: str
+    address: str
+
+
+def saved_links(viewer: Viewer) -> list[Saved]:
+    """Return her saved searches by name; none to who looks at somebody else's mail (1 query)."""
+    return [
+        Saved(each.id, each.name, read_search(QueryDict(each.query)).address())
+        for each in saved_searches.of(viewer)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +174,14 @@ def read_search(query: QueryDict) -> Search:
 
     return Search(
         q=text("q", search.TEXT_MAX),
+        too_long=len(query.get("q", "").strip()) > search.TEXT_MAX,
         sender=_uuid(query.get("sender", "")),
         source=text("source", SLUG_LENGTH_MAX),
         kind=one_of("kind", Letter.Kind.values),
         case=text("case", CASE_LENGTH_MAX),
         since=text("since", 20),
         until=text("until", 20),
+        event=one_of("event", EVENTS),
         folder=_uuid(query.get("folder", "")),
         status=one_of("status", STATUSES),
         place=one_of("place", PLACES, DEFAULT_PLACE),
@@ -154,6 +193,8 @@ def find(
 ) -> Found:
     """Return one page of what is found; `page` counts from 1."""
     letters = asked.apply(Letter.objects.visible_to(viewer))
+    if asked.event:
+        letters = _in_event(letters, viewer, asked.event)
     if asked.case or asked.kind:
         letters = presentation.readable(letters, viewer)
     if asked.case:
@@ -180,6 +221,11 @@ def find(
         more = f"{address}{'&' if '?' in address else '?'}page={page + 1}"
     meant = _meant(hits, shown) if hits.corrected else ""
     return Found(shown, len(hits.ids), hits.more, meant, hits.partial, more)
+
+
+def _in_event(letters: LetterQuerySet, viewer: Viewer, event: str) -> LetterQuerySet:
+    """Her own view of her mail, which says more than each letter does: hers alone to ask for."""
+    return letters.of_life_event(viewer, event) if viewer.is_herself else letters.none()
 
 
 def _newest(letters: LetterQuerySet) -> Hits:

@@ -15,10 +15,14 @@ from inbox.citizens.identity import is_national_id
 from inbox.citizens.models import InboxState, Representation
 from inbox.citizens.representation import Offer
 from inbox.citizens.viewer import Viewer
-from inbox.letters.models import Letter
+from inbox.letters import case_list
+from inbox.letters.life_events import EVENTS
+from inbox.letters.models import Case, Letter
 from inbox.letters.presentation import row_of
+from inbox.web import event_words
 from inbox.web.dates import OSLO, Calendar
 from inbox.web.letter_words import title_of
+from inbox.web.sender_names import by_name, of_same_name
 
 NAME_LENGTH_MAX = 100
 CASES_SHOWN_MAX = 100
@@ -31,11 +35,15 @@ class Choices:
     """What of her mail she can choose to share."""
 
     senders: list[tuple[str, str]]
-    """(id, name), by name."""
+    """(id, name), by name; one id for each name."""
+    known_senders: dict[str, Any]
+    """All of them, as `InboxState` has them."""
     cases: list[tuple[str, str]]
-    """(sender id and reference, words), newest first."""
+    """(id, words), the one that changed last first."""
     case: str
     """That of `cases` that she comes from, empty for none."""
+    life_events: list[tuple[str, str]]
+    """(name, words) of those that stand in her navigation."""
     letter: tuple[str, str] | None
     """(id, title) of the letter that she comes from."""
 
@@ -50,6 +58,7 @@ class Filled:
     reach: str = ""
     senders: list[str] = field(default_factory=list)
     case: str = ""
+    life_event: str = ""
     letter: str = ""
     answer: str = ""
     start: str = ""
@@ -59,22 +68,35 @@ class Filled:
 
 def choices_of(viewer: Viewer, state: InboxState, letter_id: str, case_id: str) -> Choices:
     """Return what the viewer can share; at most three queries, however many letters she has."""
-    senders = [(key, name) for key, (name, *_) in state.senders.items()]
-    senders.sort(key=lambda sender: sender[1].casefold())
     own = _cases(viewer, case_id) if case_id else {}
     cases = own | _cases(viewer)
-    return Choices(senders, list(cases.items()), next(iter(own), ""), _letter(viewer, letter_id))
+    return Choices(
+        by_name(state.senders),
+        state.senders,
+        list(cases.items()),
+        next(iter(own), ""),
+        [
+            (event, event_words.name_of(event))
+            for event in EVENTS
+            if viewer.may_read(state.life_events.get(event, viewer.level + 1))
+        ],
+        _letter(viewer, letter_id),
+    )
 
 
 def empty(choices: Choices, query: QueryDict) -> Filled:
     """Return the form as it is first shown: with the narrowest of what she comes from chosen."""
     filled = Filled(
-        name="", case=choices.case or query.get("case", ""), letter=query.get("letter", "")
+        case=choices.case or query.get("case", ""),
+        life_event=query.get("life_event", ""),
+        letter=query.get("letter", ""),
     )
     if choices.letter:
         filled.reach = Reach.LETTER
     if filled.case in dict(choices.cases):
         filled.reach = Reach.CASE
+    if filled.life_event in dict(choices.life_events):
+        filled.reach = Reach.LIFE_EVENT
     return filled
 
 
@@ -87,6 +109,7 @@ def read(post: QueryDict, choices: Choices, own_number: str) -> tuple[Filled, Of
         reach=post.get("reach", ""),
         senders=post.getlist("senders"),
         case=post.get("case", ""),
+        life_event=post.get("life_event", ""),
         letter=post.get("letter", ""),
         answer="yes" if post.get("answer") == "yes" else "",
         start=post.get("start", "")[:20],
@@ -130,8 +153,7 @@ def _limits(filled: Filled, choices: Choices) -> dict[str, Any]:
     if filled.reach == Reach.ALL:
         return {}
     if filled.reach == Reach.SENDERS:
-        known = dict(choices.senders)
-        chosen = sorted({sender for sender in filled.senders if sender in known})
+        chosen = of_same_name(choices.known_senders, filled.senders)
         if not chosen:
             filled.errors["senders"] = gettext("Choose at least one sender.")
         return {"senders": chosen}
@@ -139,8 +161,12 @@ def _limits(filled: Filled, choices: Choices) -> dict[str, Any]:
         if filled.case not in dict(choices.cases):
             filled.errors["case"] = gettext("Choose a case.")
             return {}
-        sender, _, reference = filled.case.partition(":")
-        return {"case": [sender, reference]}
+        return {"case": filled.case}
+    if filled.reach == Reach.LIFE_EVENT:
+        if filled.life_event not in dict(choices.life_events):
+            filled.errors["life_event"] = gettext("Choose a life event.")
+            return {}
+        return {"life_event": filled.life_event}
     if filled.reach == Reach.LETTER and choices.letter:
         return {"letter": choices.letter[0]}
     filled.errors["reach"] = gettext("Choose what the person can see.")
@@ -182,20 +208,20 @@ def _midnight(day: date | None) -> datetime | None:
 
 def _cases(viewer: Viewer, case_id: str = "") -> dict[str, str]:
     """Return her latest cases, or the one of that id; nothing above the level of her session."""
-    letters = Letter.objects.visible_to(viewer).filter(security_level__lte=viewer.level)
-    if case_id:
+    if not case_id:
+        rows = case_list.case_rows(viewer, None, CASES_SHOWN_MAX)
+    else:
         try:
-            letters = letters.in_case(UUID(case_id), viewer)
-        except ValueError:
+            rows = [case_list.case_row(viewer, UUID(case_id))]
+        except (ValueError, Case.DoesNotExist):
             return {}
-    found = (
-        letters.exclude(case_reference="")
-        .newest_first()
-        .values_list("sender_id", "sender_name", "case_reference")
-    )[: 1 if case_id else CASES_SHOWN_MAX]
-    return {
-        f"{sender_id}:{reference}": f"{name} – {reference}" for sender_id, name, reference in found
-    }
+    return {str(row.id): _case_name(row) for row in rows if not row.locked}
+
+
+def _case_name(row: case_list.CaseRow) -> str:
+    """Return what she knows a case by: "NAV – Vedtak: Du får bostøtte (BO-2026)"."""
+    named = f"{row.sender_name} – {row.title or row.reference}"
+    return f"{named} ({row.reference})" if row.title and row.reference else named
 
 
 def _letter(viewer: Viewer, letter_id: str) -> tuple[str, str] | None:

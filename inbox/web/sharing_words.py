@@ -12,8 +12,11 @@ from django.utils.translation import gettext
 
 from connectors import clock
 from inbox.citizens.models import Representation
+from inbox.web import event_words
 from inbox.web.dates import Calendar
 
+References = Mapping[tuple[UUID, UUID], str]
+"""Case numbers that may be shown, by (citizen, case)."""
 Reach = Representation.Reach
 Kind = Representation.Kind
 
@@ -45,7 +48,10 @@ class Person:
 
 
 def by_helper(
-    rows: Iterable[Representation], senders: Mapping[str, Sequence[Any]], calendar: Calendar
+    rows: Iterable[Representation],
+    senders: Mapping[str, Sequence[Any]],
+    references: References,
+    calendar: Calendar,
 ) -> list[Person]:
     """Return those whom a citizen has given access, each once however many rules match."""
     found: dict[str, Person] = {}
@@ -53,17 +59,19 @@ def by_helper(
         key = str(row.helper_id or row.id)
         name = row.helper.name if row.helper else row.label
         person = found.setdefault(key, Person(key, name, row.helper_id, kind_words(row)))
-        person.accesses.append(_access(row, senders, calendar))
+        person.accesses.append(_access(row, senders, references, calendar))
     return list(found.values())
 
 
-def by_principal(rows: Iterable[Representation], calendar: Calendar) -> list[Person]:
+def by_principal(
+    rows: Iterable[Representation], references: References, calendar: Calendar
+) -> list[Person]:
     """Return those whose mail a helper may see or is asked to see, each once."""
     found: dict[UUID, Person] = {}
     for row in rows:
         principal = row.citizen
         made = Person(principal.id.hex, principal.name, principal.id, kind_words(row))
-        found.setdefault(principal.id, made).accesses.append(_access(row, {}, calendar))
+        found.setdefault(principal.id, made).accesses.append(_access(row, {}, references, calendar))
     return list(found.values())
 
 
@@ -78,11 +86,14 @@ def kind_words(row: Representation) -> str:
 
 
 def _access(
-    row: Representation, senders: Mapping[str, Sequence[Any]], calendar: Calendar
+    row: Representation,
+    senders: Mapping[str, Sequence[Any]],
+    references: References,
+    calendar: Calendar,
 ) -> Access:
     return Access(
         id=row.id,
-        reach=_reach(row, senders),
+        reach=_reach(row, senders, references),
         may=gettext("Read and answer") if row.may_answer else gettext("Read"),
         period=_period(row, calendar),
         waits=row.accepted_at is None,
@@ -90,16 +101,31 @@ def _access(
     )
 
 
-def _reach(row: Representation, senders: Mapping[str, Sequence[Any]]) -> str:
+def case_keys(rows: Iterable[Representation]) -> list[tuple[UUID, UUID]]:
+    """Return (citizen, case) of those that reach as far as one case."""
+    return [(row.citizen_id, UUID(row.limits["case"])) for row in rows if row.reach == Reach.CASE]
+
+
+def _reach(
+    row: Representation, senders: Mapping[str, Sequence[Any]], references: References
+) -> str:
     if row.reach == Reach.SENDERS:
-        names = [senders[sender][0] for sender in row.limits["senders"] if sender in senders]
+        names = {senders[sender][0] for sender in row.limits["senders"] if sender in senders}
         if not names:
             return gettext("Letters from chosen senders")
         return gettext("Letters from %(senders)s") % {"senders": ", ".join(sorted(names))}
     if row.reach == Reach.CASE:
-        return gettext("Letters in case %(case)s") % {"case": row.limits["case"][1]}
+        reference = references.get((row.citizen_id, UUID(row.limits["case"])))
+        if not reference:
+            return gettext("Letters in one case")
+        return gettext("Letters in case %(case)s") % {"case": reference}
+    if row.reach == Reach.LIFE_EVENT:
+        name = event_words.name_of(row.limits["life_event"])
+        return gettext("Letters put into the life event “%(event)s”") % {"event": name}
     if row.reach == Reach.LETTER:
         return gettext("One letter")
+    if row.kind == Kind.PARENT:
+        return gettext("All letters, except those that are for the child alone")
     return gettext("All letters")
 
 

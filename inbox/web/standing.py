@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.http import HttpRequest
 from django.utils.translation import get_language, gettext
 
 from connectors import clock
-from inbox.sync.freshness import SourceState
+from inbox.citizens.viewer import Viewer
+from inbox.sync.freshness import SourceState, freshness
 from inbox.web.dates import Calendar
+
+FOUND = "samlepost.sources"
 
 
 @dataclass(slots=True)
@@ -41,6 +45,19 @@ class Standing:
             return gettext("Nothing has been fetched yet.")
         when = self.calendar.short(self.last_success_at)
         return gettext("Last fetched %(when)s.") % {"when": when}
+
+
+def sources_of(request: HttpRequest, viewer: Viewer) -> list[Standing]:
+    """Return the sources of whom the viewer looks at, asked for once a request.
+
+    None to a helper who sees a part of the mail: it would tell who else writes to her.
+    """
+    if viewer.scopes is not None:
+        return []
+    if FOUND not in request.META:
+        request.META[FOUND] = standings(freshness(viewer.citizen_id))
+    found: list[Standing] = request.META[FOUND]
+    return found
 
 
 def standings(states: Sequence[SourceState]) -> list[Standing]:

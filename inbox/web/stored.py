@@ -33,13 +33,26 @@ def stored() -> list[Stored]:
         Stored(
             _("You"),
             _(
-                "Your name, e-mail address for notifications, language, when you got your inbox and"
-                " put away the welcome, and your national identity number and mailbox address,"
-                " which are encrypted."
+                "Your name, e-mail address for notifications, language and whether you have chosen"
+                " it, when you got your inbox and"
+                " put away the welcome, your national identity number, and the addresses that your"
+                " digital mailbox has and has had, with their suppliers. Number and addresses are"
+                " encrypted."
             ),
             account,
             you,
             ("citizens.Citizen", "citizens.Identifier"),
+        ),
+        Stored(
+            _("Contact details"),
+            _(
+                "What the contact and reservation register says of you: e-mail address, mobile"
+                " number, when you confirmed them, reservation, language and the supplier of your"
+                " digital mailbox; and when we asked. It is replaced each time we ask."
+            ),
+            account,
+            _("You. Those who run Samlepost see how many persons a fault hits, not whose."),
+            ("citizens.ContactDetails",),
         ),
         Stored(
             _("Your sources"),
@@ -83,8 +96,8 @@ def stored() -> list[Stored]:
             _("What you have put away or deleted"),
             _(
                 "Your latest moves to archive and bin, so that you can undo them. Of a letter"
-                " that is deleted for good: its source and number there, so that it does not come"
-                " back."
+                " that is deleted for good, or that you have sent to your mailbox: its source and"
+                " number there, so that it does not come back."
             ),
             account,
             you,
@@ -96,6 +109,13 @@ def stored() -> list[Stored]:
             account,
             you,
             ("letters.Folder", "letters.Placement"),
+        ),
+        Stored(
+            _("Your saved searches"),
+            _("Their names, and the words and filters that you searched with."),
+            _("Until you delete them or close your account."),
+            you,
+            ("letters.SavedSearch",),
         ),
         Stored(
             _("Your answers"),
@@ -133,6 +153,13 @@ def stored() -> list[Stored]:
             ("citizens.Representation", "letters.Access", "letters.Forwarding"),
         ),
         Stored(
+            _("Letters that you have sent to your own mailbox"),
+            _("Which letter, to which mailbox, when, and the supplier's receipt or refusal."),
+            with_letter,
+            _("You, and the supplier of your mailbox, which gets the letter from us."),
+            ("sync.Handover",),
+        ),
+        Stored(
             _("Pages that show how many new letters you have"),
             _("Which agencies' pages you have agreed to, and since when."),
             _("Until you take it back or close your account."),
@@ -141,16 +168,25 @@ def stored() -> list[Stored]:
         ),
         Stored(
             _("Notifications"),
-            _("When we told you of a letter, and whether the e-mail could be sent."),
-            with_letter,
+            _(
+                "When we told you of a letter, or that somebody asks you to see mail for them, and"
+                " whether the e-mail could be sent."
+            ),
+            _("As long as the letter. The latter until you or they close the account."),
             _("You. Your e-mail supplier sees that we have written, never what a letter says."),
-            ("notifications.Notification",),
+            (
+                "notifications.Notification",
+                "notifications.InvitationNotice",
+                "notifications.OutboxEmail",
+            ),
         ),
         Stored(
             _("Letters that we could not read"),
             _(
-                "What arrived for you and could not be read, kept whole; and letters put aside"
-                " while you had disconnected their source."
+                "What arrived for you and could not be read, kept whole, and what its sender was"
+                " told; letters put aside while you had disconnected their source; and letters that"
+                " came before we knew that their address is yours, with the address as a one-way"
+                " code."
             ),
             _("Until it can be read, or you close your account."),
             _(

@@ -19,6 +19,7 @@ from jinja2 import ChainableUndefined, Environment
 from markupsafe import Markup
 
 from inbox.web.filters import Filter
+from inbox.web.navigation import place_of, separate_places
 from inbox.web.paths import address_of
 
 
@@ -34,6 +35,8 @@ def environment(**options: Any) -> Environment:
         "htmx_script": cache(htmx_script),
         "icon": icon,
         "inbox_url": inbox_url,
+        "place_of": place_of,
+        "separate_places": separate_places,
         "static": cache(static),
         "url": url,
     }

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
-from tests.journeys.processes import Demo, demo
+from tests.journeys.processes import PATIENCE, Demo, demo
 
 CHROMIUM = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
 FLAGS = [
@@ -21,6 +21,9 @@ FLAGS = [
 ]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +59,7 @@ def open_context(browser: Browser, running: Demo) -> Iterator[OpenContext]:
         context = browser.new_context(
             base_url=running.web, locale="nb-NO", timezone_id="Europe/Oslo", **options
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE * 1000)
         made.append(context)
         return context
 
@@ -69,6 +72,7 @@ def open_context(browser: Browser, running: Demo) -> Iterator[OpenContext]:
 def kari(browser: Browser, running: Demo) -> StorageState:
     """The cookies of Kari, logged in once at the lower level, for contexts that only look."""
     context = browser.new_context(base_url=running.web, locale="nb-NO")
+    context.set_default_timeout(PATIENCE * 1000)
     log_in(context.new_page())
     state = context.storage_state()
     context.close()
@@ -94,13 +98,17 @@ def look_at(page: Page, width: int, scheme: str) -> None:
     assert page.evaluate("(query) => matchMedia(query).matches", query)
 
 
-def violations(page: Page, rules: list[str] | None = None) -> list[str]:
-    """What axe finds wrong by these rules (or all there are), by rule and element."""
-    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": RULES}
+def violations(
+    page: Page, rules: list[str] | None = None, *, without: Sequence[str] = ()
+) -> list[str]:
+    """What axe finds wrong by these rules (or all there are but some), by rule and element."""
+    by = "rule" if rules and rules != RULES else "tag"
+    only = {"type": by, "values": rules or RULES}
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     # Of what passes it would list every element too, which takes as long again.
     options = {"runOnly": only, "resultTypes": ["violations"], "preload": False}
+    options["rules"] = {rule: {"enabled": False} for rule in without}
     found = page.evaluate("(options) => axe.run(document, options)", options)
     return [
         f"{violation['id']}: {node['target']}"

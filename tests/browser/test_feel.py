@@ -74,7 +74,7 @@ def test_a_new_letter_moves_neither_the_page_nor_the_focus(
     row.focus()
     before = row.bounding_box()
     running.control("send", person="kari", channel="minside-nav", title="Et brev mens hun leser")
-    expect(page.get_by_role("link", name="Et brev mens hun leser")).to_have_count(1, timeout=60_000)
+    expect(page.get_by_role("link", name="Et brev mens hun leser")).to_have_count(1)
     assert page.evaluate("document.activeElement.getAttribute('href')") == address
     after = page.locator(f'.row h3 a[href="{address}"]').bounding_box()
     assert before

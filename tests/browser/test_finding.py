@@ -27,7 +27,7 @@ def test_she_finds_the_deadline_and_meets_it(
         due_in_days=3,
         needs_action=True,
     )
-    running.wait_for(lambda: title in letters_of(running), 20)
+    running.wait_for(lambda: title in letters_of(running))
     she = Person(open_context, way)
     page = she.page
     log_in(page, "jonas")
@@ -47,7 +47,7 @@ def test_she_finds_the_deadline_and_meets_it(
 def test_she_finds_a_letter_by_a_word_that_stands_only_in_its_pdf(
     open_context: OpenContext, running: Demo, way: str
 ) -> None:
-    running.wait_for(lambda: running.shell(TEXTS_WAITING) == "0", 120)
+    running.wait_for(lambda: running.shell(TEXTS_WAITING) == "0")
     she = Person(open_context, way)
     page = she.page
     log_in(page)

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, BrowserType, FrameLocator, Page, expect
 
 from tests.browser.conftest import OpenContext, log_in, violations
-from tests.journeys.processes import Demo
+from tests.journeys.processes import PATIENCE, Demo
 
 pytestmark = pytest.mark.browser
 
@@ -33,7 +33,7 @@ def allowing(
     context = browser_type.launch_persistent_context(
         tmp_path, **browser_type_launch_args, base_url=running.web, locale="nb-NO"
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE * 1000)
     yield context
     context.close()
 

@@ -96,26 +96,31 @@ def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
         expect(helper.get_by_text("Du ser nå posten til Kari")).to_have_count(0)
 
 
-def test_a_case_is_shared_and_taken_back_by_the_keyboard_alone(
-    open_context: OpenContext,
+@pytest.mark.parametrize(("end", "slug"), [("on its day", "ola"), ("taken back", "amina")])
+def test_a_case_is_shared_and_the_sharing_ends_by_the_keyboard_alone(
+    open_context: OpenContext, running: Demo, end: str, slug: str
 ) -> None:
     hers = at_home(open_context().new_page(), "kari")
     hers.goto("/sharing/give/")
     keys = hers.keyboard
     tab_to(hers, hers.get_by_label("Hvem skal få tilgang?"))
-    keys.type("Amina")
+    keys.type(slug.capitalize())
     tab_to(hers, hers.get_by_role("radio", name="Med fødselsnummer"))
     tab_to(hers, hers.get_by_label("Fødselsnummeret til personen"))
-    keys.type(by_slug("amina").national_id)
+    keys.type(by_slug(slug).national_id)
     tab_to(hers, hers.get_by_role("radio", name="Bare én sak"))
     keys.press("Space")
     tab_to(hers, hers.get_by_label("Sak", exact=True))
     keys.press("ArrowDown")
+    day = hers.get_by_label("Til og med dato")
+    tab_to(hers, day)
+    keys.type(f"{moment(running):%m%d%Y}")  # the fields of Chromium's own language
+    assert day.input_value() == f"{moment(running):%Y-%m-%d}"
     tab_to(hers, hers.get_by_role("button", name="Gi noen tilgang"))
     keys.press("Enter")
-    expect(hers.get_by_text("Amina er invitert")).to_be_visible()
+    expect(hers.get_by_text(f"{slug.capitalize()} er invitert")).to_be_visible()
 
-    helper = at_home(open_context().new_page(), "amina")
+    helper = at_home(open_context().new_page(), slug)
     helper.goto("/acting/")
     tab_to(helper, helper.get_by_role("button", name="Si ja"))
     helper.keyboard.press("Enter")
@@ -126,6 +131,11 @@ def test_a_case_is_shared_and_taken_back_by_the_keyboard_alone(
     helper.keyboard.press("Enter")
     expect(helper.locator(".lhead h1")).to_be_visible()
 
+    if end == "on its day":
+        with two_days_later(running):
+            helper.reload()
+            expect(helper.get_by_text("Du kan ikke lenger se posten til Kari")).to_be_visible()
+        return
     hers.goto("/sharing/")
     amina = hers.locator("section.card", has=hers.get_by_role("heading", name="Amina"))
     tab_to(hers, amina.get_by_role("button", name="Trekk tilbake"))
@@ -161,7 +171,7 @@ def test_sharing_until_a_date_works_without_javascript_at_320_px(
 def test_a_letter_is_sent_on_by_a_link_and_the_link_withdrawn(open_context: OpenContext) -> None:
     hers = at_home(open_context().new_page(), "kari")
     hers.get_by_role("link", name=re.compile("dokumentasjon på inntekt")).first.click()
-    hers.get_by_role("link", name="Send videre med lenke").click()
+    hers.get_by_role("link", name="Send brevet videre").click()
     assert violations(hers) == []
     hers.get_by_label("Hvem sender du det til?").fill("Jonas")
     hers.get_by_role("button", name="Lag lenken").click()

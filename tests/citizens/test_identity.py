@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from django.db import IntegrityError, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from connectors.world.persons import PERSONS
 from inbox.citizens.identity import (
+    Taken,
     blind_index,
     citizens_by_value,
     find_citizen,
     identify,
+    mailbox_address_of,
     national_id_of,
+    national_ids_of,
     seal,
     unseal,
 )
@@ -101,12 +105,57 @@ def test_a_ciphertext_of_another_kind_is_not_taken_for_a_number() -> None:
 
 
 @pytest.mark.django_db
-def test_an_identifier_moves_to_the_citizen_who_has_it_now() -> None:
-    before, now = citizen(), citizen()
-    identify(before, ADDRESS, "kari.nordmann#9YDT")
-    identify(now, ADDRESS, "kari.nordmann#9YDT")
-    assert find_citizen(ADDRESS, "kari.nordmann#9YDT") == now
+def test_what_names_one_citizen_is_never_moved_to_another() -> None:
+    kari, other = citizen(), citizen()
+    identify(kari, ADDRESS, "kari.nordmann#9YDT")
+    with pytest.raises(Taken):
+        identify(other, ADDRESS, "kari.nordmann#9ydt")
+    assert find_citizen(ADDRESS, "kari.nordmann#9YDT") == kari
     assert Identifier.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_every_address_names_her_and_the_latest_is_current() -> None:
+    kari = citizen()
+    identify(kari, ADDRESS, "kari.nordmann#9YDT", "984661185")
+    identify(kari, ADDRESS, "9001", "922020175")
+    assert find_citizen(ADDRESS, "kari.nordmann#9YDT") == find_citizen(ADDRESS, "9001") == kari
+    assert mailbox_address_of(kari.pk) == mailbox_address_of(kari.pk, "922020175") == "9001"
+    with pytest.raises(Identifier.DoesNotExist):
+        mailbox_address_of(kari.pk, "984661185")
+    identify(kari, ADDRESS, "kari.nordmann#9YDT")
+    assert mailbox_address_of(kari.pk, "984661185") == "kari.nordmann#9YDT"
+    assert Identifier.objects.filter(current=True).count() == 1
+
+
+@pytest.mark.django_db
+def test_a_database_keeps_one_current_of_each_kind() -> None:
+    kari = citizen()
+    identify(kari, ADDRESS, "kari.nordmann#9YDT")
+    identify(kari, ADDRESS, "9001")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Identifier.objects.update(current=True)
+
+
+@pytest.mark.django_db
+def test_what_two_claim_names_neither() -> None:
+    kari, other = citizen(), citizen()
+    row = identify(kari, ADDRESS, "kari.nordmann#9YDT")
+    Identifier.objects.filter(id=row.id).update(claimed_by=other)
+    assert find_citizen(ADDRESS, "kari.nordmann#9YDT") is None
+    assert citizens_by_value(ADDRESS, {"kari.nordmann#9YDT"}) == {}
+    with pytest.raises(Identifier.DoesNotExist):
+        mailbox_address_of(kari.pk)
+    with pytest.raises(Taken):
+        identify(kari, ADDRESS, "kari.nordmann#9YDT")
+
+
+@pytest.mark.django_db
+def test_by_her_latest_number_she_is_asked_about() -> None:
+    her = citizen()
+    for number in (KARI.national_id, OLA.national_id, KARI.national_id):
+        identify(her, NATIONAL_ID, number)
+    assert national_ids_of([her.id]) == {her.id: KARI.national_id}
 
 
 @pytest.mark.django_db

@@ -125,14 +125,12 @@ def test_either_can_end_it_but_nobody_ends_what_the_law_gave(kari, ola):
 def test_two_that_hold_at_once_reach_as_far_as_both(kari, ola):
     first, second = kari.id, ola.id
     make_representation(kari, ola, reach=Reach.SENDERS, limits={"senders": [str(first)]})
-    make_representation(
-        kari, ola, reach=Reach.CASE, limits={"case": [str(second), "1"]}, may_answer=True
-    )
+    make_representation(kari, ola, reach=Reach.CASE, limits={"case": str(second)}, may_answer=True)
     looks, changes = viewer(ola, kari), viewer(ola, kari, changing=True)
     assert looks and changes
-    assert looks.scopes == (Scope(senders=(first,)), Scope(case=(second, "1")))
+    assert looks.scopes == (Scope(senders=(first,)), Scope(case_id=second))
     assert looks.may_answer
-    assert changes.scopes == (Scope(case=(second, "1")),)
+    assert changes.scopes == (Scope(case_id=second),)
 
 
 def test_who_may_only_read_can_change_nothing(kari, ola):

@@ -22,6 +22,7 @@ from connectors.simulation import Faults, Simulator, mounted
 from connectors.world.letters import USUAL_SENDER
 from connectors.world.model import Channel, Person, SimulatedDocument, SimulatedLetter
 from connectors.world.persons import AGENCIES, PERSONS
+from tests.connectors.altinn_judge import judge
 
 BASE = "http://127.0.0.1:8010"
 FIRST_SENT = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
@@ -148,10 +149,12 @@ def make_stand(
 ) -> Iterator[Callable[..., Stand]]:
     """Make a connector's stand, reached in-process, on the day on which the world stands."""
     made: list[Stand] = []
+    wrong: list[str] = []
 
     def make(name: str, channel: Channel | None = None) -> Stand:
         module = importlib.import_module(f"connectors.{name}.simulator")
         simulator: Simulator = module.make(tmp_path, contract_keys)
+        judge(simulator, wrong)
         channel = channel or next(iter(simulator.channels), Channel.ALTINN)
         app = mounted({name: simulator, "maskinporten": maskinporten.make(tmp_path, contract_keys)})
         recorder = Recorder(app)
@@ -165,6 +168,7 @@ def make_stand(
     for stand in made:
         for connector in stand.made:
             connector.close()
+    assert wrong == []
 
 
 @pytest.fixture(params=CONNECTORS)

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import copy
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
-from connectors import clock
+from connectors import clock, http
 from connectors.altinn import mapping
+from connectors.altinn.connector import Connector
 from connectors.altinn.simulator import AltinnSimulator
 from connectors.contract import (
     LEVEL_HIGH,
     LEVEL_SUBSTANTIAL,
     Account,
+    ActRefused,
     CursorExpired,
     Gone,
     IncomingLetter,
     NotPermitted,
+    OutgoingAct,
+    OutgoingReceipt,
+    ReceiptKind,
     Temporary,
+    Uncertain,
 )
 from connectors.fields import WrongField
 from connectors.world.model import SimulatedDocument
@@ -289,6 +297,39 @@ def test_what_is_to_be_done_and_what_is_done(altinn: Stand) -> None:
     assert opened(altinn, confirm).needs_confirmation
 
 
+def test_only_a_correspondence_that_waits_asks_for_a_confirmation_before_it_is_opened() -> None:
+    confirmed = {"type": "CorrespondenceConfirmed", "createdAt": "2026-09-03T08:00:00Z"}
+    correspondence = {"serviceResourceType": "CorrespondenceService"}
+    waits = {"status": "RequiresAttention"}
+    assert listed(**correspondence, **waits).needs_confirmation
+    assert not listed(**correspondence).needs_confirmation
+    app = listed(serviceResourceType="AltinnApp", **waits)
+    assert app.needs_action and not app.needs_confirmation
+    done = listed(**correspondence, latestActivity=confirmed)
+    assert done.handled_at == datetime(2026, 9, 3, 8, 0, tzinfo=UTC)
+    assert not (done.needs_action or done.needs_confirmation)
+    assert listed(**correspondence, **waits, latestActivity=confirmed).handled_at is None
+    assert listed(latestActivity={"type": "Noe nytt", "createdAt": "x"}).handled_at is None
+
+
+def test_what_altinn_says_to_a_confirmation_is_understood(altinn: Stand) -> None:
+    identifier = altinn.simulator.send(altinn.letter(1, needs_confirmation=True))
+    receipt = OutgoingReceipt(ReceiptKind.CONFIRMED, identifier, clock.now(), "1")
+    for _ in range(2):
+        altinn.connector().send_receipt(altinn.account, receipt)
+    root = "POST /correspondence/api/v1/correspondence/"
+    posts = [call.removeprefix(root).partition("/")[2] for call in calls(altinn) if root in call]
+    assert posts == ["confirm", "confirm", "confirm"]  # not fetched, fetched, confirmed already
+    marks = simulator_of(altinn).marks(altinn.person)
+    assert marks["fetched"] == {identifier} and marks["read"] == set()
+    [letter] = letters_in(altinn.fetch())
+    assert letter.handled_at and not letter.needs_action
+    with pytest.raises(Gone):
+        altinn.connector().send_receipt(
+            altinn.account, replace(receipt, reference="019a0000-0000-7000-8000-000000000001")
+        )
+
+
 def test_a_link_becomes_an_action_and_a_change_does_not(altinn: Stand) -> None:
     identifier = altinn.simulator.send(
         altinn.letter(
@@ -358,6 +399,10 @@ def test_unknown_values_break_nothing() -> None:
     letter = listed(status="Forvitret", systemLabel="Rosa", serviceResourceType="Ny", fremtid=[1])
     assert letter.title == "Skatteoppgjøret ditt"
     assert not letter.needs_action and letter.handled_at is None
+    context = {"revision": "x", "systemLabels": ["Rosa", "Default"]}
+    activity = {"type": "Noe nytt", "createdAt": "2026-09-03T08:00:00Z"}
+    again = listed(endUserContext=context, latestActivity=activity)
+    assert again.title == letter.title and again.handled_at is None
 
 
 @pytest.mark.parametrize(
@@ -420,3 +465,64 @@ def test_a_thousand_of_two_thousand_letters_are_fetched_over_real_http(
     running = altinn.connector(base_url).fetch(altinn.account, None)
     batches = [next(running) for _ in range(10)]
     assert len(letters_in(batches)) == 1000 and not unreadable_in(batches)
+
+
+def test_transmissions_that_are_hers_to_see_are_the_thread_and_a_wrong_one_hides_no_other(
+    altinn: Stand,
+) -> None:
+    identifier = altinn.simulator.send(altinn.letter(1))
+    simulator_of(altinn).transmit(identifier, "Første", kind="Decision", summary="Les dette.")
+    simulator_of(altinn).transmit(identifier, "Svar", by_her=True)
+    letter = opened(altinn, identifier)
+    assert [(m.title, m.text, m.kind, m.from_her) for m in letter.messages] == [
+        ("Første", "Les dette.", "Decision", False),
+        ("Svar", "", "Information", True),
+    ]
+    dialog = json.loads(next(each for each in letter.raw if each.name == "dialog.json").content)
+    first, second = dialog["transmissions"]
+    first["type"] = "Noe helt nytt"
+    del second["createdAt"]
+    dialog["transmissions"] += [7, {**first, "isAuthorized": False, "id": dialog["id"]}]
+    again = mapping.opened_without_correspondence(letter, dialog)
+    assert [each.kind for each in again.messages] == ["Noe helt nytt"]
+
+
+def test_only_a_host_that_is_listed_is_asked_and_with_nothing_but_the_dialog_token(
+    altinn: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = altinn.simulator.send(altinn.letter(1))
+    url = "https://skatt.example/frist"
+    simulator_of(altinn).offer(identifier, "utsett", "Utsett", method="POST", url=url)
+    assert opened(altinn, identifier).actions == []
+    allowing = Connector({**altinn.settings(), "action_hosts": "nav.example skatt.example"})
+    account = Account(altinn.person.national_id)
+    [action] = allowing.open_letter(account, identifier).actions
+    assert action.id is not None
+    act = OutgoingAct(identifier, action.id, action.agreed())
+    with pytest.raises(ActRefused) as refusal:
+        altinn.connector().act(account, act)
+    assert refusal.value.code == "host"
+    asked: list[httpx.Request] = []
+    answers = [httpx.Response(302, headers={"Location": "https://evil.example"}), 500, 204]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        said = answers.pop(0)
+        return said if isinstance(said, httpx.Response) else httpx.Response(said)
+
+    before = http.transport_for
+    elsewhere = httpx.MockTransport(answer)
+    monkeypatch.setattr(
+        http, "transport_for", lambda base: elsewhere if "skatt" in base else before(base)
+    )
+    with pytest.raises(ActRefused):
+        allowing.act(account, act)
+    with pytest.raises(Uncertain):
+        allowing.act(account, act)
+    allowing.act(account, act)
+    assert [(each.method, str(each.url)) for each in asked] == [("POST", url)] * 3
+    for each in asked:
+        _, _, token = each.headers["Authorization"].partition(" ")
+        claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+        assert claims["i"] == identifier and "pid" not in claims
+    allowing.close()

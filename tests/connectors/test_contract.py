@@ -167,6 +167,11 @@ def test_one_broken_letter_in_fifty_is_kept_and_the_others_arrive(stand: Stand) 
     assert item.raw and all(part.content for part in item.raw)
 
 
+def of_the_source(stand: Stand) -> list[object]:
+    """The requests so far, but for Maskinporten's keys, which may be needed to read again."""
+    return [each for each in stand.recorder.requests if "/maskinporten/" not in str(each)]
+
+
 def test_what_was_kept_can_be_read_again(stand: Stand) -> None:
     if type(stand.connector()).reread is Connector.reread:
         pytest.skip("this connector rereads nothing")
@@ -175,11 +180,11 @@ def test_what_was_kept_can_be_read_again(stand: Stand) -> None:
     batches = stand.fetch()
     [item], [letter] = unreadable_in(batches), letters_in(batches)
     connector = stand.connector()
-    asked = len(stand.recorder.requests)
+    asked = of_the_source(stand)
     again = connector.reread(stand.account, item.external_id, item.raw)
     assert [each.reason for each in again.unreadable] == [item.reason]
     assert connector.reread(stand.account, good, letter.raw).letters == [letter]
-    assert len(stand.recorder.requests) == asked
+    assert of_the_source(stand) == asked
 
 
 def test_every_time_is_in_utc(stand: Stand) -> None:

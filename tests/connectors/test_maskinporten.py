@@ -117,10 +117,6 @@ def test_a_token_is_reused_until_shortly_before_it_expires(
     [
         ({"aud": "https://maskinporten.no/"}, "invalid_grant"),
         ({"iss": "somebody"}, "invalid_client"),
-        ({"exp": int(time.time()) + 1000}, "invalid_grant"),
-        ({"exp": int(time.time()) - 1}, "invalid_grant"),
-        ({"iat": int(time.time()) - 60}, "invalid_grant"),
-        ({"iat": int(time.time()) + 600, "exp": int(time.time()) + 700}, "invalid_grant"),
         ({"iat": None}, "invalid_grant"),
         ({"exp": "soon"}, "invalid_grant"),
         ({"jti": None}, "invalid_grant"),
@@ -131,6 +127,15 @@ def test_a_token_is_reused_until_shortly_before_it_expires(
 def test_a_wrong_grant_gets_no_token(place: Place, changes: dict[str, Any], error: str) -> None:
     answer = place.post(place.grant(**changes))
     assert (answer.status_code, answer.json()["error"]) == (400, error)
+
+
+@pytest.mark.parametrize(
+    "seconds", [{"exp": 1000}, {"exp": -1}, {"iat": -60}, {"iat": 600, "exp": 700}]
+)
+def test_a_grant_of_another_time_gets_no_token(place: Place, seconds: dict[str, int]) -> None:
+    moments = {claim: int(time.time()) + after for claim, after in seconds.items()}
+    answer = place.post(place.grant(**moments))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 
 def test_a_grant_signed_by_another_key_gets_no_token(place: Place) -> None:

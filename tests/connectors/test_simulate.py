@@ -394,6 +394,16 @@ def test_a_dial_that_does_not_exist_is_refused(
     assert shelf.state.faults("altinn") == Faults()
 
 
+def test_only_what_a_channel_can_break_is_broken(client: httpx.Client, inbox: Inbox) -> None:
+    answer = client.post(
+        "/control/api/garbage",
+        json={"person": "kari", "channel": "altinn", "variant": "wrong_signature"},
+        headers={"X-Control": "samlepost"},
+    )
+    assert (answer.status_code, inbox.events) == (400, [])
+    assert "kan ikke ødelegges slik" in answer.json()["error"]
+
+
 def test_garbage_is_announced_and_expiry_is_not(client: httpx.Client, inbox: Inbox) -> None:
     assert api(client, "garbage", person="kari", channel="altinn") == {"id": "wire-garbage"}
     assert len(inbox.events) == 1
@@ -536,7 +546,7 @@ def test_the_page_shows_no_identity_number_and_allows_no_script(client: httpx.Cl
 
 def test_every_form_of_the_page_leads_somewhere(client: httpx.Client, clock_file: Path) -> None:
     actions = re.findall(r'(?:form)?action="([^"]+)"', client.get("/").text)
-    assert len(set(actions)) == 8
+    assert len(set(actions)) == 10
     for action in actions:
         answer = client.post(action, headers={"Origin": BASE})
         assert answer.status_code == 303, action

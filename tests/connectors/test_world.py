@@ -21,7 +21,7 @@ from connectors.world.pdf import Items, Page, Rows, letter_pdf
 from connectors.world.persons import AGENCIES, PERSONS, agency, by_slug, synthetic_id
 
 ROOT = Path(__file__).resolve().parents[2]
-ORDINARY = [p for p in PERSONS if p.slug not in ("stress", "nora", "drift")]
+ORDINARY = [p for p in PERSONS if p.slug not in ("stress", "nora", "sara", "leif", "drift")]
 
 DIGEST = """
 import hashlib

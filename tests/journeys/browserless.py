@@ -20,7 +20,7 @@ class Visitor:
 
     def __init__(self, web: str) -> None:
         self.web = web
-        self._client = httpx.Client(follow_redirects=True, timeout=20, trust_env=False)
+        self._client = httpx.Client(follow_redirects=True, timeout=120, trust_env=False)
 
     def __enter__(self) -> Self:
         return self

@@ -103,7 +103,7 @@ def translated(command: list[str], running: Demo) -> list[str]:
 
 def karis_letters(running: Demo) -> list[list[Any]]:
     """What the database holds for Kari when everything has been fetched."""
-    running.wait_for(lambda: running.count_letters("kari") >= 27, 90)
+    running.wait_for(lambda: running.count_letters("kari") >= 27)
     said = running.shell(LETTERS.format(name=by_slug("kari").name))
     found: list[list[Any]] = json.loads(said.splitlines()[-1])
     return found

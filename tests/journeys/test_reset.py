@@ -56,7 +56,7 @@ def test_a_reset_while_workers_are_busy_and_one_dies_leaves_her_at_her_start(tmp
         running.control("faults", channel="altinn", mode="ok", delay_seconds=0.2)
         for dies in (False, True):
             running.shell(OPEN)
-            running.wait_for(lambda: looked_at(running)["marks"] > start["marks"], 30)
+            running.wait_for(lambda: looked_at(running)["marks"] > start["marks"])
             if dies:
                 running.kill("worker")
             assert [answer["inbox"] for answer in press_twice(running)] == ["ok", "ok"]

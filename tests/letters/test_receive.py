@@ -138,6 +138,10 @@ def test_a_letter_taken_back_by_its_sender_stays_and_is_marked(kari):
         ({"title": " ", "public_title": ""}, "title"),
         ({"security_level": 5}, "level"),
         ({"sent_at": NOW.replace(tzinfo=None)}, "time zone"),
+        ({"sent_at": NOW.replace(year=9999)}, "year"),
+        ({"visible_from": NOW.replace(year=1)}, "year"),
+        ({"language": "n\0b"}, "character"),
+        ({"same_as": ["dpi:\0"]}, "character"),
     ],
 )
 def test_what_cannot_be_received_is_refused_with_a_reason(changes, reason):

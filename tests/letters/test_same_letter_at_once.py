@@ -12,7 +12,7 @@ from inbox.letters.models import Delivery, Letter
 from inbox.letters.receive import receive
 from tests.incoming import NOW, arrival, incoming
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True)]
 
 
 def test_two_workers_at_once_make_one_letter():
@@ -29,7 +29,7 @@ def test_two_workers_at_once_make_one_letter():
 
     def work(mine):
         try:
-            together.wait(timeout=20)
+            together.wait(timeout=120)
             with transaction.atomic():
                 receive([mine], NOW)
         except Exception as error:
@@ -41,7 +41,7 @@ def test_two_workers_at_once_make_one_letter():
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(timeout=30)
+        worker.join(timeout=120)
     assert failed == []
     letter = Letter.objects.get(citizen=kari)
     assert len(letter.other_sources.split()) == 2

@@ -76,6 +76,12 @@ def write(citizen, title, **fields):
         ("trygghetsalarm", "Tryggleiksalarmen din"),
         ("passport", "Passet er klart"),
         ("når er passet klart", "Passet er klart"),
+        ("begravelse", "Stønad til gravferd"),
+        ("arbeidsløs", "Vedtak om dagpenger"),
+        ("renteendring", "Renten endres fra januar"),
+        ("språkprøve", "Result of your Norwegian test"),
+        ("hørselstest", "Innkalling til hørselsprøve"),
+        ("garasjebygging", "Naboen vil bygge garasje"),
         ("nav bostøtte", "Vedtak om bostøtte"),
     ],
 )
@@ -111,6 +117,14 @@ def test_every_word_counts_unless_no_letter_has_all(kari):
     hits, letters = _letters(kari, "barnetrygd helikopter")
     assert hits.partial
     assert [letter.title for letter in letters] == ["Vedtak om barnetrygd"]
+
+
+def test_letters_with_all_words_but_one_come_instead_of_those_with_one(kari):
+    write(kari, "Vedtak om barnetrygd")
+    write(kari, "Vedtak om bostøtte")
+    hits, letters = _letters(kari, "vedtak bostøtte helikopter")
+    assert hits.partial
+    assert [letter.title for letter in letters] == ["Vedtak om bostøtte"]
 
 
 def test_titles_come_before_bodies_and_new_letters_before_old(kari):
@@ -221,6 +235,25 @@ def test_no_query_is_an_error(kari, query):
     write(kari, "Vedtak om bostøtte")
     found(kari, query)
     list(search.matching(Letter.objects.visible_to(Viewer(kari.id)), query, Viewer(kari.id)))
+
+
+def test_the_newest_hits_are_looked_up_first_and_older_ones_when_a_filter_leaves_few(
+    kari, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(search, "WINDOW", 4)
+    monkeypatch.setattr(search, "CANDIDATES", 3)
+    now = clock.now()
+    for day in range(9):
+        sender = {"sender": "Kommunen", "org_number": "958935420"} if day > 6 else {}
+        write(kari, f"Vedtak {day}", sent_at=now - timedelta(days=day), **sender)
+    viewer = Viewer(kari.id, SecurityLevel.HIGH)
+    hers = Letter.objects.visible_to(viewer)
+    with django_assert_num_queries(4):  # the newest hits, their letters; twice, for titles
+        hits = search.search(hers, "vedtak", viewer)
+    titles = dict(hers.values_list("id", "title"))
+    assert {titles[id_] for id_ in hits.ids} == {"Vedtak 0", "Vedtak 1", "Vedtak 2"}
+    old = search.search(hers.filter(sender__name="Kommunen"), "vedtak", viewer)
+    assert [titles[id_] for id_ in old.ids] == ["Vedtak 7", "Vedtak 8"]
 
 
 def test_many_hits_are_cut_and_said_to_be(kari, monkeypatch):

@@ -13,9 +13,9 @@ from inbox.citizens.models import Citizen
 from inbox.letters.models import Event, Letter
 from inbox.letters.receive import receive
 from inbox.notifications.channels import email
-from inbox.notifications.deliver import send_due
+from inbox.notifications.deliver import ATTEMPTS_MAX, send_due
 from inbox.notifications.models import Notification, OutboxEmail
-from inbox.notifications.rules import queue_for, stop
+from inbox.notifications.rules import queue_answer, queue_for, stop
 from tests.incoming import NOW, arrival, incoming
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +71,19 @@ def test_a_reminder_follows_after_seven_days_and_only_once(kari):
     assert send_due() == 1
     assert send_due() == 0
     assert Event.objects.filter(kind=Event.Kind.REMINDED).count() == 1
+
+
+def test_what_a_sender_orders_is_added_to_ours_and_stops_when_she_opens_the_letter(kari):
+    letters = receive([arrival(kari.id, incoming())], NOW)
+    queue_for(letters, NOW, {letters[0].id: {"email": [0, 2, 9], "sms": [2]}})
+    clock.freeze(NOW + timedelta(days=2))
+    assert send_due() == 2
+    assert Notification.objects.get(channel="sms").state == State.FAILED
+    stop(letters[0])
+    clock.freeze(NOW + timedelta(days=30))
+    assert send_due() == 0
+    days = Notification.objects.order_by("day").filter(state=State.CANCELLED)
+    assert list(days.values_list("day", flat=True)) == [7, 9]
 
 
 def test_opening_stops_the_reminder(kari):
@@ -135,7 +148,17 @@ def test_a_worker_that_dies_while_handing_over_does_not_send_twice(kari):
         state=State.SENDING, lease_until=timezone.now() - timedelta(seconds=1)
     )
     assert send_due() == 0
-    assert sent().state == State.UNCERTAIN
+    assert (sent().state, sent().failed_at) == (State.UNCERTAIN, NOW)
+
+
+def test_a_notice_whose_worker_dies_every_time_is_given_up(kari):
+    announced(kari)
+    Notification.objects.filter(kind="new").update(
+        lease_until=timezone.now() - timedelta(seconds=1), attempts=ATTEMPTS_MAX
+    )
+    assert send_due() == 0
+    assert (sent().state, sent().failed_at) == (State.FAILED, NOW)
+    assert not mail.outbox
 
 
 def test_a_worker_that_dies_before_handing_over_is_replaced(kari):
@@ -168,3 +191,24 @@ def test_mails_speak_the_citizens_language(kari):
     announced(kari)
     send_due()
     assert "New letter from NAV" in mail.outbox[0].subject
+
+
+def test_an_answer_is_announced_as_an_answer(kari):
+    kari.language = "en"
+    kari.save()
+    letter = announced(kari)
+    Notification.objects.all().delete()
+    queue_answer(letter, NOW)
+    assert send_due() == 1
+    (message,) = mail.outbox
+    assert message.subject == "Answer from NAV"
+    assert "an answer from NAV to what you wrote" in message.body
+    assert "new letter" not in message.body
+
+
+def test_an_answer_to_a_letter_of_the_high_level_names_nobody(kari):
+    letter = announced(kari, security_level=4)
+    Notification.objects.all().delete()
+    queue_answer(letter, NOW)
+    assert send_due() == 1
+    assert "NAV" not in mail.outbox[0].subject + mail.outbox[0].body

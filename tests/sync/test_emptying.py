@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -11,17 +12,19 @@ from connectors import clock
 from connectors.contract import Account, Batch, Connector, IncomingDocument
 from inbox.archive import store
 from inbox.archive.models import Blob, Package
-from inbox.citizens.models import InboxState
+from inbox.citizens.models import InboxState, SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters import filing
-from inbox.letters.models import Delivery, Document, Event, Letter, Tombstone
+from inbox.letters.models import Delivery, Document, Event, Letter, Reply, Tombstone
 from inbox.notifications import deliver
 from inbox.notifications.models import Notification
 from inbox.notifications.rules import queue_for
-from inbox.sync.emptying import empty_due
+from inbox.sync import emptying, replies
+from inbox.sync.emptying import Bin, bin_of, delete_now, empty_due, empty_now
 from inbox.sync.intake import Intake, take_in
 from inbox.sync.models import OutboundReceipt, Retrieval
-from tests.incoming import PDF, incoming
+from inbox.sync.replies import Written
+from tests.incoming import PDF, WRITE, incoming
 from tests.make import make_citizen, make_letter, make_mailbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -122,6 +125,81 @@ def test_a_letter_of_which_word_is_owed_waits_for_it(kari, owed):
     assert empty_due() == 0
     type(row).objects.update(state="done")
     assert empty_due() == 1
+
+
+def answer(kari, letter, text="Et svar") -> Reply:
+    """Begin an answer, with a file."""
+    own = Viewer(kari.id)
+    replies.save_draft(own, letter.id, Written(WRITE.code, text, 0, "t"))
+    return replies.attach(own, letter.id, WRITE.code, "a.pdf", [PDF])
+
+
+def test_a_letter_whose_answer_is_on_its_way_is_deleted_after_that(kari):
+    letter = make_letter(kari, reply_forms=[WRITE])
+    draft = answer(kari, letter)
+    replies.send_draft(Viewer(kari.id), letter.id, WRITE.code, draft.id)
+    throw_away(kari, letter)
+    wait(31)
+    assert empty_due() == 0
+    assert not delete_now(Viewer(kari.id), letter.id)
+    assert Reply.objects.filter(id=draft.id, state="waiting").exists()
+    Reply.objects.update(state="done")
+    assert empty_due() == 1
+    assert not store.exists(UUID(draft.attachments[0]["id"]))
+
+
+def test_an_answer_that_she_has_begun_is_never_thrown_away_by_the_calendar(
+    kari, django_capture_on_commit_callbacks
+):
+    letter = make_letter(kari, reply_forms=[WRITE])
+    draft = answer(kari, letter)
+    throw_away(kari, letter)
+    wait(31)
+    assert empty_due() == 0
+    assert Reply.objects.get(id=draft.id).text == "Et svar"
+    with django_capture_on_commit_callbacks(execute=True):
+        assert delete_now(Viewer(kari.id), letter.id)
+    assert not Reply.objects.exists()
+    assert not store.exists(UUID(draft.attachments[0]["id"]))
+
+
+def test_a_draft_in_which_she_has_written_nothing_holds_nothing_up(kari):
+    letter = make_letter(kari, reply_forms=[WRITE])
+    replies.save_draft(Viewer(kari.id), letter.id, Written(WRITE.code, "", 0, "t"))
+    throw_away(kari, letter)
+    wait(31)
+    assert empty_due() == 1
+
+
+def test_the_whole_bin_is_emptied_but_for_what_waits_and_what_she_may_not_read(kari):
+    kept, filed = make_letter(kari), make_letter(kari)
+    plain = make_letter(kari)
+    begun, sent = (make_letter(kari, reply_forms=[WRITE]) for _ in range(2))
+    secret = make_letter(kari, security_level=4)
+    others = make_letter(make_citizen("Ola"))
+    answer(kari, begun)
+    draft = answer(kari, sent)
+    replies.send_draft(Viewer(kari.id), sent.id, WRITE.code, draft.id)
+    filing.move(Viewer(kari.id), [filed.id], "filed")
+    for letter in (plain, begun, sent, secret):
+        filing.move(Viewer(kari.id, SecurityLevel.HIGH), [letter.id], "bin")
+    throw_away(others.citizen, others)
+    assert bin_of(Viewer(kari.id)) == Bin(letters=3, above=1, drafts=1, waiting=1)
+    assert empty_now(Viewer(kari.id)) == 2
+    left = set(Letter.objects.values_list("id", flat=True))
+    assert left == {each.id for each in (kept, filed, sent, secret, others)}
+    Reply.objects.update(state="done")
+    assert empty_due() == 1
+    assert InboxState.objects.get(citizen=kari).letters == 1
+
+
+def test_of_a_full_bin_the_next_emptying_takes_the_rest(kari, monkeypatch):
+    monkeypatch.setattr(emptying, "AT_ONCE", 2)
+    for _ in range(5):
+        throw_away(kari, make_letter(kari))
+    assert empty_now(Viewer(kari.id)) == 2
+    assert empty_due() == 3
+    assert not Letter.objects.exists()
 
 
 def test_bytes_that_a_dying_process_left_are_removed_by_the_next(kari, monkeypatch):

@@ -1,26 +1,33 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db.models import Q
 from django.utils import timezone
 
 from connectors import clock
+from connectors.dpi.package import MANIFEST
+from connectors.dpi.sender import message_id, package_files
 from connectors.simulation import Faults
+from connectors.world.agencies import agency
 from connectors.world.letters import letters, new_letter
 from connectors.world.model import STUDY_DATE, Channel
 from connectors.world.persons import by_slug
 from inbox.archive import store
 from inbox.citizens.identity import find_citizen, identify
 from inbox.citizens.models import Citizen, InboxState
-from inbox.letters import counters
-from inbox.letters.models import Delivery, Document, Event, Letter
+from inbox.letters import counters, receive
+from inbox.letters.models import Delivery, Document, Event, Letter, Sender
 from inbox.notifications.models import Notification
 from inbox.sync import engine, quarantine, schedule
 from inbox.sync.freshness import freshness
-from inbox.sync.models import Mailbox, OutboundReceipt, Quarantined, Source
+from inbox.sync.models import Mailbox, OutboundReceipt, Quarantined, Rejection, Source
 from inbox.sync.replay import replay
+
+DPI_EXAMPLES = Path(__file__).parents[1] / "connectors" / "data" / "dpi" / "extensions"
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +58,36 @@ def sync(channel: Channel, slug: str = "kari") -> int:
 
 def state(channel: Channel, slug: str = "kari"):
     return next(s for s in freshness(citizen(slug).id) if s.slug == channel.value)
+
+
+def test_a_letter_sent_on_behalf_of_another_has_its_authors_name_where_we_know_it(demo_citizens):
+    nav, stranger, processor = agency("nav"), agency("digdir"), agency("skatteetaten")
+    for number, author in enumerate((nav, stranger)):
+        draft = new_letter(by_slug("kari"), Channel.DIGIPOST, title="Et brev", at=clock.now())
+        processed = replace(draft, key=f"p{number}", agency=author, processor=processor)
+        simulator(demo_citizens, Channel.DIGIPOST).send(processed)
+    Sender.objects.all().delete()
+    Sender.objects.create(org_number=nav.org_number, name="NAV")
+    assert sync(Channel.DIGIPOST) == 2
+    shown = {letter.sender.org_number: letter.sender_name for letter in Letter.objects.all()}
+    assert shown == {nav.org_number: "NAV", stranger.org_number: stranger.org_number}
+
+
+def test_what_a_dpi_letter_says_of_an_arrangement_and_a_proof_is_kept(demo_citizens):
+    dpi = simulator(demo_citizens, Channel.DIGIPOST)
+    for kind in ("arrangement", "bevis"):
+        sent = new_letter(by_slug("kari"), Channel.DIGIPOST, title=kind, at=clock.now())
+        files = dict(package_files(sent))
+        data = f'</tittel><data href="data.xml" mime="application/vnd.difi.dpi.{kind}+xml"/>'
+        files[MANIFEST] = files[MANIFEST].replace(b"</tittel>", data.encode(), 1)
+        files["data.xml"] = (DPI_EXAMPLES / f"{kind}.xml").read_bytes()
+        package = dpi.sender.packed(sent, files)
+        dpi.put([dpi.sender.sealed(sent, package, message_id(sent))])
+    assert sync(Channel.DIGIPOST) == 2
+    event = Letter.objects.get(title="arrangement").appointments[0]
+    assert event["place"].startswith("Sagene skole") and len(event["times"]) == 2
+    proof = Letter.objects.get(title="bevis")
+    assert proof.proofs[0]["issuer"] == "Bekkestua Bibliotek" and proof.documentary_value is True
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
@@ -158,7 +195,6 @@ def test_a_letter_for_nobody_here_is_kept_and_replayed_when_she_has_come(demo_ci
     send(demo_citizens, Channel.DIGIPOST)
     address = citizen().identifiers.get(kind="mailbox_address")
     owner = address.citizen
-    address.citizen = citizen("ola")
     address.blind_index = b"0" * 32
     address.save()
     assert sync(Channel.DIGIPOST) == 0
@@ -185,9 +221,7 @@ def test_two_workers_do_not_fetch_the_same_mailbox(demo_citizens):
 
 
 @pytest.mark.parametrize(("channel", "model"), [(Channel.NAV, Mailbox), (Channel.DIGIPOST, Source)])
-def test_a_ping_during_a_fetch_makes_for_another_at_once(
-    demo_citizens, monkeypatch, channel, model
-):
+def test_a_ping_during_a_fetch_makes_for_another_soon(demo_citizens, monkeypatch, channel, model):
     row = {Mailbox: Q(citizen=citizen(), source_id=channel), Source: Q(slug=channel)}[model]
     send(demo_citizens, channel)
     real = engine.take_in
@@ -198,7 +232,7 @@ def test_a_ping_during_a_fetch_makes_for_another_at_once(
 
     monkeypatch.setattr(engine, "take_in", pinged)
     assert sync(channel) == 1
-    assert model.objects.get(row).due_at <= timezone.now()
+    assert model.objects.get(row).due_at <= timezone.now() + schedule.ping_floor()
     monkeypatch.undo()
     assert sync(channel) == 0
     assert model.objects.get(row).due_at > timezone.now()
@@ -221,6 +255,49 @@ def test_an_unexpected_error_is_shown_and_not_taken_for_no_letters(demo_citizens
     assert not state(Channel.NAV).ok
 
 
+@pytest.fixture
+def poisonous(monkeypatch):
+    """A letter of this title trips the inbox in a way that nobody has foreseen."""
+    real = receive.cases.assign
+
+    def assign(letters):
+        if any(letter.title == "Giftig" for letter in letters):
+            raise ZeroDivisionError
+        return real(letters)
+
+    monkeypatch.setattr(receive.cases, "assign", assign)
+
+
+@pytest.mark.parametrize("channel", [Channel.DIGIPOST, Channel.NAV])
+def test_a_letter_that_breaks_its_batch_holds_the_others_up_for_a_while_only(
+    demo_citizens, poisonous, channel
+):
+    for title in ("Først", "Giftig", "Sist"):
+        send(demo_citizens, channel, title=title)
+    for _ in range(engine.PATIENCE):
+        assert sync(channel) == 0
+        assert not state(channel).ok
+        assert not Quarantined.objects.exists()
+    assert sync(channel) == 2
+    assert state(channel).ok
+    assert {letter.title for letter in Letter.objects.all()} == {"Først", "Sist"}
+    item = Quarantined.objects.get()
+    assert item.reason == "receiving it failed (ZeroDivisionError)"
+    if channel is Channel.DIGIPOST:
+        assert Rejection.objects.get().fault == "server"
+    assert sync(channel) == 0
+    assert Quarantined.objects.count() == 1
+
+
+def test_where_no_letter_can_be_received_none_is_blamed(demo_citizens, poisonous):
+    for _ in range(3):
+        send(demo_citizens, Channel.NAV, title="Giftig")
+    for _ in range(engine.PATIENCE + 2):
+        sync(Channel.NAV)
+    assert not state(Channel.NAV).ok
+    assert not Quarantined.objects.exists()
+
+
 def test_a_letter_taken_over_while_it_was_fetched_is_not_written_twice(demo_citizens, monkeypatch):
     send(demo_citizens, Channel.NAV)
     real = engine.take_in
@@ -241,3 +318,13 @@ def test_events_tell_where_a_letter_came_from(demo_citizens):
     event = Event.objects.get(citizen=citizen(), kind=Event.Kind.RECEIVED)
     assert event.detail["source"] == "minside-nav"
     assert Quarantined.objects.count() == 0
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+def test_a_letter_for_the_end_of_all_time_holds_up_nobody_elses(demo_citizens, moment):
+    hidden = new_letter(by_slug("kari"), Channel.DIGIPOST, title="Aldri", at=clock.now())
+    far_off = moment.replace(microsecond=0, tzinfo=UTC)
+    simulator(demo_citizens, Channel.DIGIPOST).send(replace(hidden, visible_from=far_off))
+    send(demo_citizens, Channel.DIGIPOST)
+    assert sync(Channel.DIGIPOST) == 1
+    assert quarantine.waiting().get().reason == "its date is in a year that cannot be"

@@ -179,3 +179,24 @@ def test_an_altinn_letter_of_the_high_level_shows_its_title_once_opened(demo_cit
     assert retrieve.run_due() == 1
     assert open_letter(viewer(kari, 4), letter.id).row.title == "Svar på blodprøve"
     assert "blodprøve" not in open_letter(viewer(kari, 3), letter.id).row.title
+
+
+def test_a_deadline_that_moves_at_altinn_leaves_a_read_letter_read(
+    demo_citizens, kari, altinn_letter
+):
+    open_letter(viewer(kari), altinn_letter.id)
+    retrieve.run_due()
+    before = marks(demo_citizens)
+    told = Notification.objects.count()
+    clock.freeze(clock.now() + timedelta(hours=1))
+    (dialog,) = before["seen"]
+    demo_citizens.simulators["altinn"].touch(dialog, due_at="2026-12-24T11:00:00.000000Z")
+    mailbox = Mailbox.objects.get(citizen=kari, source_id="altinn")
+    engine.sync_mailbox(kari.id, mailbox.id)
+    letter = Letter.objects.get(citizen=kari)
+    assert letter.due_at and letter.due_at.isoformat() == "2026-12-24T11:00:00+00:00"
+    assert not letter.unread and not letter.updated
+    assert letter.content == Letter.Content.KEPT
+    assert Notification.objects.count() == told
+    assert not Event.objects.filter(kind=Event.Kind.REPLACED).exists()
+    assert marks(demo_citizens) == before

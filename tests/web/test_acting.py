@@ -10,8 +10,11 @@ from django.urls import reverse
 
 from connectors import clock
 from connectors.world.model import STUDY_DATE
-from inbox.citizens.models import Citizen, InboxState, Representation
-from inbox.letters.models import Access, Document, Event, Letter
+from inbox.citizens.models import Citizen, InboxState, Representation, SecurityLevel
+from inbox.citizens.viewer import Viewer
+from inbox.letters import proposals
+from inbox.letters.life_events import DEATH, WORK
+from inbox.letters.models import Access, Document, Event, Letter, LifeEventLetter
 from inbox.sync.models import OutboundReceipt
 from tests.make import act_for, log_in, make_citizen, make_letter, make_representation
 
@@ -103,18 +106,87 @@ def test_what_lies_outside_the_scope_is_not_there(kari, ola):
     assert InboxState.objects.get(citizen=kari).letters == 2
 
 
+def test_a_life_event_reaches_as_far_as_she_has_put_letters_into_it(kari, ola):
+    states = ("accepted", "proposed", "rejected", "other")
+    letters = {state: make_letter(kari, title=f"Brev {state}") for state in states}
+    hers = Viewer(kari.id, SecurityLevel.HIGH)
+    proposals.add(hers, letters["accepted"].id, DEATH)
+    proposals.add(hers, letters["accepted"].id, WORK)  # in two, and yet one letter
+    proposals.add(hers, letters["other"].id, WORK)
+    proposals.add(hers, letters["rejected"].id, DEATH)
+    proposals.decide(hers, letters["rejected"].id, DEATH, accept=False)
+    LifeEventLetter.objects.create(citizen=kari, letter_id=letters["proposed"].id, event=DEATH)
+    one = {"reach": "letter", "limits": {"letter": str(letters["accepted"].id)}}
+    make_representation(kari, ola, **one)
+    client = helping(kari, ola, reach="life_event", limits={"life_event": DEATH})
+    assert "1 unread of 1 letter from 1 sender" in text(client, "/")
+    assert client.get(page_of(letters["accepted"])).status_code == 200
+    for state in states[1:]:
+        assert client.get(page_of(letters[state])).status_code == 404
+    proposals.decide(hers, letters["proposed"].id, DEATH, accept=True)
+    assert client.get(page_of(letters["proposed"])).status_code == 200
+    assert "Death and inheritance" in text(client, "/acting/")
+
+
+def test_a_case_is_the_senders_by_whatever_name_it_writes(kari, ola):
+    first = make_letter(kari, title="Første", sender="NAV", case_reference="2026/1")
+    make_letter(kari, title="Andre", sender="NAV Oslo", case_reference="2026/1")
+    make_letter(kari, title="Tredje", sender="NAV", case_reference="2026/2")
+    client = helping(kari, ola, reach="case", limits={"case": str(first.case_id)})
+    said = text(client, "/")
+    assert "Første" in said
+    assert "Andre" in said
+    assert "Tredje" not in said
+
+
+def test_a_case_number_above_her_level_is_not_shown_where_access_is_listed(kari, ola):
+    letter = make_letter(kari, security_level=4, case_reference="2026/9")
+    make_representation(kari, ola, reach="case", limits={"case": str(letter.case_id)})
+    make_representation(
+        kari, None, accepted=False, reach="case", limits={"case": str(letter.case_id)}
+    )
+    for citizen, address in ((kari, "/sharing/"), (ola, "/acting/")):
+        for level, shown in ((3, False), (4, True)):
+            client = Client(headers={"accept-language": "en"})
+            log_in(client, citizen, level)
+            assert ("Letters in case 2026/9" in text(client, address)) is shown
+            assert ("Letters in one case" in text(client, address)) is not shown
+
+
 @pytest.mark.parametrize("reach", ["senders", "case", "letter"])
 def test_each_reach_shows_what_it_names_and_no_more(kari, ola, reach):
     wanted = make_letter(kari, title="Delt", sender="NAV", case_reference="2026/1")
     make_letter(kari, title="Annet", sender="Skatt", org_number="974761076")
     limits = {
         "senders": {"senders": [str(wanted.sender_id)]},
-        "case": {"case": [str(wanted.sender_id), "2026/1"]},
+        "case": {"case": str(wanted.case_id)},
         "letter": {"letter": str(wanted.id)},
     }[reach]
     said = text(helping(kari, ola, reach=reach, limits=limits), "/")
     assert "Delt" in said
     assert "Annet" not in said
+
+
+def test_what_a_helper_prints_or_reads_as_text_stands_in_the_log(kari, ola):
+    letter = make_letter(kari, body="Hei")
+    document = Document.objects.get(letter_id=letter.id)
+    for name, arguments, what in (
+        ("letter_print", [letter.id], Access.What.LETTER),
+        ("document_text", [letter.id, document.id], Access.What.DOCUMENT),
+    ):
+        helping(kari, ola).get(page_of(letter))  # what has not been opened is not printed
+        Access.objects.all().delete()
+        client = helping(kari, ola)
+        address = reverse(name, args=arguments)
+        assert client.head(address).status_code == 200
+        assert not Access.objects.exists()
+        for _ in range(2):
+            assert client.get(address).status_code == 200
+        line = Access.objects.get()
+        assert (line.citizen_id, line.actor_id, line.role) == (kari.id, ola.id, "given")
+        assert (line.what, line.letter_id) == (what, letter.id)
+        letter.refresh_from_db()
+        assert letter.unread
 
 
 def test_news_beside_the_scope_do_not_stir_the_page(kari, ola):
@@ -228,6 +300,15 @@ def test_who_stands_in_by_law_opens_for_the_recipient(kari, ola):
     letter = make_letter(kari)
     helping(kari, ola, kind="guardian").get(page_of(letter))
     assert not Letter.objects.get(id=letter.id).unread
+
+
+@pytest.mark.parametrize(("kind", "told"), [("estate", False), ("guardian", True)])
+def test_nobody_is_told_that_the_dead_see_what_is_opened(kari, ola, kind, told):
+    if kind == "estate":
+        Citizen.objects.filter(pk=kari.pk).update(deceased_at=clock.now())
+    shown = text(helping(kari, ola, kind=kind), "/")
+    assert ("Kari Nordmann can see what you open." in shown) is told
+    assert ("What you open stands in the access log." in shown) is not told
 
 
 def test_a_helper_cannot_agree_to_a_receipt_for_her(kari, ola):

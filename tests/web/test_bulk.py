@@ -10,7 +10,6 @@ import pytest
 from inbox.citizens.models import InboxState
 from inbox.letters.models import Event, Filing, Letter
 from inbox.sync.models import OutboundReceipt
-from inbox.sync.sources import forget_labels
 from inbox.web.views import filing
 from tests.make import log_in, make_citizen, make_letter
 from tests.web.test_inbox import html, titles, write_many
@@ -22,7 +21,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 def in_english(settings, tmp_path):
     settings.LANGUAGE_CODE = "en"
     settings.ARCHIVE_DIR = tmp_path / "archive"
-    forget_labels()
 
 
 @pytest.fixture

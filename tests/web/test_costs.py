@@ -8,7 +8,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from inbox.sync.freshness import labels
-from inbox.sync.sources import forget_labels
 from tests.make import copy_letter, log_in, make_citizen, make_letter, make_mailbox
 from tests.pages import Answer, asking, crawl
 
@@ -24,7 +23,6 @@ NEVER_THE_SAME = {"outbox", "demo"}
 
 def test_every_page_asks_as_often_at_a_thousand_letters_as_at_ten(settings, tmp_path):
     settings.ARCHIVE_DIR = tmp_path / "archive"
-    forget_labels()
     kari = make_citizen(is_staff=True)
     make_mailbox(kari)
     client = Client()

@@ -11,7 +11,6 @@ from django.utils import translation
 
 from connectors import clock
 from inbox.letters.models import Letter
-from inbox.sync.sources import forget_labels
 from tests.make import log_in, make_citizen
 from tests.web.test_inbox import group, html, titles, write, write_many
 
@@ -22,7 +21,6 @@ PAGE = "/deadlines/"
 @pytest.fixture(autouse=True)
 def in_english(settings):
     settings.LANGUAGE_CODE = "en"
-    forget_labels()
     with translation.override("en"):
         yield
 

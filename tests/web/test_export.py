@@ -19,7 +19,8 @@ from inbox.citizens.models import Citizen, SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters.documents import LevelTooLow
 from inbox.letters.export import BATCH, everything
-from inbox.letters.models import Document, Letter
+from inbox.letters.models import Delivery, Document, Letter
+from inbox.sync.models import OutboundReceipt
 from tests.incoming import PDF
 from tests.make import log_in, make_citizen, make_letter
 
@@ -48,7 +49,7 @@ def download(client: Client) -> dict[str, bytes]:
 
 def of_one(files: dict[str, bytes]) -> dict[str, bytes]:
     """The files of the only letter, by their names in its folder."""
-    inside = {name: data for name, data in files.items() if name != "index.html"}
+    inside = {name: data for name, data in files.items() if "/" in name}
     assert len({name.rpartition("/")[0] for name in inside}) == 1
     return {name.rpartition("/")[2]: data for name, data in inside.items()}
 
@@ -171,7 +172,8 @@ def test_the_letters_are_read_in_batches_with_as_many_queries_for_each(
         )
         for number in range(2 * BATCH - 3)
     )
-    with django_assert_num_queries(2 * 4 + 1):
+    # The first batch alone has deliveries, and so receipts to be read with them.
+    with django_assert_num_queries(2 * 5 + 1 + 1):
         found = [each.letter.id for each in everything(Viewer(kari.id, SecurityLevel.HIGH))]
     assert len(found) == len(set(found)) == 2 * BATCH
 
@@ -187,3 +189,23 @@ def test_memory_stays_the_same_however_large_the_letters_are(client, kari):
     tracemalloc.stop()
     assert size > 5 * megabytes * 10**6
     assert peak < megabytes * 10**6
+
+
+def test_the_signed_receipts_are_with_the_letter(client, kari):
+    letter = make_letter(kari, wants_opening_receipt=True)
+    receipt = OutboundReceipt.objects.create(
+        citizen=kari,
+        delivery_id=Delivery.objects.get(letter_id=letter.id).id,
+        kind="delivered",
+        at=clock.now(),
+        due_at=clock.now(),
+        sent_at=clock.now(),
+        signed="head.body.signature",
+    )
+    files = download(client)
+    [said] = json.loads(next(data for name, data in files.items() if name.endswith(".json")))[
+        "deliveries"
+    ][0]["receipts"]
+    assert said["kind"] == "delivered"
+    (name,) = [name for name in files if name.endswith(said["file"])]
+    assert files[name] == receipt.signed.encode()

@@ -13,7 +13,7 @@ from inbox.archive import store
 from inbox.citizens.models import InboxState
 from inbox.letters.models import Delivery, Filing, Letter
 from inbox.sync.models import OutboundReceipt
-from inbox.sync.sources import forget_labels
+from tests.incoming import WRITE
 from tests.make import log_in, make_citizen, make_letter
 from tests.web.test_inbox import more, titles, write_many
 
@@ -25,7 +25,6 @@ LISTS = ["/", "/archive/", "/bin/"]
 def _archive(settings, tmp_path):
     settings.ARCHIVE_DIR = tmp_path / "archive"
     settings.LANGUAGE_CODE = "en"
-    forget_labels()
 
 
 @pytest.fixture
@@ -169,6 +168,39 @@ def test_deleting_now_waits_for_a_receipt_that_is_owed(screen, kari):
     screen.post(reverse("letter_delete", args=[letter.id]))
     assert "The letter is deleted as soon as" in html(screen, "/bin/")
     assert Letter.objects.filter(id=letter.id).exists()
+
+
+def test_emptying_the_bin_asks_first_and_says_what_goes(screen, kari):
+    address = reverse("bin_empty")
+    assert address not in html(screen, "/bin/")
+    assert screen.get(address)["Location"] == "/bin/"
+    begun = make_letter(kari, title="Vedtak", reply_forms=[WRITE])
+    for letter in (begun, make_letter(kari)):
+        move(screen, letter, "bin")
+    said = {"form": WRITE.code, "text": "Svar", "version": "0", "tab": "t"}
+    screen.post(reverse("letter_reply", args=[begun.id]), said)
+    Letter.objects.filter(id=make_letter(kari).id).update(place="bin", security_level=4)
+    assert f'href="{address}"' in html(screen, "/bin/")
+    page = html(screen, address)
+    assert "2 letters are deleted, with their documents" in page
+    assert "To 1 of them you have begun an answer. It is deleted and not sent." in page
+    assert "1 letter requires a higher security level, and stays in the bin." in page
+    assert "The draft is deleted too" in html(screen, reverse("letter_delete", args=[begun.id]))
+    assert Letter.objects.count() == 3
+    assert screen.post(address)["Location"] == "/bin/"
+    assert "2 letters are deleted for good." in html(screen, "/bin/")
+    assert Letter.objects.count() == 1
+
+
+def test_a_letter_in_the_bin_says_what_it_waits_for_when_its_days_are_over(screen, kari):
+    letter = make_letter(kari, reply_forms=[WRITE])
+    move(screen, letter, "bin")
+    clock.freeze(clock.now() + timedelta(days=31))
+    assert "Waits to be deleted" in html(screen, "/bin/")
+    assert "as soon as its sender has got" in html(screen, f"/letters/{letter.id}/")
+    said = {"form": WRITE.code, "text": "Svar", "version": "0", "tab": "t"}
+    screen.post(reverse("letter_reply", args=[letter.id]), said)
+    assert "as long as your draft" in html(screen, f"/letters/{letter.id}/")
 
 
 def test_above_the_level_of_the_session_nothing_is_moved(screen, kari):

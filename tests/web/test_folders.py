@@ -10,7 +10,6 @@ from inbox.citizens.models import InboxState
 from inbox.citizens.viewer import Viewer
 from inbox.letters import filing, folders
 from inbox.letters.models import Folder, Letter, Placement
-from inbox.sync.sources import forget_labels
 from tests.make import log_in, make_citizen, make_letter
 from tests.web.test_inbox import html, titles, write_many
 
@@ -21,7 +20,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 def in_english(settings, tmp_path):
     settings.LANGUAGE_CODE = "en"
     settings.ARCHIVE_DIR = tmp_path / "archive"
-    forget_labels()
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.world.persons import PERSONS
 from inbox.citizens.identity import identify
 from inbox.citizens.models import Identifier
+from inbox.sync import schedule
 from inbox.sync.models import Mailbox, Source
 from tests.make import make_citizen, make_mailbox, make_source
 
@@ -101,6 +105,58 @@ def test_a_body_of_64_kib_is_read(mailbox):
     body = json.dumps(event()).encode()
     assert ping(body + b" " * (64 * 1024 - len(body))).status_code == 202
     assert is_due(mailbox)
+
+
+def test_a_ping_for_what_is_due_already_changes_nothing(mailbox):
+    Mailbox.objects.update(due_at=timezone.now() - LATER)
+    before = Mailbox.objects.values().get()
+    for _ in range(3):
+        assert ping(event()).status_code == 202
+    assert Mailbox.objects.values().get() == before
+
+
+def test_a_storm_of_pings_fetches_a_mailbox_no_more_often_than_the_floor(mailbox, settings):
+    settings.SYNC_PING_FLOOR_SECONDS = 10
+    started = timezone.now()
+    handed_out = 0
+    for _ in range(20):  # the very same event each time: a replay
+        ping(event())
+        handed_out += len(list(schedule.due_mailboxes()))
+    assert handed_out == 1
+    mailbox.refresh_from_db()
+    floor = timedelta(seconds=10)
+    assert started + floor <= mailbox.due_at <= timezone.now() + floor
+    Mailbox.objects.update(due_at=timezone.now(), last_attempt_at=timezone.now() - floor)
+    assert len(list(schedule.due_mailboxes())) == 1, "the floor over, it has its turn"
+
+
+def test_a_ping_takes_four_queries_of_which_none_is_for_another_mailbox(mailbox):
+    for _ in range(5):
+        make_mailbox(make_citizen(), due_at=timezone.now() + LATER)
+    with CaptureQueriesContext(connection) as made:
+        ping(event())
+    assert len(made) == 4  # the source, the person, and the two updates
+    assert Mailbox.objects.filter(due_at__lte=timezone.now()).count() == 1
+
+
+@pytest.mark.parametrize("subject", [[KARI], {"person": KARI}, 17, None, f"/person/{KARI}/", "\0"])
+def test_a_person_in_a_wrong_shape_is_passed_over(mailbox, subject):
+    before = Mailbox.objects.values().get()
+    assert ping(event(alternativesubject=subject)).status_code == 202
+    assert Mailbox.objects.values().get() == before
+
+
+def test_no_ping_leaves_an_identity_number_in_the_log(mailbox, caplog):
+    caplog.set_level(logging.DEBUG)
+    ping(event())
+    ping(event(STRANGER))
+    ping(event(specversion="0.3"))
+    ping(event(STRANGER, padding="x" * 64 * 1024))
+    ping(json.dumps(event()).encode()[:-1])
+    said = "".join(
+        record.getMessage() for record in caplog.records if record.name != "django.db.backends"
+    )
+    assert KARI not in said and STRANGER not in said
 
 
 def test_there_is_nothing_to_read_here(client):

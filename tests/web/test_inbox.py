@@ -15,7 +15,6 @@ from inbox.citizens.models import InboxState
 from inbox.letters.models import Letter
 from inbox.sync.freshness import labels
 from inbox.sync.models import Mailbox
-from inbox.sync.sources import forget_labels
 from tests.make import copy_letter, log_in, make_citizen, make_letter, make_mailbox, make_source
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -26,7 +25,6 @@ TITLE = re.compile(r'<h3><a id="letter-[^>]*>(?:<span[^>]*>[^<]*</span>)?([^<]*)
 @pytest.fixture(autouse=True)
 def in_english(settings):
     settings.LANGUAGE_CODE = "en"
-    forget_labels()
     with translation.override("en"):
         yield
 
@@ -319,6 +317,21 @@ def test_texts_from_outside_are_escaped(client, kari):
     assert "<script>alert" not in page
     assert titles(page) == [hostile]
     assert "<script>alert" not in html(client)
+
+
+def test_senders_of_one_name_are_one_to_her(client, kari):
+    make_letter(kari, title="Med nummer", sender="Skatteetaten", org_number="974761076")
+    make_letter(kari, title="Uten nummer", sender="Skatteetaten", org_number="")
+    make_letter(kari, title="Fra Nav")
+    page = html(client)
+    assert page.count(">Skatteetaten</option>") == 1
+    assert "from 2 senders" in page
+    chosen = re.search(r'<option value="([^"]+)">Skatteetaten', page)[1]
+    assert sorted(titles(html(client, f"/?sender={chosen}"))) == ["Med nummer", "Uten nummer"]
+    found = html(client, f"/search/?sender={chosen}")
+    assert "Med nummer" in found
+    assert "Uten nummer" in found
+    assert "Fra Nav" not in found.partition('id="results"')[2]
 
 
 @pytest.mark.parametrize("count", [10, 10_000])

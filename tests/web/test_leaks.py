@@ -23,12 +23,15 @@ from django.utils import translation
 
 from connectors import clock
 from connectors.contract import IncomingDocument
-from inbox.citizens.models import Citizen, Representation
+from inbox.citizens.models import Citizen, Representation, SecurityLevel
 from inbox.citizens.owned import CitizenOwned
-from inbox.letters.models import Letter
+from inbox.citizens.viewer import Viewer
+from inbox.letters import forward
+from inbox.letters.life_events import DEATH
+from inbox.letters.models import Letter, LifeEventLetter
 from inbox.notifications.deliver import send_due
 from inbox.notifications.rules import queue_for
-from inbox.sync.sources import forget_labels
+from inbox.sync.models import Handover
 from tests.make import act_for, log_in, make_citizen, make_letter, make_mailbox, make_representation
 from tests.pages import Answer, asking, crawl
 
@@ -113,7 +116,6 @@ def texts(model: type[models.Model]) -> Iterator[models.Field[Any, Any]]:
 def _place(settings, tmp_path):
     settings.ARCHIVE_DIR = tmp_path / "archive"
     settings.LANGUAGE_CODE = "en"
-    forget_labels()
     with translation.override("en"):
         yield
 
@@ -139,6 +141,16 @@ def person(name: str, whose: str) -> Citizen:
         write(citizen, high, HIGH).id: high,
         write(citizen, high, HIGH, due_at=clock.now(), needs_action=True).id: high,
     }
+    for letter_id, whose in names.items():
+        Handover.objects.create(
+            citizen=citizen,
+            letter_id=letter_id,
+            source_id="altinn",
+            state="failed" if whose == high else "done",
+            security_level=HIGH,
+            asked_at=clock.now(),
+            due_at=clock.now(),
+        )
     fill(citizen, names, low)
     return citizen
 
@@ -238,13 +250,17 @@ def share(kari: Citizen, ola: Citizen, reach: str) -> Representation:
     limits = {
         "letter": {"letter": str(letter.id)},
         "senders": {"senders": [str(letter.sender_id)]},
-        "case": {"case": [str(letter.sender_id), letter.case_reference]},
+        "case": {"case": str(letter.case_id)},
+        "life_event": {"life_event": DEATH},
     }
+    LifeEventLetter.objects.create(
+        citizen=kari, letter_id=letter.id, event=DEATH, state=LifeEventLetter.State.ACCEPTED
+    )
     return make_representation(kari, ola, reach=reach, limits=limits[reach])
 
 
 @pytest.mark.parametrize("level", [LOW, HIGH])
-@pytest.mark.parametrize("reach", ["letter", "senders", "case"])
+@pytest.mark.parametrize("reach", ["letter", "senders", "case", "life_event"])
 def test_a_helper_finds_what_was_shared_and_nothing_else(kari, ola, reach, level):
     share(kari, ola, reach)
     client = screen(ola, level)
@@ -276,6 +292,32 @@ def test_beside_helping_and_afterwards_a_helper_finds_nothing_of_hers(kari, ola)
     # The log of what the helper has opened goes on naming senders, as it does to her.
     assert seen.pop(("shared", "sender")) == reverse("acting_done")
     assert {each: at for each, at in seen.items() if not each[0].startswith("ola")} == {}
+
+
+@pytest.mark.parametrize("ended", ["withdrawn", "expired", "binned", "never"])
+def test_a_link_that_opens_nothing_says_nothing_whosever_it_was(kari, ola, ended):
+    letter = write(kari, "shared", LOW)
+    hers = Viewer(kari.id, SecurityLevel.HIGH)
+    made, token = forward.send_on(hers, letter.id, word("karilow", "label"), 7)
+    client = screen(ola, HIGH)
+    addresses = {reverse("link", args=[token]), reverse("link_file", args=[token, 0])}
+    if ended != "never":
+        opened = found(asking(client)(address) for address in addresses)
+        assert ("shared", "title") in opened
+        assert {each for each in opened if each[0] != "shared"} == set()
+    if ended == "withdrawn":
+        forward.withdraw(kari.id, made.id)
+    elif ended == "expired":
+        clock.freeze(made.expires_at)
+    elif ended == "binned":
+        Letter.objects.filter(id=letter.id).update(place=Letter.Place.BIN)
+    else:
+        addresses = {address.replace(token, token[::-1]) for address in addresses}
+    for client in (screen(ola, HIGH), screen(ola, LOW), screen(kari, HIGH), Client()):
+        for address in addresses:
+            for headers in PARTS:
+                answer = asking(client, **headers)(address)
+                assert MARK.search(answer.body.decode() + answer.location) is None
 
 
 @pytest.mark.parametrize("level", [LOW, HIGH])

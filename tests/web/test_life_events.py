@@ -18,7 +18,6 @@ from inbox.letters import proposals
 from inbox.letters.life_events import DEATH, EVENTS, HAVING_A_CHILD, NEW_IN_NORWAY, UDI
 from inbox.letters.models import Letter, LifeEventLetter
 from inbox.sync.freshness import labels
-from inbox.sync.sources import forget_labels
 from tests.make import (
     act_for,
     copy_letter,
@@ -37,7 +36,6 @@ HOME = f"/life-events/{HAVING_A_CHILD}/"
 @pytest.fixture
 def kari(settings, tmp_path):
     settings.ARCHIVE_DIR = tmp_path / "archive"
-    forget_labels()
     return make_citizen()
 
 

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from connectors import clock
 from connectors.contract import RawPart, Unreadable
 from connectors.world.letters import new_letter
-from connectors.world.model import Channel
+from connectors.world.model import STUDY_DATE, Channel
 from connectors.world.persons import by_slug
 from inbox.archive import store
 from inbox.citizens.identity import find_citizen, identify
 from inbox.letters.models import Letter
 from inbox.sync import engine, quarantine
-from inbox.sync.models import Quarantined
+from inbox.sync.addresses import learn
+from inbox.sync.models import Quarantined, Rejection
 from inbox.web.views import operator
 from tests.make import log_in, make_citizen, make_mailbox, make_source
 
@@ -35,11 +38,13 @@ def staff(client):
 def broken(external_id: str = "17", reason: str = "title is no text", **fields) -> Quarantined:
     parts = [RawPart("item.json", BROKEN + external_id.encode(), "application/json")]
     source = make_source()
-    item = quarantine.keep(source, Unreadable(external_id, reason, parts), None)
+    kept = quarantine.keep(source, Unreadable(external_id, reason, parts), None)
+    assert kept is not None
+    item = kept.row
     assert item is not None
     for name, value in fields.items():
         setattr(item, name, value)
-    quarantine.record([item])
+    quarantine.record([kept])
     return item
 
 
@@ -182,5 +187,44 @@ def test_failures_are_counted_by_source_and_kind(staff, django_assert_num_querie
         ("Digipost", "Our set-up is wrong", "all", "7"),
     ]
     assert NATIONAL_ID not in shown
-    with django_assert_num_queries(3):  # the citizen, what waits, what fails
+    # The citizen, her sources, what waits, what fails (3), which addresses two have.
+    with django_assert_num_queries(7):
         staff.get(PAGE)
+
+
+def test_an_address_that_the_register_gives_to_two_is_shown_as_a_number_alone(staff):
+    assert "Addresses of two citizens" not in page(staff)
+    learn(make_citizen("Kari"), "984661185", "kari.nordmann#9YDT")
+    learn(make_citizen("Ola"), "984661185", "kari.nordmann#9YDT")
+    shown = page(staff)
+    assert "gives 1 mailbox address to two citizens" in shown
+    assert "9YDT" not in shown
+
+
+def rejection(item: Quarantined, **fields) -> Rejection:
+    owed = {"fault": "server", "at": item.arrived_at, "due_at": timezone.now(), **fields}
+    return Rejection.objects.create(quarantined=item, **owed)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (None, "Its sender gets no answer from us."),
+        ({"due_at": timedelta(hours=3, minutes=30)}, "If it is not mended within 4 hours"),
+        ({"due_at": timedelta(seconds=90)}, "If it is not mended within 2 minutes"),
+        (
+            {"due_at": timedelta(minutes=90), "fault": "client"},
+            "If its owner is not found within 2 hours",
+        ),
+        ({}, "The error receipt to the sender is about to be sent."),
+        ({"sent_at": STUDY_DATE, "fault": "client"}, "the sender&#x27;s fault."),
+        ({"sent_at": STUDY_DATE}, "our fault."),
+        ({"state": "failed", "last_error": "503"}, "The error receipt could not be sent: 503"),
+    ],
+)
+def test_the_page_says_what_the_sender_was_told(staff, fields, words):
+    item = broken()
+    if fields is not None:
+        held = fields.get("due_at")
+        rejection(item, **fields | ({"due_at": timezone.now() + held} if held else {}))
+    assert words in page(staff).replace("&#39;", "&#x27;")

@@ -12,7 +12,6 @@ from django.urls import reverse
 
 from connectors.world.model import STUDY_DATE
 from inbox.letters.models import Letter
-from inbox.sync.sources import forget_labels
 from tests.make import log_in, make_citizen, make_letter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -21,7 +20,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 @pytest.fixture
 def kari(settings, tmp_path):
     settings.ARCHIVE_DIR = tmp_path / "archive"
-    forget_labels()
     return make_citizen()
 
 

@@ -13,10 +13,11 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 import inbox.web
-from connectors.contract import RawPart, Unreadable
+from connectors import clock
+from connectors.contract import Appointment, RawPart, Unreadable
 from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
-from inbox.letters import filing, folders, forward
+from inbox.letters import filing, folders, forward, saved_searches
 from inbox.letters.models import Document, Letter
 from inbox.sync import quarantine, replies
 from tests.incoming import WRITE
@@ -67,6 +68,7 @@ OWNED = {
     "item_id",
     "filing_id",
     "folder_id",
+    "search_id",
     "forwarding_id",
     "representation_id",
 }
@@ -93,26 +95,31 @@ def kari() -> Citizen:
 def real(kari) -> dict[str, Any]:
     """The ids of a letter of Kari's, its document, one in quarantine, and of what she filed."""
     letter = make_letter(
-        kari, title="Kun for Kari", case_reference="Kun 2026/7", reply_forms=[WRITE]
+        kari,
+        title="Kun for Kari",
+        case_reference="Kun 2026/7",
+        reply_forms=[WRITE],
+        appointments=[Appointment("Møte", "Rådhuset", [(clock.now(), None)])],
     )
     viewer = Viewer(kari.id)
     draft = replies.attach(viewer, letter.id, WRITE.code, "a.pdf", [b"%PDF-1.7 mine"])
     document = Document.objects.get(citizen=kari, letter_id=letter.id, is_main=True)
     broken = Unreadable("1", "no title", [RawPart("x.json", b"{}", "application/json")])
-    item = quarantine.keep(make_source(), broken, kari.id)
-    assert item is not None
-    quarantine.record([item])
+    kept = quarantine.keep(make_source(), broken, kari.id)
+    assert kept is not None
+    quarantine.record([kept])
     moved = filing.move(Viewer(kari.id), [make_letter(kari).id], Letter.Place.FILED)
     assert moved is not None
     return {
         "case_id": letter.case_id,
         "letter_id": letter.id,
         "document_id": document.id,
-        "item_id": item.id,
+        "item_id": kept.row.id,
         "filing_id": moved.id,
         "representation_id": make_representation(kari, make_citizen("Solveig")).id,
         "forwarding_id": forward.send_on(viewer, letter.id, "Ola", 7)[0].id,
         "folder_id": folders.create(Viewer(kari.id), "Bolig").id,
+        "search_id": saved_searches.save(Viewer(kari.id), "Skatt", "q=skatt").id,
         "attachment_id": draft.attachments[0]["id"],
     }
 
@@ -220,7 +227,7 @@ OF_THE_HELPER = {"acting_start", "acting_stop", "acting_accept", "acting_decline
 """They change what the helper looks at, not the mail."""
 ANSWERING = {"letter_reply", "letter_confirm", "letter_done", "letter_unread"}
 """What somebody who may answer for her can do in her place."""
-FOR_THE_RECIPIENT = {"letter_agree", "letter_fetch"}
+FOR_THE_RECIPIENT = {"letter_agree", "letter_fetch", "letter_act"}
 """They lead a helper to the letter, and do nothing unless the helper stands in by law."""
 CHANGING = sorted(set(PRIVATE) - OF_THE_HELPER)
 BESIDE = {"letters.Access", "citizens.Representation"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from html import unescape
+from html import escape, unescape
 
 import pytest
 from django.utils import translation
@@ -13,7 +13,6 @@ from connectors import clock
 from connectors.contract import IncomingDocument
 from inbox.letters import texts
 from inbox.letters.models import Letter
-from inbox.sync.sources import forget_labels
 from tests.make import log_in, make_citizen, make_letter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -23,7 +22,6 @@ HTMX = {"HX-Request": "true", "HX-Target": "results"}
 @pytest.fixture(autouse=True)
 def in_english(settings):
     settings.LANGUAGE_CODE = "en"
-    forget_labels()
     with translation.override("en"):
         yield
 
@@ -112,15 +110,15 @@ def test_a_reversed_range_is_told_of_and_nothing_is_lost(client, kari):
     assert "Write the date as" in html(client, "?q=brev&since=soon")
 
 
-def test_the_archive_is_offered_and_the_bin_is_only_searched_when_asked(client, kari):
+def test_the_archive_is_searched_too_and_the_bin_only_when_asked(client, kari):
     write(kari, "Arkivert brev")
     Letter.objects.update(place="filed")
     write(kari, "Kastet brev")
     Letter.objects.exclude(place="filed").update(place="bin")
-    page = html(client, "?q=brev")
+    assert titles(html(client, "?q=brev")) == ["Arkivert brev"]
+    page = html(client, "?q=brev&place=inbox")
     assert titles(page) == []
-    assert 'href="/search/?q=brev&amp;place=both"' in page
-    assert titles(html(client, "?q=brev&place=both")) == ["Arkivert brev"]
+    assert 'href="/search/?q=brev"' in page
     assert titles(html(client, "?q=brev&place=bin")) == ["Kastet brev"]
 
 
@@ -128,7 +126,7 @@ def test_where_a_hit_lies_is_told_only_when_it_is_not_the_inbox(client, kari):
     write(kari, "Arkivert brev")
     Letter.objects.update(place="filed")
     write(kari, "Brev i innboksen")
-    page = html(client, "?q=brev&place=both")
+    page = html(client, "?q=brev")
     assert len(titles(page)) == 2
     hits = page.partition('id="results"')[2]
     assert hits.count("In the archive") == 1
@@ -172,5 +170,16 @@ def test_a_page_of_hits_takes_few_queries(client, kari, django_assert_max_num_qu
     for number in range(5):
         write(kari, f"Vedtak {number}")
     html(client, "?q=vedtak")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(8):  # her saved searches and sources among them
         html(client, "?q=vedtak")
+
+
+def test_the_way_back_from_a_letter_leads_to_the_hits_that_it_was_found_among(client, kari):
+    make_letter(kari, title="Vedtak om bostøtte")
+    asked = "/search/?q=bost%C3%B8tte&status=unread"
+    hits = client.get(asked).content.decode()
+    letter = unescape(re.search(r'href="(/letters/[^"]+)"', hits)[1])
+    shown = client.get(letter).content.decode()
+    assert f'class="back" href="{escape(asked)}"' in shown
+    outside = client.get(f"{letter.partition('?')[0]}?back=/search/?x=//evil.example")
+    assert 'class="back" href="/search/"' in outside.content.decode()

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from connectors import clock
 from connectors.world.model import STUDY_DATE
 from connectors.world.persons import PERSONS
+from inbox.citizens import register, representation
 from inbox.citizens.identity import identify
-from inbox.citizens.models import Citizen, Identifier, Representation
+from inbox.citizens.models import Citizen, Identifier, Representation, SecurityLevel
+from inbox.citizens.viewer import Viewer
+from inbox.letters import proposals
+from inbox.letters.life_events import DEATH
+from inbox.notifications import invitations
+from inbox.notifications.models import InvitationNotice
 from inbox.web.views.acting import TRIES_MAX
 from tests.make import log_in, make_citizen, make_letter, make_representation
 
@@ -137,13 +147,46 @@ def test_she_shares_the_letter_or_the_case_that_she_comes_from(kari):
     assert "Vedtak om bostøtte" in shown
     assert re.search(r'value="letter" checked', shown)
     give(client, reach="letter", letter=str(letter.id))
-    give(client, reach="case", case=f"{letter.sender_id}:2026/7")
+    give(client, reach="case", case=str(letter.case_id))
     give(client, reach="senders", senders=[str(letter.sender_id)])
     assert [row.limits for row in Representation.objects.order_by("created_at", "id")] == [
         {"letter": str(letter.id)},
-        {"case": [str(letter.sender_id), "2026/7"]},
+        {"case": str(letter.case_id)},
         {"senders": [str(letter.sender_id)]},
     ]
+
+
+def test_she_shares_a_life_event_that_she_has_letters_in(kari):
+    client = screen(kari)
+    assert "Choose a life event" not in client.get("/sharing/give/").content.decode()
+    assert "Choose what" in give(client, reach="nonsense", life_event=DEATH)
+    proposals.add(Viewer(kari.id, SecurityLevel.HIGH), make_letter(kari).id, DEATH)
+    assert (
+        f"/sharing/give/?life_event={DEATH}"
+        in client.get(f"/life-events/{DEATH}/").content.decode()
+    )
+    shown = client.get(f"/sharing/give/?life_event={DEATH}").content.decode()
+    assert re.search(r'value="life_event" checked', shown)
+    assert "Choose a life event." in give(client, reach="life_event", life_event="nonsense")
+    give(client, reach="life_event", life_event=DEATH)
+    assert Representation.objects.get().limits == {"life_event": DEATH}
+    listed = client.get("/sharing/").content.decode()
+    assert "Letters put into the life event “Death and inheritance”" in listed
+
+
+def test_access_to_a_case_that_was_given_by_sender_and_reference_is_kept(kari, ola):
+    letter = make_letter(kari, case_reference="2026/7")
+    said = {"case": [str(letter.sender_id), "2026/7"]}
+    row = make_representation(kari, ola, reach="case", limits=said)
+    event = make_representation(kari, ola, reach="life_event", limits={"life_event": DEATH})
+    migration = import_module("inbox.letters.migrations.0017_access_by_case")
+    migration.by_case(apps, None)
+    row.refresh_from_db()
+    assert row.limits == {"case": str(letter.case_id)}
+    migration.by_reference(apps, None)
+    row.refresh_from_db()
+    assert row.limits == said
+    assert not Representation.objects.filter(id=event.id).exists()
 
 
 def test_anothers_letter_cannot_be_shared(kari, ola):
@@ -179,3 +222,60 @@ def test_the_number_stands_in_no_address_and_no_log(kari, caplog):
     assert OLA_NUMBER not in answer["Location"]
     assert OLA_NUMBER not in caplog.text
     assert OLA_NUMBER not in client.get("/sharing/").content.decode()
+
+
+def test_who_is_asked_by_number_is_told_so_once_and_no_more(kari, ola, caplog):
+    give(screen(kari))
+    give(screen(kari), reach="all", answer="yes")
+    assert invitations.send_due() == 1
+    assert invitations.send_due() == 0
+    (message,) = mail.outbox
+    assert message.to == [ola.email]
+    assert "Ola Hansen" in message.body
+    for secret in ("Kari", "Nordmann", "http", OLA_NUMBER, KARI_NUMBER):
+        assert secret not in message.subject + message.body + caplog.text
+    clock.freeze(STUDY_DATE + timedelta(days=31))
+    give(screen(kari))
+    assert invitations.send_due() == 1
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "accepted", "dead", "no e-mail", "closed"])
+def test_an_invitation_that_no_longer_stands_is_not_announced(kari, ola, how):
+    give(screen(kari))
+    row = Representation.objects.get()
+    if how == "withdrawn":
+        representation.withdraw(kari.id, row.id)
+    elif how == "accepted":
+        representation.accept(ola.id, row.id)
+    elif how == "dead":
+        register.death(kari)
+    elif how == "no e-mail":
+        Citizen.objects.filter(pk=ola.pk).update(email="")
+    else:
+        Citizen.objects.filter(pk=kari.pk).delete()
+    assert invitations.send_due() == 0
+    assert not mail.outbox
+    assert not InvitationNotice.objects.exclude(state="cancelled").exists()
+
+
+def test_of_a_code_and_of_a_number_without_an_inbox_nobody_is_told(kari, ola):
+    give(screen(kari), who="code", national_id="")
+    give(screen(kari), national_id=UNKNOWN)
+    assert not InvitationNotice.objects.exists()
+
+
+def test_a_mail_server_that_is_down_gets_the_invitation_later(kari, ola, monkeypatch):
+    give(screen(kari))
+
+    def refuse(*_args, **_kwargs):
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("django.core.mail.EmailMessage.send", refuse)
+        assert invitations.send_due() == 0
+    assert invitations.send_due() == 0  # not so soon
+    InvitationNotice.objects.update(retry_at=timezone.now())
+    assert invitations.send_due() == 1
+    InvitationNotice.objects.update(state="sending", lease_until=timezone.now() - timedelta(1))
+    assert invitations.send_due() == 0
+    assert InvitationNotice.objects.get().state == "uncertain"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, time, timedelta
 
-from connectors.contract import Kind
-from connectors.world.drafts import Draft, Enclosure
+from connectors.contract import LEVEL_HIGH, Appointment, Kind
+from connectors.world.drafts import Draft, Enclosure, oslo
 from connectors.world.model import Channel, Person
 from connectors.world.pdf import Items, Rows
 from connectors.world.stories import (
@@ -46,9 +47,23 @@ def ola(person: Person) -> Iterator[Draft]:
     for on, what, at in (
         (date(2023, 3, 7), "undersøkelse av hjertet", "28. mars 2023 klokken 9.00"),
         (date(2024, 9, 17), "øyeundersøkelse", "8. oktober 2024 klokken 13.15"),
-        (date(2026, 11, 10), "kontroll av hjertet", "9. desember 2026 klokken 11.40"),
     ):
         yield everyday.appointment(person, "helse-vest", on, what, at)
+    start = oslo(date(2026, 12, 9), time(11, 40))
+    yield everyday.appointment(
+        person,
+        "helse-vest",
+        date(2026, 11, 10),
+        "kontroll av hjertet",
+        "9. desember 2026 klokken 11.40",
+        meeting=Appointment(
+            "Kontroll av hjertet",
+            "Haukeland universitetssjukehus, Jonas Lies vei 65, 5021 Bergen",
+            ((start, start + timedelta(minutes=45)),),
+            "Hjertepoliklinikken, 2. etasje. Møt 15 minutter før timen; ta med legitimasjon og "
+            "liste over medisinene du bruker.",
+        ),
+    )
     yield everyday.hospital_answer(person, "helse-vest", date(2023, 4, 14), "hjerteundersøkelsen")
     yield everyday.hospital_answer(person, "helse-vest", date(2024, 10, 22), "øyeundersøkelsen")
     yield everyday.periodic_test(person, "SV 54321", date(2025, 4, 30), date(2025, 1, 20))
@@ -83,7 +98,9 @@ def amina(person: Person) -> Iterator[Draft]:
     yield from tax.tax_cards(person, range(2023, 2027), "en")
     yield tax.coming_tax_card(person, date(2026, 11, 19), "en")
     yield everyday.new_doctor(person, date(2022, 2, 3), "Anne Lie", "en")
-    yield from everyday.polling_cards(person, "oslo", (2021, 2023, 2025))
+    yield from everyday.polling_cards(
+        person, "oslo", (2021, 2023, 2025), sent_by="valgdirektoratet"
+    )
     yield from study.received_documents(person, date(2026, 10, 14))
     yield letter(
         person,
@@ -164,7 +181,9 @@ def jonas(person: Person) -> Iterator[Draft]:
     yield from tax.settlements(person, SETTLED)
     yield from tax.tax_cards(person, range(2023, 2027))
     yield tax.coming_tax_card(person, date(2026, 11, 19))
-    yield from everyday.polling_cards(person, "oslo", (2021, 2023, 2025))
+    yield from everyday.polling_cards(
+        person, "oslo", (2021, 2023, 2025), sent_by="valgdirektoratet"
+    )
     yield from study.repayment(person, range(2022, 2027), 302_400)
     benefit = nav.unemployment(person, date(2026, 4, 7), date(2026, 11, 23))
     yield from by_channels(benefit, "dagpenger-vedtak", person.mailbox_supplier)
@@ -226,7 +245,9 @@ def ingrid(person: Person) -> Iterator[Draft]:
     supports = study.support(person, range(2026, 2027))
     yield from by_channels(supports, "stotte-2026", person.mailbox_supplier)
     yield everyday.passport(person, date(2025, 5, 19))
-    yield everyday.new_doctor(person, date(2026, 8, 27), "Jon Rønning")
+    # The post went to where she lived before: it came back, and she has the letter here.
+    doctor = everyday.new_doctor(person, date(2026, 8, 27), "Jon Rønning")
+    yield replace(doctor, printed=date(2026, 8, 31), returned=date(2026, 9, 14))
     yield tax.coming_tax_card(person, date(2026, 11, 19))
 
 
@@ -294,6 +315,81 @@ def henrik(person: Person) -> Iterator[Draft]:
     )
 
 
+def sara(person: Person) -> Iterator[Draft]:
+    """Yield a schoolgirl's mail, some of which is hers alone from the day she was twelve."""
+    yield everyday.welcome(person, date(2024, 8, 19))
+    yield letter(
+        person,
+        "tannlege",
+        "stavanger",
+        person.mailbox_supplier,
+        date(2026, 9, 8),
+        "Time hos tannlegen",
+        "Du har time hos den offentlige tannklinikken 1. oktober klokken 10.30.",
+        "Gi beskjed hvis du ikke kan komme. Behandlingen er gratis.",
+    )
+    yield letter(
+        person,
+        "helsestasjon-ungdom",
+        "stavanger",
+        person.mailbox_supplier,
+        date(2026, 10, 13),
+        "Time på helsestasjonen for ungdom",
+        "Du har time hos helsesykepleier 3. november klokken 14.15.",
+        "Det du snakker med oss om, er mellom deg og oss.",
+        level=LEVEL_HIGH,
+        public_title="Brev fra Stavanger kommune",
+    )
+    yield letter(
+        person,
+        "skolevalg",
+        "stavanger",
+        Channel.ALTINN,
+        date(2026, 11, 16),
+        "Orientering om søknad til videregående skole",
+        "Søknadsfristen er 1. mars 2027.",
+        "Du søker selv. Foreldrene dine kan se søknaden hvis du vil.",
+    )
+
+
+def leif(person: Person) -> Iterator[Draft]:
+    """Yield the mail of a man who died in June 2026, before and after."""
+    yield everyday.welcome(person, date(2021, 2, 1))
+    yield everyday.new_doctor(person, date(2023, 9, 5), "Siri Bakken")
+    yield letter(
+        person,
+        "hjemmetjeneste-avsluttet",
+        "trondheim",
+        person.mailbox_supplier,
+        date(2026, 7, 14),
+        "Hjemmetjenesten er avsluttet",
+        "Tjenesten er avsluttet fra 30. juni 2026.",
+        "Nøkkel og trygghetsalarm kan leveres på nærmeste helse- og velferdskontor.",
+        kind=Kind.DECISION,
+    )
+    yield letter(
+        person,
+        "alderspensjon-avsluttet",
+        "nav",
+        Channel.NAV,
+        date(2026, 7, 21),
+        "Alderspensjonen er avsluttet",
+        "Siste utbetaling til boet er for juli 2026.",
+        "Er det betalt ut for mye, tar vi kontakt med boet.",
+        kind=Kind.DECISION,
+    )
+    yield letter(
+        person,
+        "skattemelding-avdod",
+        "skatteetaten",
+        Channel.ALTINN,
+        date(2026, 9, 1),
+        "Skattemeldingen for året før dødsfallet",
+        "Boet kan endre skattemeldingen for 2025 i tre år.",
+        "Den som representerer boet, svarer på vegne av den avdøde.",
+    )
+
+
 STORIES: dict[str, Callable[[Person], Iterator[Draft]]] = {
     "kari": kari.story,
     "ola": ola,
@@ -306,6 +402,8 @@ STORIES: dict[str, Callable[[Person], Iterator[Draft]]] = {
     "ingrid": ingrid,
     "solveig": solveig,
     "henrik": henrik,
+    "sara": sara,
+    "leif": leif,
     "stress": many.story,
 }
 """The story of each person who has letters, by slug."""

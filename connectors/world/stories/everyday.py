@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, time
 
-from connectors.contract import LEVEL_HIGH, Kind
+from connectors.contract import LEVEL_HIGH, Appointment, Kind, Proof
 from connectors.world.agencies import agency
-from connectors.world.drafts import Draft, rng
+from connectors.world.drafts import Draft, oslo, rng
 from connectors.world.model import Channel, Person
 from connectors.world.pdf import Items, Rows
 from connectors.world.stories.common import complaint_guide, letter
@@ -35,8 +35,13 @@ def welcome(person: Person, on: date) -> Draft:
     )
 
 
-def polling_cards(person: Person, municipality: str, years: tuple[int, ...]) -> Iterator[Draft]:
-    """Yield the card before each election: general 2021 and 2025, local 2023."""
+def polling_cards(
+    person: Person, municipality: str, years: tuple[int, ...], *, sent_by: str = ""
+) -> Iterator[Draft]:
+    """Yield the card before each election: general 2021 and 2025, local 2023.
+
+    That of 2025 is sent by `sent_by`, on behalf of the municipality.
+    """
     for year in years:
         kind = "kommunestyre- og fylkestingsvalget" if year % 4 == 3 else "stortingsvalget"
         yield letter(
@@ -56,6 +61,7 @@ def polling_cards(person: Person, municipality: str, years: tuple[int, ...]) -> 
             ),
             "Ta med legitimasjon. Du trenger ikke ha med valgkortet.",
             kind=Kind.NOTICE,
+            processor=sent_by if year == 2025 else "",
         )
 
 
@@ -156,13 +162,16 @@ def exemption_card(person: Person, years: range) -> Iterator[Draft]:
     """Yield Helfo's exemption card (frikort), a health matter and so at level 4."""
     for year in years:
         limit = 2_460 + 155 * (year - 2021)
+        on = date(year, rng("frikort", person.slug, year).randint(4, 8), 8)
+        title = f"Frikort for helsetjenester {year}"
+        proof = Proof(title, "Helfo", oslo(on, time()), oslo(date(year, 12, 31), time(23, 59)))
         yield letter(
             person,
             f"frikort-{year}",
             "helfo",
             person.mailbox_supplier,
-            date(year, rng("frikort", person.slug, year).randint(4, 8), 8),
-            f"Frikort for helsetjenester {year}",
+            on,
+            title,
             f"Du har betalt {kroner(limit)} i egenandeler og har fått frikort ut året.",
             "Du betaler ikke egenandel for resten av året. Har du betalt for mye, får du pengene "
             "tilbake på konto innen tre uker.",
@@ -170,13 +179,24 @@ def exemption_card(person: Person, years: range) -> Iterator[Draft]:
             level=LEVEL_HIGH,
             public_title="Brev fra Helfo",
             enclosures=(complaint_guide("helfo", year),),
+            proof=proof if year == 2026 else None,
         )
 
 
 def appointment(
-    person: Person, hospital: str, on: date, what: str, at: str, *, key: str = "time"
+    person: Person,
+    hospital: str,
+    on: date,
+    what: str,
+    at: str,
+    *,
+    key: str = "time",
+    meeting: Appointment | None = None,
 ) -> Draft:
-    """Return a hospital's summons, at level 4 with a title that says only who wrote."""
+    """Return a hospital's summons, at level 4 with a title that says only who wrote.
+
+    `meeting` is the same for calendars.
+    """
     return letter(
         person,
         f"{key}-{on.isoformat()}",
@@ -190,6 +210,7 @@ def appointment(
         level=LEVEL_HIGH,
         public_title=f"Brev fra {agency(hospital).name.removesuffix(' RHF')}",
         opening_receipt=True,
+        appointment=meeting,
     )
 
 

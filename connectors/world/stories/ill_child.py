@@ -75,4 +75,5 @@ def illness(person: Person, on: date) -> Iterator[Draft]:
         due=date(2026, 12, 4),
         needs_action=True,
         action=("https://www.bergen.kommune.no/", "Svar på møtetid"),
+        link_of_document=True,
     )

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from smtplib import SMTPException, SMTPRecipientsRefused
 
-from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from inbox.citizens.models import SecurityLevel
+from inbox.citizens.models import Citizen, SecurityLevel
 from inbox.notifications.channels import PermanentFailure, TemporaryFailure
-from inbox.notifications.models import Notification
+from inbox.notifications.models import InvitationNotice, Notification
+from inbox.notifications.outbox import Notice
 
 
 def send(notification: Notification) -> None:
     """Send the notice. Raises TemporaryFailure or PermanentFailure."""
-    subject, text = render(notification)
-    message = EmailMessage(
-        subject, text, to=[notification.citizen.email], headers={"Auto-Submitted": "auto-generated"}
+    _hand_over(notification.citizen, *render(notification))
+
+
+def send_invitation(notice: InvitationNotice) -> None:
+    """Tell somebody that she is asked to see another's mail. Raises as `send` does."""
+    citizen = notice.citizen
+    with override(citizen.language):
+        context = {"name": citizen.name}
+        subject = render_to_string("notifications/invitation_subject.txt", context)
+        text = render_to_string("notifications/invitation.txt", context)
+    _hand_over(citizen, " ".join(subject.split()), text.strip() + "\n")
+
+
+def _hand_over(citizen: Citizen, subject: str, text: str) -> None:
+    message = Notice(
+        subject, text, to=[citizen.email], headers={"Auto-Submitted": "auto-generated"}
     )
+    message.citizen_id = citizen.pk
     try:
         message.send()
     except SMTPRecipientsRefused as error:
@@ -36,7 +50,7 @@ def render(notification: Notification) -> tuple[str, str]:
         context = {
             # One line, whatever a sender calls itself: no way into the headers.
             "sender": " ".join(letter.sender_name.split()) if open_sender else _("a public body"),
-            "reminder": notification.kind == Notification.Kind.REMINDER,
+            "kind": notification.kind,
             "name": notification.citizen.name,
         }
         subject = render_to_string("notifications/email_subject.txt", context)

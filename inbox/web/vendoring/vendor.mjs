@@ -10,6 +10,9 @@ const web = dirname(here);
 const vendor = join(web, "static", "web", "vendor");
 const icons = join(web, "jinja2", "web", "icons");
 
+// Icons stand inside HTML, whose parser knows the namespace: forty times on a page it is weight.
+const NAMESPACE = / xmlns="[^"]*"/;
+
 const FILES = {
   "@digdir/designsystemet-css": {
     "dist/src/index.css": join(vendor, "designsystemet", "designsystemet.css"),
@@ -48,6 +51,7 @@ writeFileSync(join(vendor, "VERSIONS.json"), `${JSON.stringify(versions, null, 2
 
 function copy(from, to, noted) {
   mkdirSync(dirname(to), { recursive: true });
-  cpSync(from, to);
+  if (to.endsWith(".svg")) writeFileSync(to, readFileSync(from, "utf8").replace(NAMESPACE, ""));
+  else cpSync(from, to);
   noted[to.slice(web.length + 1)] = createHash("sha256").update(readFileSync(to)).digest("hex");
 }

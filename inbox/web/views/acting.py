@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from connectors import clock
 from inbox.citizens import representation
+from inbox.letters import case_list
 from inbox.web import acting, sharing_words, throttle
 from inbox.web.dates import Calendar
 from inbox.web.sessions import person_of, person_required
@@ -26,11 +27,13 @@ def page(request: HttpRequest) -> HttpResponseBase:
     """Show whose mail she may see, and who has asked her to."""
     person = person_of(request)
     calendar = Calendar(clock.now(), get_language())
-    held = representation.held(person.citizen_id)[: representation.SHOWN_MAX]
-    asked = representation.invitations(person.citizen_id)[: representation.SHOWN_MAX]
+    held = list(representation.held(person.citizen_id)[: representation.SHOWN_MAX])
+    asked = list(representation.invitations(person.citizen_id)[: representation.SHOWN_MAX])
+    # Not before she has said yes: a case number is a part of the mail.
+    references = case_list.references(sharing_words.case_keys(held), person.level)
     context = {
-        "persons": sharing_words.by_principal(held, calendar),
-        "invitations": sharing_words.by_principal(asked, calendar),
+        "persons": sharing_words.by_principal(held, references, calendar),
+        "invitations": sharing_words.by_principal(asked, {}, calendar),
     }
     return render(request, "web/acting.html", context)
 

@@ -29,7 +29,7 @@ from inbox.letters.documents import LevelTooLow, NotOpened
 from inbox.letters.handle import readable_letter
 from inbox.letters.models import Letter, Reply
 from inbox.letters.presentation import page_of, row_of
-from inbox.sync import handling, replies
+from inbox.sync import acts, handling, replies
 from inbox.sync.freshness import labels
 from inbox.sync.opening import open_letter
 from inbox.sync.replies import CannotReply, Conflict, Written
@@ -82,7 +82,7 @@ def reply(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """Write an answer: keep it, put files beside it, look it over, send it."""
     if request.method != "POST":
         return _look_over(request, letter_id)
-    readable_letter(viewer_of(request), letter_id)
+    letter_id = readable_letter(viewer_of(request), letter_id).id
     doing, _, named = request.POST.get("do", "save").partition(":")
     form = request.POST.get("form", "")[:64]
     todo: dict[str, Callable[[], HttpResponseBase]] = {
@@ -96,8 +96,8 @@ def reply(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
             return todo[doing]()
         return _save(request, letter_id, form, doing, named)
     except CannotReply as problem:
-        messages.error(request, replying.why_not(problem))
-        return _to_letter(letter_id)
+        messages.error(request, replying.why_not(problem), extra_tags="reply")
+        return _to_letter(letter_id, "#reply-said")
     except Conflict as conflict:
         return _show_conflict(request, letter_id, conflict.reply)
 
@@ -171,6 +171,35 @@ def done(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     return _to_letter(letter_id, "")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@citizen_required
+@hers_alone
+@within_reach
+def act(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+    """Say what the sender would do for her and where, and have it done when she says yes.
+
+    To ask is to read it at the source: that is for the recipient, or who stands in for her by law.
+    """
+    viewer = viewer_of(request)
+    page = page_of(readable_letter(viewer, letter_id), viewer)
+    asked = acts.asked_of(viewer.citizen_id, page.row.id)
+    wanted = (request.POST if request.method == "POST" else request.GET).get("do", "")
+    line = next((each for each in replying.act_lines(page, asked) if each["id"] == wanted), None)
+    if line is None or not viewer.stands_in or not has_opened(page):
+        return _to_letter(page.row.id, "")
+    if request.method != "POST":
+        back = reverse("letter", args=[page.row.id])
+        return render(request, "web/act.html", {"line": line, "letter": page.row, "back": back})
+    try:
+        if handling.act(viewer, page.row.id, wanted, request.POST.get("agreed", "")):
+            messages.success(request, gettext("We are asking the sender to do it."))
+        else:
+            messages.info(request, gettext("You have asked for this already. It is done once."))
+    except KeyError:
+        messages.error(request, gettext("Nothing was done: the sender offers something else."))
+    return _to_letter(page.row.id, "")
+
+
 @require_GET
 @citizen_required
 @hers_alone
@@ -187,7 +216,12 @@ def leave(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     if link["takes_return"]:
         back = request.build_absolute_uri(reverse("letter", args=[letter_id]))
         url += ("&" if "?" in url else "?") + urlencode({"return_to": back})
-    context = {"link": link, "target": url, "letter_url": reverse("letter", args=[letter_id])}
+    context = {
+        "link": link,
+        "target": url,
+        "back": reverse("letter", args=[letter_id]),
+        "back_words": gettext("Back to the letter"),
+    }
     return render(request, "web/leave.html", context)
 
 
@@ -233,8 +267,8 @@ def _choose(request: HttpRequest, letter_id: UUID, form: str, choice: str) -> Ht
 
 def _discard(request: HttpRequest, letter_id: UUID, form: str) -> HttpResponseBase:
     replies.discard(viewer_of(request), letter_id, form)
-    messages.success(request, gettext("The draft is discarded."))
-    return _to_letter(letter_id)
+    messages.success(request, gettext("The draft is discarded."), extra_tags="reply")
+    return _to_letter(letter_id, "#reply-said")
 
 
 def _edit(request: HttpRequest, letter_id: UUID, reply_id: str) -> HttpResponseBase:
@@ -281,8 +315,8 @@ def _save(
         address = f"{reverse('letter_reply', args=[letter_id])}?{urlencode({'form': form})}"
         response = redirect(address)
     else:
-        messages.success(request, gettext("The draft is saved."))
-        response = _to_letter(letter_id)
+        messages.success(request, gettext("The draft is saved."), extra_tags="reply")
+        response = _to_letter(letter_id, "#reply-said")
     kept.forget(request, response)
     return response
 

@@ -19,12 +19,10 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters import presentation
 from inbox.letters.case_list import case_row, case_rows
 from inbox.letters.models import Case, Letter, Reply
-from inbox.sync.freshness import freshness
 from inbox.web.cases import case_head, case_line, thread
 from inbox.web.dates import Calendar
 from inbox.web.filters import Filter, Position, read_position
 from inbox.web.sessions import citizen_required, viewer_of
-from inbox.web.standing import standings
 
 PAGE_CASES = 25
 PAGE_LETTERS = 50
@@ -50,8 +48,6 @@ def page(request: HttpRequest) -> HttpResponseBase:
         "continued": position is not None,
         "higher": viewer.level < SecurityLevel.HIGH,
         "home": home,
-        "asked": Filter(),
-        "sources": standings(freshness(viewer.citizen_id)),
     }
     return render(request, "web/cases.html", context)
 
@@ -69,8 +65,6 @@ def one(request: HttpRequest, case_id: UUID) -> HttpResponseBase:
     context = case_head(row) | {
         "higher": viewer.level < SecurityLevel.HIGH,
         "home": home,
-        "asked": Filter(),
-        "sources": standings(freshness(viewer.citizen_id)),
     }
     if row.locked:
         return render(request, "web/case.html", context)

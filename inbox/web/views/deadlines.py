@@ -10,11 +10,10 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from inbox.sync.freshness import freshness, labels
+from inbox.sync.freshness import labels
 from inbox.web.deadlines import PARTS, read_deadlines
-from inbox.web.filters import Filter, read_position
+from inbox.web.filters import read_position
 from inbox.web.sessions import citizen_required, viewer_of
-from inbox.web.standing import standings
 from inbox.web.views.inbox import folders_of
 
 
@@ -32,7 +31,6 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if htmx and position and htmx.target == f"more-{part}":
         response = render(request, "web/_deadlines_more.html", context)
     else:
-        context |= {"asked": Filter(), "sources": standings(freshness(viewer.citizen_id))}
         response = render(request, "web/deadlines.html", context)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response

@@ -18,19 +18,23 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
+from connectors import clock
 from inbox.archive.store import Damaged, Missing
 from inbox.citizens.viewer import Viewer
 from inbox.letters.documents import (
     LevelTooLow,
     NotOpened,
+    find_appointment,
     find_document,
     find_letter_with_documents,
     stream,
 )
 from inbox.letters.models import Document, Letter
+from inbox.letters.presentation import row_of
+from inbox.web.calendar_file import MEDIA_TYPE, calendar_file, has_time
 from inbox.web.dates import OSLO
 from inbox.web.files import file_name, file_name_of, media_type_of
-from inbox.web.seen import note_all_documents, note_document
+from inbox.web.seen import note_all_documents, note_document, note_letter
 from inbox.web.sessions import citizen_required, viewer_of
 from inbox.web.zipped import unique_names, zip_stream
 
@@ -99,6 +103,28 @@ def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     response["Content-Type"] = "application/zip"
     title = file_name(f"{moment:%Y-%m-%d} {letter.sender_name}.zip", "")
     response["Content-Disposition"] = content_disposition_header(True, title) or "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_safe
+@csp(POLICY)  # type: ignore[arg-type]  # its types know of views without arguments only
+@citizen_required
+def calendar(request: HttpRequest, letter_id: UUID, number: int) -> HttpResponseBase:
+    """Give an appointment as a file for her calendar. Whatever she may not read is not there."""
+    viewer = viewer_of(request)
+    try:
+        letter, appointment = find_appointment(viewer, letter_id, number)
+    except (LevelTooLow, NotOpened, Letter.DoesNotExist, IndexError):
+        raise Http404 from None
+    if not has_time(appointment):
+        raise Http404
+    note_letter(request, viewer, row_of(letter, viewer))
+    page = request.build_absolute_uri(reverse("letter", args=[letter_id]))
+    content = calendar_file(appointment, letter_id, number, page, clock.now())
+    name = file_name(f"{appointment['title']}.ics", "")
+    response = HttpResponse(b"" if request.method == "HEAD" else content, MEDIA_TYPE)
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     response["X-Content-Type-Options"] = "nosniff"
     return response
 

@@ -16,10 +16,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from inbox.citizens.viewer import Viewer
 from inbox.letters import filing
-from inbox.letters.models import Filing, Letter
+from inbox.letters.answers import UNSENT
+from inbox.letters.models import Filing, Letter, Reply
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import row_of
-from inbox.sync.emptying import delete_now
+from inbox.sync.emptying import Bin, bin_of, delete_now, empty_now
 from inbox.web.filters import Filter, read_address
 from inbox.web.letter_words import title_of
 from inbox.web.paths import own_path
@@ -69,6 +70,7 @@ def delete(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         context = {
             "letter": row,
             "title": title_of(row),
+            "has_draft": has_draft(viewer, letter_id),
             "back": back,
             "cancel": letter_address(letter_id, back),
         }
@@ -77,10 +79,84 @@ def delete(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         messages.success(request, gettext("The letter is deleted for good."))
     else:
         waits = gettext(
-            "The letter is deleted as soon as its sender has got the receipt that it is owed."
+            "The letter is deleted as soon as its sender has got the answer or receipt that it is "
+            "owed."
         )
         messages.info(request, waits)
     return redirect(Filter(place=Letter.Place.BIN).address())
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@citizen_required
+@herself_required
+def empty(request: HttpRequest) -> HttpResponseBase:
+    """Ask whether all in the bin is to be deleted for good, and on her word do it."""
+    viewer = viewer_of(request)
+    address = Filter(place=Letter.Place.BIN).address()
+    found = bin_of(viewer)
+    if not found.letters and not found.above:
+        messages.info(request, gettext("The bin is empty."))
+        return redirect(address)
+    if request.method != "POST":
+        return render(request, "web/bin_empty.html", {"said": _what_goes(found), "bin": found})
+    gone = empty_now(viewer)
+    if gone:
+        text = ngettext(
+            "{n} letter is deleted for good.", "{n} letters are deleted for good.", gone
+        )
+        messages.success(request, text.format(n=gone))
+    left = found.letters - gone
+    if left > 0:
+        text = ngettext(
+            "{n} letter follows as soon as nothing is owed to its sender.",
+            "{n} letters follow, in a while or as soon as nothing is owed to their senders.",
+            left,
+        )
+        messages.info(request, text.format(n=left))
+    return redirect(address)
+
+
+def _what_goes(found: Bin) -> list[str]:
+    """Return in sentences what emptying the bin does."""
+    said = []
+    if found.letters:
+        text = ngettext(
+            "{n} letter is deleted, with its documents and its history here. It cannot be had "
+            "back from Samlepost. The sender still has its own copy.",
+            "{n} letters are deleted, with their documents and their history here. They cannot be "
+            "had back from Samlepost. The senders still have their own copies.",
+            found.letters,
+        )
+        said.append(text.format(n=found.letters))
+    if found.drafts:
+        text = ngettext(
+            "To {n} of them you have begun an answer. It is deleted and not sent.",
+            "To {n} of them you have begun answers. They are deleted and not sent.",
+            found.drafts,
+        )
+        said.append(text.format(n=found.drafts))
+    if found.waiting:
+        text = ngettext(
+            "{n} of them waits until its sender has got the answer or receipt that it is owed.",
+            "{n} of them wait until their senders have got the answers or receipts that they are "
+            "owed.",
+            found.waiting,
+        )
+        said.append(text.format(n=found.waiting))
+    if found.above:
+        text = ngettext(
+            "{n} letter requires a higher security level, and stays in the bin.",
+            "{n} letters require a higher security level, and stay in the bin.",
+            found.above,
+        )
+        said.append(text.format(n=found.above))
+    return said
+
+
+def has_draft(viewer: Viewer, letter_id: UUID) -> bool:
+    """Say whether she has begun an answer to the letter and not sent it."""
+    own = Reply.objects.filter(citizen_id=viewer.citizen_id, letter_id=letter_id)
+    return own.filter(UNSENT).exists()
 
 
 @require_POST

@@ -12,8 +12,9 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from inbox.letters import folders
-from inbox.letters.folders import COLORS, FOLDERS_MAX, NAME_MAX, NotDone, Refused
+from inbox.letters.folders import COLORS, FOLDERS_MAX
 from inbox.letters.models import Folder
+from inbox.letters.naming import NAME_MAX, NotDone, Refused
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
 from inbox.web.views.inbox import folders_of
 

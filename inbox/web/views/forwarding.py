@@ -1,7 +1,8 @@
-"""Sending a letter on by a link: making one and taking it back, and what it shows who brings it."""
+"""Sending a letter on: to her own mailbox, or by a link, with what it shows who brings it."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,8 @@ from inbox.letters.handle import readable_letter
 from inbox.letters.models import Forwarding, Letter
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of, row_of
-from inbox.web import letter_words, throttle
+from inbox.sync import handover
+from inbox.web import handover_words, letter_words, throttle
 from inbox.web.body import render_body
 from inbox.web.dates import Calendar
 from inbox.web.reading import plain_type
@@ -51,7 +53,10 @@ MADE = "made_link"
 @hers_alone
 @within_reach
 def send_on(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
-    """Ask whom a letter is to be sent on to and for how long, and show the link, once."""
+    """Ask whom a letter is to be sent on to and for how long, and show the link, once.
+
+    The page also says whether the letter can go to her own mailbox, and how it fared.
+    """
     viewer = viewer_of(request)
     letter = readable_letter(viewer, letter_id)
     if letter.place == Letter.Place.BIN:
@@ -63,6 +68,7 @@ def send_on(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         "chosen": forward.LASTS_DAYS[0],
         "label": "",
         "errors": {},
+        "mailbox": handover_words.way(handover.way_of(letter), _calendar()),
     }
     if request.method != "POST":
         return render(request, "web/forward.html", context | {"made": _made(request, letter_id)})
@@ -81,6 +87,18 @@ def send_on(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
             return redirect("letter_forward", letter_id)
     context |= {"label": label, "chosen": chosen, "errors": errors}
     return render(request, "web/forward.html", context)
+
+
+@require_POST
+@citizen_required
+@herself_required
+@hers_alone
+@within_reach
+def to_mailbox(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+    """Send the letter to her own mailbox; pressed twice, it goes once."""
+    with suppress(handover.CannotHandOver):  # the page says why
+        handover.ask(viewer_of(request), letter_id)
+    return redirect("letter_forward", letter_id)
 
 
 @require_POST
@@ -144,7 +162,7 @@ def sent_on(viewer: Viewer) -> list[dict[str, Any]]:
     wanted = {row.letter_id for row in found}
     letters = Letter.objects.visible_to(viewer).filter(id__in=wanted) if wanted else ()
     titles = {letter.id: letter_words.title_of(row_of(letter, viewer)) for letter in letters}
-    calendar = Calendar(clock.now(), get_language())
+    calendar = _calendar()
     return [
         {
             "id": row.id,
@@ -154,6 +172,24 @@ def sent_on(viewer: Viewer) -> list[dict[str, Any]]:
             "until": calendar.moment(row.expires_at),
         }
         for row in found
+    ]
+
+
+def handed_over(viewer: Viewer) -> list[dict[str, Any]]:
+    """Return what she has sent to her own mailbox, ready to be listed.
+
+    Of a letter above the level of the session, the supplier's words are left out.
+    """
+    found = handover.listed(viewer.citizen_id)
+    wanted = {row.letter_id for row in found}
+    letters = Letter.objects.visible_to(viewer).filter(id__in=wanted) if wanted else ()
+    shown = {letter.id: row_of(letter, viewer) for letter in letters}
+    calendar = _calendar()
+    return [
+        handover_words.entry(row, calendar, locked=shown[row.letter_id].locked)
+        | {"letter_id": row.letter_id, "title": letter_words.title_of(shown[row.letter_id])}
+        for row in found
+        if row.letter_id in shown
     ]
 
 
@@ -178,7 +214,7 @@ def _letter_of(viewer: Viewer) -> UUID:
 
 def _shown(letter: LetterPage, token: str) -> dict[str, Any]:
     row = letter.row
-    calendar = Calendar(clock.now(), get_language())
+    calendar = _calendar()
     documents = [
         {
             "title": line.title,
@@ -208,6 +244,10 @@ def _shown(letter: LetterPage, token: str) -> dict[str, Any]:
     }
 
 
+def _calendar() -> Calendar:
+    return Calendar(clock.now(), get_language())
+
+
 def _made(request: HttpRequest, letter_id: UUID) -> dict[str, str] | None:
     """Return the link that was made just now, to be shown this once."""
     sealed = request.session.pop(MADE, None) if request.method == "GET" else None
@@ -221,7 +261,7 @@ def _made(request: HttpRequest, letter_id: UUID) -> dict[str, str] | None:
     return {
         "label": row.label,
         "address": request.build_absolute_uri(reverse("link", args=[token])),
-        "until": Calendar(clock.now(), get_language()).moment(row.expires_at),
+        "until": _calendar().moment(row.expires_at),
     }
 
 

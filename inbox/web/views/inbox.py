@@ -16,13 +16,14 @@ from django_htmx.http import push_url
 from inbox.citizens.models import InboxState
 from inbox.letters.filing import BIN_LASTS
 from inbox.letters.models import Letter
-from inbox.sync.freshness import freshness, labels
+from inbox.sync.freshness import labels
 from inbox.web.acting import part_of
 from inbox.web.filters import Filter, Position, read_filter, read_position
 from inbox.web.listing import Listing, read_list, say_count
 from inbox.web.seen import note_search
+from inbox.web.sender_names import by_name
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
-from inbox.web.standing import standings
+from inbox.web.standing import sources_of
 
 
 @require_safe
@@ -86,15 +87,13 @@ def _page(request: HttpRequest, place: str) -> HttpResponseBase:
 
 def _whole(request: HttpRequest, asked: Filter, position: Position | None) -> dict[str, Any]:
     viewer = viewer_of(request)
-    # Which sources she has would tell a helper who sees a part of who else writes to her.
-    sources = standings(freshness(viewer.citizen_id)) if viewer.scopes is None else []
+    sources = sources_of(request, viewer)
     chosen = next((source for source in sources if source.slug == asked.source), None)
     if asked.is_separate and not chosen:
         title = gettext("Your inboxes")
-        return {"asked": Filter(view=asked.view), "sources": sources, "title": title}
+        return {"asked": Filter(view=asked.view), "title": title}
     shown = [chosen] if asked.is_separate and chosen else sources
     return _list(request, asked, position) | {
-        "sources": sources,
         "failing": [source for source in shown if source.problem],
         "title": chosen.label if chosen and asked.is_separate else _title(request, asked),
         "explained": _explained(asked.place),
@@ -227,22 +226,25 @@ def _senders(request: HttpRequest, asked: Filter) -> list[tuple[str, str]]:
     """
     if asked.is_separate:
         return []
+    senders = _state_of(request).senders
+    if asked.place == Letter.Place.BIN:
+        return by_name(senders)
     number = 2 if asked.place == Letter.Place.FILED else 1
-    found = [
-        (key, said[0])
-        for key, said in _state_of(request).senders.items()
-        if asked.place == Letter.Place.BIN or said[number]
-    ]
-    return sorted(found, key=lambda sender: sender[1].casefold())
+    return by_name(senders, {key for key, said in senders.items() if said[number]})
 
 
 def _counted(state: InboxState) -> str:
     """Return "4 unread of 27 letters from 9 senders"."""
-    number = sum(inbox > 0 for _, inbox, _ in state.senders.values())
+    if not state.letters:
+        return say_count(0)
+    number = len({name for name, inbox, _ in state.senders.values() if inbox > 0})
     senders = ngettext("{n} sender", "{n} senders", number).format(n=number)
-    return gettext("{unread} unread of {letters} from {senders}").format(
-        unread=state.unread, letters=say_count(state.letters), senders=senders
+    counted = ngettext(
+        "{unread} unread of {letters} from {senders}",
+        "{unread} unread of {letters} from {senders}",
+        state.unread,
     )
+    return counted.format(unread=state.unread, letters=say_count(state.letters), senders=senders)
 
 
 def _found(

@@ -36,7 +36,9 @@ def choose(request: HttpRequest) -> HttpResponseBase:
         _remember(answer, settings.LANGUAGE_COOKIE_NAME, language)
         person = find_person(request)
         if person:  # notices follow it
-            Citizen.objects.filter(pk=person.citizen_id).update(language=language)
+            Citizen.objects.filter(pk=person.citizen_id).update(
+                language=language, has_chosen_language=True
+            )
     if known_scheme:
         _remember(answer, SCHEME_COOKIE, scheme)
     if known_shortcuts:

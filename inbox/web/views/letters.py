@@ -18,19 +18,23 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import clock
+from inbox.citizens.viewer import Viewer
 from inbox.letters import join
-from inbox.letters.models import Delivery, Event, Letter
+from inbox.letters.models import Delivery, Event, Letter, Reply
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of
-from inbox.sync.freshness import labels
+from inbox.sync import acts
+from inbox.sync.freshness import disconnected, labels
 from inbox.sync.opening import ask_for_content, mark_unread, open_letter
 from inbox.sync.replies import replies_to
 from inbox.web import event_words, kept
 from inbox.web.filters import read_address
 from inbox.web.letter_words import title_of
 from inbox.web.paths import address_of
-from inbox.web.reading import about_context, content_context, is_waiting, letter_context
+from inbox.web.reading import content_context, is_waiting, letter_context
 from inbox.web.replying import may_have_replies
+from inbox.web.rows import join_names
+from inbox.web.searching import read_search
 from inbox.web.seen import note_letter
 from inbox.web.sessions import P, View, citizen_required, herself_required, viewer_of
 
@@ -164,8 +168,14 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         asked = request.GET.get("asked", "")
         polls = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
         context = content_context(letter, labels(), back_address(request.GET), polls)
+        context["not_asked"] = _not_asked(viewer, letter)
         if not is_waiting(letter):
-            context |= about_context(letter, labels()) | {"arrived": True}
+            # With its content come what she is asked to do and what is known of its origin.
+            own = _replies(viewer, letter)
+            context |= letter_context(
+                letter, labels(), back_address(request.GET), own, asked=_asked(viewer, letter)
+            )
+            context["arrived"] = True
     response = render(request, "web/_content.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
@@ -178,6 +188,9 @@ def back_address(said: QueryDict | dict[str, str]) -> str:
     own = (address_of("deadlines"), papers, f"{papers}?by=sender", *event_words.addresses())
     if wanted in own or _is_case(wanted):
         return wanted
+    home, _, query = wanted.partition("?")
+    if home == address_of("search"):
+        return read_search(QueryDict(query)).address()
     return read_address(wanted).address()
 
 
@@ -196,6 +209,31 @@ def has_opened(letter: LetterPage) -> bool:
     return any(event.kind == Event.Kind.OPENED and event.by_viewer for event in letter.events)
 
 
+def _not_asked(viewer: Viewer, letter: LetterPage) -> str:
+    """Return the names of sources that hold more of the letter and that she has disconnected.
+
+    No query where nothing is lacking.
+    """
+    lacks = letter.row.content == Letter.Content.ON_OPEN or not all(
+        document.kept for document in letter.documents
+    )
+    if not lacks:
+        return ""
+    found = disconnected(viewer.citizen_id, (line.source for line in letter.deliveries))
+    names = labels()
+    return join_names([names.get(slug, slug) for slug in found])
+
+
+def _asked(viewer: Viewer, letter: LetterPage) -> dict[str, acts.Asked]:
+    """Return where what she asked for stands; no query where the sender does nothing for her."""
+    offers = any(each.get("method", "GET") != "GET" for each in letter.actions)
+    return acts.asked_of(viewer.citizen_id, letter.row.id) if offers else {}
+
+
+def _replies(viewer: Viewer, letter: LetterPage) -> list[Reply]:
+    return replies_to(letter.row.id, viewer.citizen_id) if may_have_replies(letter) else []
+
+
 def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
     back = back_address(request.GET)
     if letter.row.locked or letter.awaiting_consent:
@@ -208,12 +246,12 @@ def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
         locked = letter.row.locked
         template = "web/letter_locked.html" if locked else "web/letter_consent.html"
         return render(request, template, context)
-    own = []
-    if may_have_replies(letter):
-        own = replies_to(letter.row.id, viewer_of(request).citizen_id)
-    text = kept.find(request, letter.row.id)
+    own = _replies(viewer_of(request), letter)
+    text = kept.find(request, viewer_of(request), letter.row.id)
     whole = request.GET.get("attachments") == "all"
-    context = letter_context(letter, labels(), back, own, text, whole=whole)
+    asked = _asked(viewer_of(request), letter)
+    context = letter_context(letter, labels(), back, own, text, whole=whole, asked=asked)
+    context["not_asked"] = _not_asked(viewer_of(request), letter)
     return render(request, "web/letter.html", context)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -26,15 +27,13 @@ from inbox.letters.life_events import EVENTS
 from inbox.letters.models import Letter, LifeEventLetter
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import Row
-from inbox.sync.freshness import freshness, labels
+from inbox.sync.freshness import labels
 from inbox.web.cursors import row_of
 from inbox.web.dates import Calendar
 from inbox.web.event_words import because, name_of, told
-from inbox.web.filters import Filter
 from inbox.web.listing import PAGE_ROWS, say_count
 from inbox.web.rows import PrintedRow, Printer
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
-from inbox.web.standing import standings
 from inbox.web.views.inbox import folders_of
 from inbox.web.views.letters import hers_alone, letter_address
 
@@ -102,6 +101,7 @@ def page(request: HttpRequest, event: str) -> HttpResponseBase:
         "name": name_of(event),
         "told": told(event),
         "home": home,
+        "share": f"{reverse('sharing_give')}?{urlencode({'life_event': event})}",
         "proposed": _lines(shown, printer, proposals.reasons(viewer, event, shown)),
         "more_proposed": len(proposed) > PAGE_ROWS,
         "accepted": _lines(accepted[:PAGE_ROWS], printer, {}),
@@ -179,11 +179,7 @@ def _check(event: str) -> None:
 
 
 def _frame(viewer: Viewer) -> dict[str, Any]:
-    return {
-        "asked": Filter(),
-        "sources": standings(freshness(viewer.citizen_id)),
-        "higher": viewer.level < SecurityLevel.HIGH,
-    }
+    return {"higher": viewer.level < SecurityLevel.HIGH}
 
 
 def _read(viewer: Viewer, event: str, state: str, after: str) -> list[Row]:

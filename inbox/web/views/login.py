@@ -33,7 +33,8 @@ from mozilla_django_oidc.utils import (
 from connectors.contract import ConnectorError
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.oidc import Attempt, IdportenBackend, LoginRefused
-from inbox.web import panel, sessions
+from inbox.sync import contacts
+from inbox.web import kept, panel, sessions
 from inbox.web.paths import own_path
 
 ACR_VALUES = {
@@ -61,7 +62,8 @@ def choose(request: HttpRequest) -> HttpResponseBase:
     next_page = _next_page(request)
     if sessions.find_viewer(request):
         return redirect(next_page)
-    return render(request, "web/login.html", {"next": next_page})
+    context = {"next": next_page, "keeps_text": kept.holds(request)}
+    return render(request, "web/login.html", context)
 
 
 @never_cache
@@ -129,6 +131,7 @@ def callback(request: HttpRequest) -> HttpResponseBase:
             request.session.flush()
         return _sorry(request, _("You have no inbox in Samlepost."))
     sessions.start(request, citizen, backend.proof)
+    contacts.ask_if_old(citizen)
     is_another = before is not None and before.citizen_id != citizen.pk
     answer = redirect(settings.LOGIN_REDIRECT_URL if is_another else started.next_page)
     panel.give_cookie(request, answer, citizen)

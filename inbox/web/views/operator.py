@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +13,16 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.http import content_disposition_header
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import clock
+from connectors.contract import Fault
 from inbox.letters import access
-from inbox.sync import health
+from inbox.sync import addresses, health
 from inbox.sync import quarantine as kept
 from inbox.sync import replay as replaying
 from inbox.sync.models import Quarantined
@@ -48,6 +52,8 @@ def quarantine(request: HttpRequest) -> HttpResponseBase:
         "more": found[ITEMS_A_PAGE - 1].id if len(found) > ITEMS_A_PAGE else None,
         "first": not last,
         "failing": [_failing(each, calendar) for each in health.failing()],
+        "contested": addresses.contested(),
+        "contacts": [_failing_contacts(each, calendar) for each in health.failing_contacts()],
     }
     return render(request, "web/quarantine.html", page)
 
@@ -100,8 +106,46 @@ def _item(item: Quarantined, calendar: Calendar) -> dict[str, Any]:
         "arrived_at": item.arrived_at,
         "arrived": calendar.moment(item.arrived_at),
         "replays": item.replays,
+        "answer": _answer(item, calendar),
         "files": [(_file_name(file["path"]), size_of(file["size"])) for file in item.files],
     }
+
+
+def _answer(item: Quarantined, calendar: Calendar) -> str:
+    """Say what its sender has been told, and when."""
+    rejection = getattr(item, "rejection", None)
+    if rejection is None:
+        return _("Its sender gets no answer from us.")
+    if rejection.sent_at:
+        words = _("Error receipt sent %(when)s: the sender's fault.")
+        if rejection.fault == Fault.SERVER:
+            words = _("Error receipt sent %(when)s: our fault.")
+        return words % {"when": calendar.moment(rejection.sent_at)}
+    if rejection.state == "failed":
+        return _("The error receipt could not be sent: %(error)s") % {
+            "error": masked(rejection.last_error)
+        }
+    if rejection.attempts == 0 and rejection.due_at > timezone.now():
+        words = _(
+            "If it is not mended within %(time)s, the sender gets an error receipt: our fault."
+        )
+        if rejection.fault == Fault.CLIENT:
+            words = _(
+                "If its owner is not found within %(time)s, the sender gets an error receipt: the"
+                " sender's fault."
+            )
+        # Waiting is counted in real time, whatever the shared clock says.
+        return words % {"time": _time(rejection.due_at - timezone.now())}
+    return _("The error receipt to the sender is about to be sent.")
+
+
+def _time(left: timedelta) -> str:
+    """Say how much time is left, in whole minutes or hours, rounded up."""
+    if left <= timedelta(hours=1):
+        minutes = math.ceil(left / timedelta(minutes=1))
+        return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    hours = math.ceil(left / timedelta(hours=1))
+    return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
 
 
 def _failing(found: health.Failing, calendar: Calendar) -> dict[str, Any]:
@@ -116,9 +160,23 @@ def _failing(found: health.Failing, calendar: Calendar) -> dict[str, Any]:
     }
 
 
+def _failing_contacts(found: health.FailingRegister, calendar: Calendar) -> dict[str, Any]:
+    success = found.last_success_at
+    return {
+        "kind": _kind(found.failure),
+        "persons": found.persons,
+        "runs": found.runs,
+        "last_success": calendar.short(success) if success else "",
+        "detail": masked(found.detail),
+    }
+
+
 def _kind(failure: str) -> str:
     words = {
         "temporary": _("Does not answer as it should"),
+        "untrustworthy": _("Its answer cannot be trusted"),
+        "unreadable": _("What it says cannot be read"),
+        "unanswered": _("Leaves them out of its answer"),
         "notfound": _("Does not answer as it should"),
         "ratelimited": _("Asks us to wait"),
         "notpermitted": _("Does not let us fetch"),

@@ -18,15 +18,13 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters import presentation
 from inbox.letters.models import Letter
 from inbox.letters.presentation import Row
-from inbox.sync.freshness import freshness, labels
+from inbox.sync.freshness import labels
 from inbox.web.cursors import row_of
 from inbox.web.dates import OSLO, Calendar
-from inbox.web.filters import Filter
 from inbox.web.listing import PAGE_ROWS, Group
 from inbox.web.paths import address_of
 from inbox.web.rows import Folders, Printer
 from inbox.web.sessions import citizen_required, viewer_of
-from inbox.web.standing import standings
 from inbox.web.views.inbox import folders_of
 
 BY_SENDER = "sender"
@@ -48,8 +46,6 @@ def page(request: HttpRequest) -> HttpResponseBase:
         "by": by,
         "home": home,
         "higher": viewer.level < SecurityLevel.HIGH,
-        "asked": Filter(),
-        "sources": standings(freshness(viewer.citizen_id)),
     }
     return render(request, "web/papers.html", context)
 

@@ -14,8 +14,11 @@ from django_htmx.http import push_url
 
 from inbox.citizens.models import InboxState
 from inbox.letters.models import Letter
+from inbox.letters.naming import NAME_MAX
 from inbox.sync.freshness import labels
-from inbox.web.searching import PAGE_HITS, Found, Search, find, read_search
+from inbox.web import event_words
+from inbox.web.searching import PAGE_HITS, Found, Search, find, read_search, saved_links
+from inbox.web.sender_names import by_name
 from inbox.web.sessions import citizen_required, viewer_of
 from inbox.web.views.inbox import folders_of
 
@@ -32,14 +35,16 @@ def page(request: HttpRequest) -> HttpResponseBase:
         context = _results(request, asked) | {"announced": True}
         response = push_url(render(request, "web/_hits.html", context), asked.address())
     else:
-        response = render(request, "web/search.html", _results(request, asked) | _choices(request))
+        context = _results(request, asked) | _choices(request)
+        context["saved"] = saved_links(viewer_of(request))
+        response = render(request, "web/search.html", context)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
 
 
 def _results(request: HttpRequest, asked: Search) -> dict[str, Any]:
-    context: dict[str, Any] = {"search": asked, "problem": asked.problem}
-    if asked.problem or not (asked.q or asked.is_narrowed):
+    context: dict[str, Any] = {"search": asked, "problem": asked.problem, "name_max": NAME_MAX}
+    if asked.problem or asked.is_empty:
         return context
     given = request.GET.get("page", "")
     number = int(given) if given.isascii() and given.isdecimal() and len(given) < 4 else 1
@@ -80,12 +85,12 @@ def _choices(request: HttpRequest) -> dict[str, Any]:
         Letter.Kind.INVOICE: gettext("Invoice"),
     }
     folders = sorted((key, name) for key, (name, _) in folders_of(request).items())
-    named = [(key, value[0]) for key, value in senders.items()]
     return {
         "choices": {
-            "sender": [("", gettext("All senders")), *sorted(named, key=lambda one: one[1])],
+            "sender": [("", gettext("All senders")), *by_name(senders)],
             "source": [("", gettext("All sources")), *sorted(labels().items())],
             "kind": [("", gettext("All kinds")), *kinds.items()],
+            "event": [("", gettext("All life events")), *event_words.choices()],
             "folder": [("", gettext("All folders")), *folders],
             "status": [
                 ("", gettext("All")),
@@ -95,9 +100,9 @@ def _choices(request: HttpRequest) -> dict[str, Any]:
                 ("deadline", gettext("Has deadline")),
             ],
             "place": [
+                ("both", gettext("Inbox and archive")),
                 ("inbox", gettext("Inbox")),
                 ("filed", gettext("Archive")),
-                ("both", gettext("Inbox and archive")),
                 ("bin", gettext("Bin")),
             ],
         }

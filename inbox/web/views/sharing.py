@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -17,11 +18,13 @@ from inbox.citizens import representation
 from inbox.citizens.identity import national_id_of
 from inbox.citizens.models import Identifier, Representation
 from inbox.citizens.viewer import Viewer
+from inbox.letters import case_list
+from inbox.notifications import invitations
 from inbox.web import sharing_form, sharing_words
 from inbox.web.acting import part_of
 from inbox.web.dates import Calendar
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
-from inbox.web.views.forwarding import sent_on
+from inbox.web.views.forwarding import handed_over, sent_on
 
 
 @require_safe
@@ -34,8 +37,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
     rows = list(live.order_by("-created_at")[: representation.SHOWN_MAX])
     calendar = Calendar(clock.now(), get_language())
     senders = part_of(request, viewer).state.senders
-    given = sharing_words.by_helper(rows, senders, calendar)
-    context = {"helpers": given, "links": sent_on(viewer)}
+    references = case_list.references(sharing_words.case_keys(rows), viewer.level)
+    given = sharing_words.by_helper(rows, senders, references, calendar)
+    context = {"helpers": given, "links": sent_on(viewer), "handovers": handed_over(viewer)}
     return render(request, "web/sharing.html", context)
 
 
@@ -59,7 +63,10 @@ def give(request: HttpRequest) -> HttpResponseBase:
     if offer is None:
         return _form(request, choices, filled)
     try:
-        _, code = representation.give(viewer.citizen_id, offer)
+        with transaction.atomic():
+            made, code = representation.give(viewer.citizen_id, offer)
+            if not code:
+                invitations.queue(made)
     except representation.TooMany:
         text = gettext("You have given access %(n)d times already. Withdraw one of them first.")
         filled.errors["form"] = text % {"n": representation.LIVE_MAX}

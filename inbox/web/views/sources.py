@@ -10,10 +10,8 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from inbox.sync import consent
-from inbox.sync.freshness import freshness
 from inbox.web.paths import own_path
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
-from inbox.web.standing import standings
 
 
 @require_safe
@@ -23,8 +21,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     viewer = viewer_of(request)
     if viewer.scopes is not None:  # it would tell who else writes to her
         raise Http404
-    sources = standings(freshness(viewer.citizen_id))
-    return render(request, "web/sources.html", {"sources": sources})
+    return render(request, "web/sources.html")
 
 
 @require_POST

@@ -9,9 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from connectors import clock
 from inbox.citizens.models import Citizen
-from inbox.sync.freshness import freshness
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
-from inbox.web.standing import standings
 
 
 @require_safe
@@ -19,8 +17,7 @@ from inbox.web.standing import standings
 @herself_required
 def page(request: HttpRequest) -> HttpResponseBase:
     """Show the welcome; the inbox points to it until she has put it away."""
-    sources = standings(freshness(viewer_of(request).citizen_id))
-    return render(request, "web/welcome.html", {"sources": sources})
+    return render(request, "web/welcome.html")
 
 
 @require_POST

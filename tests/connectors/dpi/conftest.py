@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors import http
+from tests.connectors.dpi.forger import Forger
 from tests.connectors.dpi.place import Place
 
 
@@ -20,3 +21,8 @@ def place(tmp_path: Path, keys: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     place = Place(tmp_path, keys)
     monkeypatch.setattr(http, "transport_for", lambda base_url: place.wire)
     return place
+
+
+@pytest.fixture(scope="session")
+def forger(keys: Path) -> Forger:
+    return Forger(keys)

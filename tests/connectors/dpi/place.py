@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,10 @@ class Place:
     def put(self, message: Message, envelope: str) -> None:
         fields = {name: getattr(message, name) for name in Message.__slots__}
         self.dpi.put([Message(**{**fields, "envelope": envelope})])
+
+    def signed(self, files: Mapping[str, bytes]) -> None:
+        """Put a letter in the queue whose package holds these files, all in order otherwise."""
+        self.packed(self.dpi.sender.packed(letter(), files))
 
     def packed(self, package: bytes) -> None:
         """Put a letter in the queue with this package, properly encrypted and signed for."""

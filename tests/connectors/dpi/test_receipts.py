@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from connectors.contract import (
+    Fault,
     Misconfigured,
     ReceiptKind,
     Temporary,
 )
-from connectors.dpi import receipts
+from connectors.dpi import receipts, schema
 from connectors.dpi.envelope import peek, sign_envelope
 from connectors.dpi.refusal import Refusal
 from connectors.world.model import Channel
@@ -17,10 +20,12 @@ from tests.connectors.dpi.place import (
     DELIVERED,
     KARI,
     NAV,
+    SENT,
     Place,
     letter,
     receipt,
 )
+from tests.connectors.dpi.test_schema import officially
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,7 @@ def test_every_kind_of_receipt_is_taken_by_the_sender(
     connector.send_receipt(None, receipt(place, kind, detail=detail))
     [taken] = place.dpi.receipts(KARI)
     assert (taken.message_id, taken.type) == (identifier, receipts.TYPES[kind])
+    assert officially(peek(taken.envelope), taken.type) is True
     document = peek(taken.envelope)["standardBusinessDocument"]
     body = document[taken.type]
     assert {name: body[name] for name in expected} == expected
@@ -89,3 +95,43 @@ def test_a_receipt_signed_by_somebody_else_is_refused(place: Place) -> None:
     envelope = sign_envelope(document, place.dpi.authority.agency(NAV))
     with pytest.raises(Refusal, match="not the organisation"):
         place.dpi.take_receipt(envelope)
+
+
+@pytest.mark.parametrize(("fault", "said"), [(Fault.CLIENT, "KLIENT"), (Fault.SERVER, "SERVER")])
+def test_an_error_receipt_says_whose_fault_it_is(place: Place, fault: Fault, said: str) -> None:
+    place.dpi.send(letter())
+    receipt_ = receipt(place, ReceiptKind.REJECTED, fault=fault, detail="broken")
+    place.connector().send_receipt(None, receipt_)
+    [taken] = place.dpi.receipts(KARI)
+    assert officially(peek(taken.envelope), "feil") is True
+    assert peek(taken.envelope)["standardBusinessDocument"]["feil"]["feiltype"] == said
+
+
+def test_what_was_signed_before_is_sent_as_it_is(place: Place) -> None:
+    place.dpi.send(letter())
+    connector = place.connector()
+    signed = connector.sign_receipt(receipt(place, DELIVERED))
+    later = receipt(place, DELIVERED, signed=signed, at=SENT + timedelta(days=3))
+    connector.send_receipt(None, later)
+    [taken] = place.dpi.receipts(KARI)
+    assert taken.envelope.encode() == signed
+
+
+@pytest.mark.parametrize("kind", sorted(schema.RECEIPTS))
+def test_no_receipt_is_ever_answered(place: Place, kind: str) -> None:
+    payload = peek(place.dpi.sender.message(letter()).envelope)
+    identity = place.dpi.authority.agency(NAV)
+    assert receipts.is_answerable(sign_envelope(payload, identity))
+    header = payload["standardBusinessDocument"]["standardBusinessDocumentHeader"]
+    header["documentIdentification"]["type"] = kind
+    assert not receipts.is_answerable(sign_envelope(payload, identity))
+
+
+@pytest.mark.parametrize("lost", ["sender", "businessScope", "documentIdentification"])
+def test_what_does_not_say_whom_to_answer_is_not_answered(place: Place, lost: str) -> None:
+    payload = peek(place.dpi.sender.message(letter()).envelope)
+    header = payload["standardBusinessDocument"]["standardBusinessDocumentHeader"]
+    for broken in ({}, [], None, [{}], "x"):
+        header[lost] = broken
+        envelope = sign_envelope(payload, place.dpi.authority.agency(NAV))
+        assert not receipts.is_answerable(envelope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,7 +18,13 @@ from cryptography import x509
 
 from connectors.dpi.authority import Authority
 from connectors.dpi.envelope import Identity, peek, sign_envelope
-from connectors.dpi.package import MANIFEST, build_package, open_package
+from connectors.dpi.package import (
+    MANIFEST,
+    MIMETYPE,
+    MIMETYPE_VALUE,
+    build_package,
+    open_package,
+)
 from connectors.dpi.refusal import Refusal
 from connectors.dpi.sender import Message, package_files
 from connectors.world.model import Channel
@@ -154,17 +161,31 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "unknown type": (
         lambda d: (
-            d["standardBusinessDocumentHeader"]["documentIdentification"].update(type="flyttet"),
-            d.update(flyttet=d.pop("digital")),
+            d["standardBusinessDocumentHeader"]["documentIdentification"].update(type="fysiskpost"),
+            d.update(fysiskpost=d.pop("digital")),
         ),
-        "messages of type flyttet",
+        "messages of type fysiskpost",
+    ),
+    "moved from another mailbox": (
+        lambda d: (
+            d["standardBusinessDocumentHeader"]["documentIdentification"].update(type="flyttet"),
+            d.update(
+                flyttet={
+                    **d.pop("digital"),
+                    "tidspunkt": "2026-11-20T09:30:00Z",
+                    "mottakstidspunkt": "2025-01-31",
+                    "aapnet": True,
+                }
+            ),
+        ),
+        "not by its sender",
     ),
     "body of another type": (lambda d: d.update(feil=d.pop("digital")), "not of the type"),
     "on behalf of another": (
         lambda d: d["digital"]["avsender"]["virksomhetsidentifikator"].update(
             value="0192:974761076"
         ),
-        "on behalf of another",
+        "not made out to the letter's author",
     ),
     "another identifier": (
         lambda d: d["standardBusinessDocumentHeader"]["documentIdentification"].update(
@@ -193,31 +214,24 @@ def symlink() -> zipfile.ZipInfo:
 
 
 def hostile_packages() -> Iterator[Any]:
-    main = ("vedtak.pdf", b"a")
-    good = (MANIFEST, manifest_xml())
-    doctype = b'<!DOCTYPE manifest [<!ENTITY x SYSTEM "file:///etc/hostname">]>'
-    start, end = manifest_xml().split(b"<manifest", 1)
+    main, good = ("vedtak.pdf", b"a"), (MANIFEST, manifest_xml())
     for name, package, reason in (
         ("zip bomb", zipped(good, ("vedtak.pdf", b"\0" * 20_000_000)), "grows more than"),
         ("51 MB", zipped(good, *((f"{n}.bin", b"\0" * 17_000_000) for n in "abc")), "unpacks"),
         ("name twice", zipped(good, main, main), "same name"),
         ("name that leads out", zipped(good, ("../vedtak.pdf", b"a")), "leads out"),
+        ("name with a detour", zipped(good, ("a/./vedtak.pdf", b"a")), "leads out"),
         ("absolute name", zipped(good, ("/vedtak.pdf", b"a")), "leads out"),
         ("backslash", zipped(good, ("..\\vedtak.pdf", b"a")), "leads out"),
         ("symbolic link", zipped(good, (symlink(), b"/etc/hostname")), "not a file"),
+        ("folder", zipped(good, ("mappe/", b"")), "not a file"),
         ("211 files", zipped(good, *((f"{n}.txt", b"a") for n in range(211))), "more than 210"),
         ("another kind", zipped(("mimetype", b"application/zip"), good, main), "ASiC-E"),
-        ("no manifest", zipped(main), "no manifest"),
-        ("document not there", zipped(good), "not in the package"),
-        ("document type", zipped((MANIFEST, start + doctype + b"<manifest" + end)), "type decl"),
-        ("not XML", zipped((MANIFEST, b"<manifest")), "well-formed"),
-        ("another root", zipped((MANIFEST, b"<html/>")), "not a manifest"),
-        (
-            "another mailbox",
-            zipped((MANIFEST, manifest_xml().replace(KARI.mailbox_address.encode(), b"o#1"))),
-            "another mailbox",
-        ),
+        ("mimetype last", zipped(good, (MIMETYPE, MIMETYPE_VALUE)), "begin with its mimetype"),
+        ("unsigned", zipped(good, main), "not signed"),
         ("broken off", zipped(good, main)[:-30], "ZIP container"),
+        ("something behind", zipped(good, main) + b"more", "with its end record"),
+        ("something in front", b"more" + zipped(good, main), "ZIP container"),
         ("no ZIP", b"hello", "ZIP container"),
         ("nothing", b"", "ZIP container"),
     ):
@@ -228,6 +242,58 @@ def hostile_packages() -> Iterator[Any]:
 def test_a_hostile_package_is_refused(place: Place, package: bytes, reason: str) -> None:
     place.packed(package)
     assert reason in only_reason(place)
+
+
+def without(element: bytes) -> bytes:
+    start, _, rest = manifest_xml().partition(b"<" + element)
+    return start + rest.partition(b"</" + element + b">")[2]
+
+
+def titled(title: bytes) -> bytes:
+    start, _, rest = manifest_xml().partition(b"<tittel")
+    tag, _, rest = rest.partition(b">")
+    return start + b"<tittel" + tag + b">" + title + b"</tittel>" + rest.partition(b"</tittel>")[2]
+
+
+def typed(media_type: bytes) -> bytes:
+    return manifest_xml().replace(b"application/pdf", media_type)
+
+
+def broken_manifests() -> Iterator[Any]:
+    main = {"vedtak.pdf": b"a"}
+    doctype = b'<!DOCTYPE manifest [<!ENTITY x SYSTEM "file:///etc/hostname">]>'
+    start, end = manifest_xml().split(b"<manifest", 1)
+    elsewhere = manifest_xml().replace(KARI.mailbox_address.encode(), b"o#1")
+    for name, files, reason in (
+        ("no manifest", main, "no manifest"),
+        ("document not there", {MANIFEST: manifest_xml()}, "not in the package"),
+        ("document type", {MANIFEST: start + doctype + b"<manifest" + end}, "type decl"),
+        ("not XML", {MANIFEST: b"<manifest"}, "well-formed"),
+        ("another root", {MANIFEST: b"<html/>"}, "not a manifest"),
+        ("another mailbox", {MANIFEST: elsewhere}, "another mailbox"),
+        (
+            "another author",
+            {MANIFEST: manifest_xml().replace(NAV.org_number.encode(), b"974761076")},
+            "another author",
+        ),
+        ("no sender", {MANIFEST: without(b"avsender")}, "schema in hoveddokument"),
+        ("a title of 256", {MANIFEST: titled(b"x" * 256)}, "schema in tittel"),
+        ("no title", {MANIFEST: titled(b"")}, "schema in tittel"),
+        ("a title with an identity number", {MANIFEST: titled(b"01018012345<x/>")}, "in tittel"),
+        ("a ZIP as such", {MANIFEST: typed(b"application/zip"), **main}, "may not be sent"),
+        ("a program by its type", {MANIFEST: typed(b"application/x-sh"), **main}, "may not be"),
+        ("a script", {MANIFEST: manifest_xml(), "vedtak.pdf": b"#!/bin/sh"}, "a program"),
+        ("a Windows program", {MANIFEST: manifest_xml(), "vedtak.pdf": b"MZ\x90"}, "a program"),
+        ("a Linux program", {MANIFEST: manifest_xml(), "vedtak.pdf": b"\x7fELF"}, "a program"),
+    ):
+        yield pytest.param(files, reason, id=name)
+
+
+@pytest.mark.parametrize(("files", "reason"), list(broken_manifests()))
+def test_a_broken_manifest_is_refused(place: Place, files: dict[str, bytes], reason: str) -> None:
+    place.signed(files)
+    found = only_reason(place)
+    assert reason in found and not re.search(r"\d{6}", found)
 
 
 def test_a_lie_about_a_files_size_is_found_while_unpacking() -> None:

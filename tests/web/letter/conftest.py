@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from inbox.sync.sources import forget_labels
 from tests.make import log_in, make_citizen
 
 
 @pytest.fixture(autouse=True)
 def _archive(settings, tmp_path):
     settings.ARCHIVE_DIR = tmp_path / "archive"
-    forget_labels()
 
 
 @pytest.fixture

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
+from io import BytesIO
 from typing import Any
 from uuid import UUID
+from zipfile import ZipFile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -40,8 +43,9 @@ from inbox.citizens.models import Citizen, Identifier
 from inbox.letters.erase import erase, erase_bytes
 from inbox.letters.models import Letter, Reply
 from inbox.notifications.models import Notification
-from inbox.sync import engine, receipts, sending
-from inbox.sync.models import Mailbox
+from inbox.sync import engine, receipts, retrieve, sending
+from inbox.sync.models import Mailbox, OutboundReceipt
+from inbox.web.dates import Calendar
 from inbox.web.replying import amount_of
 from tests.incoming import WRITE
 from tests.make import log_in, make_citizen, make_letter
@@ -214,6 +218,8 @@ def test_a_file_that_is_not_taken_loses_nothing_of_the_text(
     post(screen, letter, "save", text="Teksten", tab="a", files=SimpleUploadedFile(name, content))
     page = body(screen, letter)
     assert said in page and "Teksten</textarea>" in page
+    # The page opens at the form, so that is where she is told.
+    assert page.count(said) == 1 and page.index('id="reply-said"') > page.index('id="reply"')
     assert Reply.objects.get(letter_id=letter.id).attachments == []
 
 
@@ -272,6 +278,8 @@ def test_what_she_wrote_as_her_session_ended_is_offered_after_log_in(screen, kar
     del screen.cookies["samlepost_session"]
     answer = post(screen, letter, "preview", text="Nesten tapt", tab="a")
     assert answer.url.startswith(reverse("login"))
+    said = screen.get(answer.url).content.decode()
+    assert "Your text is kept for an hour" in said and "Nesten tapt" not in said
     stranger = make_citizen("Ola")
     log_in(screen, stranger)
     assert screen.get(reverse("letter", args=[letter.id])).status_code == 404
@@ -420,6 +428,29 @@ def test_nobody_else_can_act_on_the_letter(screen, kari, send):
     assert not Reply.objects.exists()
 
 
+def test_all_that_was_written_is_in_the_zip_of_her_letters(screen, kari, nav, send):
+    letter = send(WRITE)
+    body(screen, letter)
+    draft = write(screen, letter, files=SimpleUploadedFile("lønn.png", PNG))
+    send_away(screen, letter, draft)
+    assert sending.send_due() == 1
+    clock.freeze(clock.now() + ANSWER_AFTER + timedelta(seconds=1))
+    fetch(kari)
+    write(screen, letter, "Enda noe")
+    log_in(screen, kari, 4)
+    with ZipFile(BytesIO(b"".join(screen.post("/export/download/")))) as archive:
+        files = {name.partition(letter.id.hex[-12:])[2]: name for name in archive.namelist()}
+        page = archive.read(files["/letter.html"]).decode()
+        said = json.loads(archive.read(files["/letter.json"]))
+        assert archive.read(files["/answers/lønn.png"]) == PNG
+    assert (
+        "Her er svaret." in page and "answers/l%C3%B8nn.png" in page and "Vi ser på saken" in page
+    )
+    assert page.index("Enda noe") > page.index("Her er svaret.") and "Not sent" in page
+    assert [each["state"] for each in said["answers"]] == ["done", "draft"]
+    assert said["answers"][0]["attachments"][0]["file"] == "answers/lønn.png"
+
+
 def test_a_letter_with_a_thread_costs_one_query_more(screen, kari, send, django_assert_num_queries):
     plain, answered = make_letter(kari), send(WRITE)
     write(screen, answered)
@@ -428,3 +459,107 @@ def test_a_letter_with_a_thread_costs_one_query_more(screen, kari, send, django_
         body(screen, plain)
     with django_assert_num_queries(6):
         body(screen, answered)
+
+
+def test_one_press_confirms_a_letter_at_altinn_once_and_altinn_says_that_it_is_done(
+    screen, kari, demo_citizens
+):
+    altinn = demo_citizens.simulators["altinn"]
+    made = new_letter(by_slug("kari"), Channel.ALTINN, at=STUDY_DATE, title="Bekreft dette")
+    due_at = STUDY_DATE + timedelta(days=9)
+    dialog = altinn.send(replace(made, needs_confirmation=True, due_at=due_at))
+    mailbox = Mailbox.objects.get(citizen=kari, source="altinn")
+
+    def sync() -> Letter:
+        Mailbox.objects.filter(id=mailbox.id).update(lease_until=None)
+        engine.sync_mailbox(kari.id, mailbox.id)
+        return Letter.objects.get(citizen=kari)
+
+    letter = sync()
+    confirm = reverse("letter_confirm", args=[letter.id])
+    assert letter.needs_action
+    page = body(screen, letter)  # asked for at once; possible when there is something to confirm
+    day = Calendar(clock.now(), "en").full_day(due_at)
+    asks = f"The sender asks you to confirm that you have got the letter, by {day}."
+    assert asks in page and "once the letter has been fetched" in page
+    assert (
+        f'action="{confirm}"' not in page and reverse("letter_done", args=[letter.id]) not in page
+    )
+    assert retrieve.run_due() == 1
+    content = reverse("letter_content", args=[letter.id])
+    arrived = screen.get(content, headers={"HX-Request": "true"}).content.decode()
+    for page in (arrived, body(screen, letter)):
+        assert f'action="{confirm}"' in page and asks in page
+    assert not handled_at(altinn, dialog)
+    altinn.state.set_faults(Channel.ALTINN.value, Faults("down"))
+    for _ in range(2):
+        assert screen.post(confirm)["Location"] == reverse("letter", args=[letter.id])
+    page = body(screen, letter)
+    assert "You have confirmed. The sender is told." in page
+    assert f'action="{confirm}"' not in page
+    assert receipts.send_due() == 0
+    assert not handled_at(altinn, dialog)
+    altinn.state.set_faults(Channel.ALTINN.value, Faults())
+    OutboundReceipt.objects.update(due_at=timezone.now())
+    assert receipts.send_due() == 1
+    told = handled_at(altinn, dialog)
+    assert told
+    assert receipts.send_due() == 0
+    assert OutboundReceipt.objects.get(kind="confirmed").state == "done"
+    letter = sync()
+    assert letter.handled_by == Letter.HandledBy.CONFIRMATION
+    assert not letter.unread
+    assert handled_at(altinn, dialog) == told
+    assert "You confirmed that you have got the letter" in body(screen, letter)
+
+
+def test_a_confirmation_that_altinn_does_not_take_is_asked_for_again(screen, kari, demo_citizens):
+    altinn = demo_citizens.simulators["altinn"]
+    made = new_letter(by_slug("kari"), Channel.ALTINN, at=STUDY_DATE, title="Bekreft dette")
+    altinn.send(replace(made, needs_confirmation=True))
+    engine.sync_mailbox(kari.id, Mailbox.objects.get(citizen=kari, source="altinn").id)
+    letter = Letter.objects.get(citizen=kari)
+    confirm = reverse("letter_confirm", args=[letter.id])
+    body(screen, letter)
+    assert retrieve.run_due() == 1
+    altinn.forget(by_slug("kari"))
+    screen.post(confirm)
+    assert receipts.send_due() == 0
+    page = body(screen, letter)
+    assert "Altinn did not take the confirmation" in page and f'action="{confirm}"' in page
+    altinn.send(replace(made, needs_confirmation=True))
+    screen.post(confirm)  # not fetched there: that is done first
+    assert receipts.send_due() == 1
+    page = body(screen, letter)
+    assert "Altinn was told that you confirmed" in page and f'action="{confirm}"' not in page
+
+
+def test_a_letter_that_she_confirmed_at_altinn_itself_is_not_asked_for_here(
+    screen, kari, demo_citizens
+):
+    altinn = demo_citizens.simulators["altinn"]
+    made = new_letter(by_slug("kari"), Channel.ALTINN, at=STUDY_DATE, title="Bekreft dette")
+    dialog = altinn.send(replace(made, needs_confirmation=True))
+    mailbox = Mailbox.objects.get(citizen=kari, source="altinn")
+    engine.sync_mailbox(kari.id, mailbox.id)
+    letter = Letter.objects.get(citizen=kari)
+    body(screen, letter)
+    assert retrieve.run_due() == 1
+    assert altinn.confirm(dialog)
+    screen.post(reverse("letter_confirm", args=[letter.id]))  # from a page that knows nothing of it
+    assert receipts.send_due() == 1
+    Letter.objects.update(handled_at=None, handled_by="")
+    Mailbox.objects.filter(id=mailbox.id).update(lease_until=None)
+    engine.sync_mailbox(kari.id, mailbox.id)
+    letter.refresh_from_db()
+    assert (letter.handled_by, letter.needs_action) == (Letter.HandledBy.SOURCE, False)
+    page = body(screen, letter)
+    assert "Noted as done by Altinn" in page
+    assert reverse("letter_confirm", args=[letter.id]) not in page
+
+
+def handled_at(altinn: Any, dialog: str) -> str | None:
+    """When the sender took it for done, as Altinn keeps it."""
+    row = altinn.state.connection().execute("SELECT said FROM dialogs WHERE id = ?", (dialog,))
+    found: str | None = json.loads(row.fetchone()["said"])["handled_at"]
+    return found

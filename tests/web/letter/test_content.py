@@ -16,7 +16,14 @@ from inbox.sync import engine, receipts, retrieve
 from inbox.sync.freshness import labels
 from inbox.sync.models import Mailbox, Retrieval, Source
 from inbox.sync.sources import account_of, connected
-from tests.make import log_in, make_letter
+from tests.make import (
+    act_for,
+    log_in,
+    make_citizen,
+    make_letter,
+    make_mailbox,
+    make_representation,
+)
 from tests.web.letter.pages import HTMX, content_of, document, page_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -180,3 +187,43 @@ def test_an_opening_receipt_is_told_when_it_has_been_sent(demo_citizens):
     page = page_of(client, letter)
     assert "was told that you opened the letter" in page
     assert Source.objects.get(slug=Channel.DIGIPOST.value).label in page
+
+
+@pytest.mark.parametrize("shown", [page_of, content_of])
+def test_of_a_source_that_she_has_disconnected_she_is_told_why_nothing_comes(screen, kari, shown):
+    letter = on_open(kari)
+    make_mailbox(kari, active=False)
+    page_of(screen, letter)
+    page = shown(screen, letter)
+    assert not Retrieval.objects.exists()
+    assert "You have disconnected altinn, so we do not fetch the letter from there." in page
+    assert 'href="/sources/">Connect it again' in page
+    assert "We could not fetch" not in page
+    assert "Try again</button>" not in page
+    Mailbox.objects.update(active=True)
+    assert "Try again</button>" in page_of(screen, letter)
+    screen.post(reverse("letter_fetch", args=[letter.id]))
+    assert "We are fetching the letter from altinn" in page_of(screen, letter)
+
+
+def test_documents_that_a_disconnected_source_still_has_are_not_offered(screen, kari):
+    letter = make_letter(kari)
+    make_mailbox(kari, active=False)
+    assert "disconnected" not in page_of(screen, letter)
+    Document.objects.update(blob_id=None, ref="x")
+    page = page_of(screen, letter)
+    assert "so we do not fetch the documents that are missing" in page
+    assert "Fetch the documents that are missing" not in page
+
+
+def test_a_helper_is_told_that_the_letter_comes_when_the_recipient_opens_it(kari):
+    letter = on_open(kari)
+    helper = make_citizen("Ola")
+    make_representation(kari, helper)
+    client = Client(headers={"accept-language": "en"})
+    log_in(client, helper)
+    act_for(client, kari)
+    page = page_of(client, letter)
+    assert "The letter is fetched from its source when the recipient opens it." in page
+    assert "Try again</button>" not in page
+    assert not Retrieval.objects.exists()

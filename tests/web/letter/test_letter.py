@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from connectors import clock
+from connectors.contract import Appointment, Proof
 from connectors.world.model import STUDY_DATE
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
@@ -179,6 +180,7 @@ def test_checks_are_told_in_words_and_codes_we_do_not_know_are_left_out(screen, 
         kari,
         provenance={
             "message_signature": "verified",
+            "package_signature": "verified",
             "package_fingerprint": "failed",
             "odd_code": "odd_value",
             "signer": "Digipost",
@@ -187,9 +189,46 @@ def test_checks_are_told_in_words_and_codes_we_do_not_know_are_left_out(screen, 
     )
     page = page_of(screen, letter)
     assert "The signature is genuine" in page
+    assert "The sender has signed every document" in page
     assert "Unchanged on the way to us" not in page
     assert "Digipost (984 661 185)" in page
     assert "odd_" not in page
+
+
+def test_who_sent_a_letter_for_another_is_told_and_that_its_right_was_not_checked(screen, kari):
+    provenance = {"signer": "Skatteetaten", "signer_org_number": "974761076"}
+    letter = make_letter(kari, provenance={**provenance, "sender_token": "not verified"})
+    name = Letter.objects.get(id=letter.id).sender_name
+    page = page_of(screen, letter)
+    assert f"Skatteetaten on behalf of {name}" in page
+    assert "The sender&#39;s right to send digital post" in page.replace("&#x27;", "&#39;")
+    checked = make_letter(kari, provenance={**provenance, "sender_token": "verified"})
+    page = page_of(screen, checked)
+    assert "The sender has the right to send digital post" in page and "Not checked" not in page
+
+
+def test_what_takes_place_and_what_proves_something_is_shown_with_its_times(screen, kari):
+    opens, closes = datetime(2019, 9, 9, 7, tzinfo=UTC), datetime(2019, 9, 9, 19, tzinfo=UTC)
+    night = (datetime(2019, 10, 26, 23, 30, tzinfo=UTC), datetime(2019, 10, 27, 1, 30, tzinfo=UTC))
+    times = [(opens, closes), night, (None, closes)]
+    event = Appointment("Valg <b>2019</b>", "Sagene skole, 0473 Oslo", times, "Ta med pass")
+    first, last = datetime(2019, 5, 14, 22, tzinfo=UTC), datetime(2019, 12, 31, 22, tzinfo=UTC)
+    letter = make_letter(
+        kari,
+        appointments=[event],
+        proofs=[Proof("Kort", "Bibliotek", first, last)],
+        provenance={"extensions": "not read: an extension is too large"},
+    )
+    page = page_of(screen, letter)
+    assert "Sagene skole, 0473 Oslo" in page and "Ta med pass" in page
+    assert "<b>2019</b>" not in page
+    assert "9 September 2019 at 09:00–21:00" in page
+    assert "until 9 September 2019 at 21:00" in page
+    assert "27 October 2019 at 01:30–02:30" in page, "the clock went back between the two"
+    assert "from 15 May 2019 until 31 December 2019" in page
+    assert "Additional information to a document" in page and "too large" not in page
+    secret = make_letter(kari, appointments=[event], security_level=4)
+    assert "Sagene skole" not in page_of(screen, secret)
 
 
 @pytest.mark.parametrize("others", [10, 10_000])

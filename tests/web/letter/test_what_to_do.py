@@ -30,6 +30,12 @@ def test_a_deadline_is_told_with_the_days_that_are_left(screen, kari, days, colo
     assert said in page
 
 
+def test_a_deadline_earlier_today_has_passed_on_the_letter_as_in_the_list(screen, kari):
+    letter = make_letter(kari, due_at=STUDY_DATE - timedelta(hours=1), needs_action=True)
+    assert "The deadline passed on 23 November 2026." in page_of(screen, letter)
+    assert "Deadline passed 23 November" in screen.get("/").content.decode()
+
+
 def test_a_letter_that_is_handled_asks_for_nothing_more(screen, kari):
     due = STUDY_DATE + timedelta(days=3)
     letter = make_letter(kari, due_at=due, needs_action=True, handled_at=STUDY_DATE)

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 import connectors.http
 from connectors.idporten.simulator import IdportenSimulator
 from connectors.idporten.tokens import TokenFault
+from inbox.citizens import register
 from inbox.citizens.models import Citizen
 from tests.web.login.walk import (
     KARI,
@@ -271,3 +272,18 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(visitor: 
     assert cookie["samesite"] == "Lax"
     assert not cookie["domain"]
     assert not cookie["max-age"], "it ends with the visitor"
+
+
+def test_who_is_registered_as_dead_is_refused_with_a_page_that_says_why(
+    visitor: Browser, kari: Citizen
+) -> None:
+    visitor.site.cookies["django_language"] = "en"
+    visitor.log_in()
+    register.death(kari)
+    assert who(visitor) is None
+    answer = visitor.log_in(level=4)
+    assert "owner has died" in assert_refused(answer)
+    assert who(visitor) is None
+    page = visitor.site.get(answer["Location"])
+    assert "Whoever represents the estate can see them." in page.content.decode()
+    assert Citizen.objects.get(pk=kari.pk).is_active

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
 from django.test import Client
+from pytest_django import Settings
 
 from connectors.idporten.simulator import IdportenSimulator
 from connectors.idporten.tokens import TokenFault
 from inbox.citizens.models import Citizen
+from inbox.letters.models import Access, Letter
+from tests.make import act_for, make_letter, make_representation
 from tests.web.login.walk import (
     KARI,
     OLA,
     STRANGER,
     Browser,
     assert_refused,
+    next_of,
     query_of,
     who,
 )
@@ -94,3 +99,34 @@ def test_a_step_up_cannot_lean_on_an_older_log_in_at_another_service(
         answer = visitor.come_back(visitor.identify(address))
         assert_refused(answer, "/login/step-up/")
         assert who(visitor) == (str(kari.pk), 3)
+
+
+def test_who_steps_up_while_acting_for_another_goes_on_with_the_letter_asked_for(
+    visitor: Browser, kari: Citizen, ola: Citizen, settings: Settings, tmp_path: Path
+) -> None:
+    settings.ARCHIVE_DIR = tmp_path / "archive"
+    letter = make_letter(ola, title="Olas hemmelighet", security_level=4)
+    make_representation(ola, kari)
+    address = f"/letters/{letter.id}/"
+    visitor.log_in(level=3)
+    act_for(visitor.site, ola)
+    locked = visitor.site.get(address).content.decode()
+    assert "Olas hemmelighet" not in locked
+    assert next_of(visitor.site.get(address)) == address
+    answer = visitor.log_in(level=4, next_page=address)
+    assert answer["Location"] == address
+    assert "Olas hemmelighet" in visitor.site.get(address).content.decode()
+    line = Access.objects.get(what="letter")
+    assert (line.citizen_id, line.actor_id, line.role) == (ola.pk, kari.pk, "given")
+    assert Letter.objects.get(id=letter.id).unread
+
+
+def test_who_steps_up_as_somebody_else_does_not_go_on_acting(
+    visitor: Browser, kari: Citizen, ola: Citizen
+) -> None:
+    make_representation(ola, kari)
+    visitor.log_in(level=3)
+    act_for(visitor.site, ola)
+    visitor.log_in(OLA, level=4)
+    assert who(visitor) == (str(ola.pk), 4)
+    assert "acting_for" not in visitor.site.session

@@ -1,0 +1,1 @@
+"""KRR, the common contact and reservation register: see README.md."""

@@ -1,0 +1,143 @@
+"""Holds every call to the simulated Altinn against Altinn's own descriptions of its interfaces.
+
+What a request asks and what it is answered are both judged, so a connector that asks for what is
+not there and a simulator that answers what Altinn would not are found alike. Where a description
+is not to be taken at its word, the reason stands beside it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from openapi_core import Config, OpenAPI
+from openapi_core.contrib.werkzeug import WerkzeugOpenAPIRequest, WerkzeugOpenAPIResponse
+from openapi_core.exceptions import OpenAPIError
+from werkzeug.test import run_wsgi_app
+from werkzeug.wrappers import Request, Response
+
+from connectors.altinn.simulator import AltinnSimulator
+from connectors.simulation import Simulator
+
+DATA = Path(__file__).parent / "data" / "altinn"
+DESCRIBED = {
+    "/correspondence/": "altinn-correspondence-v1.json",
+    "/dialogporten/": "openapi.v1.enduser.verified.json",
+}
+NOT_DESCRIBED = re.compile(r"/correspondence/api/v1/correspondence/[^/]+/content")
+"""The body of a letter is what `mainContentReference` leads to; no description has its address."""
+BROKEN_ON_COMMAND = json.dumps("i går").encode()
+"""Stands in what the simulator sends when it is told to send nonsense (`wire.py`)."""
+PROBLEM = "application/problem+json"
+A_PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
+HOST = "platform.altinn.example"
+
+
+def judge(simulator: Simulator, found: list[str]) -> None:
+    """Add to `found` whatever is not as described between this simulator and who asks it."""
+    if isinstance(simulator, AltinnSimulator):
+        simulator.app.wsgi_app = Judge(simulator, found)  # type: ignore[method-assign]
+
+
+class Judge:
+    """WSGI middleware in front of the simulator; `found` names what is not as described."""
+
+    def __init__(self, simulator: AltinnSimulator, found: list[str]) -> None:
+        self._inner = simulator.app.wsgi_app
+        self._state = simulator.state
+        self._found = found
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        root = next((each for each in DESCRIBED if path.startswith(each)), None)
+        broken_by_us = self._state.faults("altinn").mode != "ok"
+        if root is None or NOT_DESCRIBED.fullmatch(path) or broken_by_us:
+            return self._inner(environ, start_response)
+        said = Request(environ).get_data()
+        environ["wsgi.input"] = io.BytesIO(said)
+        judged_by = {"SCRIPT_NAME": "", "HTTP_HOST": HOST, "wsgi.input": io.BytesIO(said)}
+        asked = Request({**environ, **judged_by})
+        body, status, headers = run_wsgi_app(self._inner, environ, buffered=True)
+        answered = Response(b"".join(body), status, headers)
+        if BROKEN_ON_COMMAND not in answered.get_data():
+            found = judged(root, asked, answered)
+            self._found += [f"{asked.method} {path}: {each}" for each in found]
+        return answered(environ, start_response)
+
+
+def judged(root: str, asked: Request, answered: Response) -> list[str]:
+    """Return what is wrong with a request and its answer by the description of this root."""
+    described = description(root)
+    request = WerkzeugOpenAPIRequest(asked)
+    response = WerkzeugOpenAPIResponse(answered)
+    known = parameters(root, asked)
+    found = [f"{name} is no parameter" for name in asked.args if name not in known]
+    try:
+        if answered.status_code < 400:  # what is refused need not be right
+            described.validate_request(request)
+        described.validate_response(request, response)
+    except OpenAPIError as error:
+        causes = getattr(error.__cause__, "schema_errors", [])
+        found.append("; ".join([str(error), *(f"{e.json_path}: {e.message}" for e in causes)]))
+    return found
+
+
+def parameters(root: str, asked: Request) -> set[str]:
+    """Return the names that may stand in the query of this request."""
+    prefix, paths = _prefix(root), _said(root)["paths"]
+    for template, methods in paths.items():
+        pattern = prefix + re.sub(r"\{[^}]+\}", "[^/]+", template)
+        if re.fullmatch(pattern, asked.path) and asked.method.lower() in methods:
+            said = methods[asked.method.lower()].get("parameters", [])
+            return {each["name"] for each in said if each["in"] == "query"}
+    return set()
+
+
+@cache
+def description(root: str) -> OpenAPI:
+    """Return Altinn's own description of what lies at this root, ready to judge by."""
+    said = _with_nulls(_said(root))
+    said["servers"] = [{"url": f"http://{HOST}{_prefix(root)}"}]
+    for methods in said["paths"].values():
+        for method in methods.values():
+            for status, answer in method["responses"].items():
+                # Errors.cs has problems sent as what they are; the description says plain JSON,
+                # or for a download the type of what was asked for.
+                if int(status) >= 400:
+                    answer.setdefault("content", {}).setdefault(PROBLEM, {"schema": A_PROBLEM})
+    deserializers = {
+        PROBLEM: json.loads,
+        "application/octet-stream": lambda body: body.decode("latin-1"),
+    }
+    return OpenAPI.from_dict(said, Config(extra_media_type_deserializers=deserializers))
+
+
+@cache
+def _said(root: str) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads((DATA / DESCRIBED[root]).read_text("utf-8-sig"))
+    return said
+
+
+def _prefix(root: str) -> str:
+    return "" if root == "/correspondence/" else root.rstrip("/")
+
+
+def _with_nulls(said: Any) -> Any:
+    """Let what is nullable be null, also where it is one of others that are not.
+
+    Dialogporten's description writes `"nullable": true, "oneOf": [{"$ref": …}]`, which its own
+    answers read as "that, or null"; OpenAPI 3.0.3 (clarification of `nullable`) does not.
+    """
+    if isinstance(said, list):
+        return [_with_nulls(each) for each in said]
+    if not isinstance(said, dict):
+        return said
+    found = {name: _with_nulls(each) for name, each in said.items()}
+    if found.get("nullable") is True and isinstance(found.get("oneOf"), list):
+        found["oneOf"].append({"nullable": True, "enum": [None]})
+    return found

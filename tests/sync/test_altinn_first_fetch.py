@@ -1,0 +1,143 @@
+"""A citizen's first fetch from Altinn, page by page, and what a fetch of nothing costs."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from connectors import clock, http
+from connectors.altinn import connector
+from connectors.http import Http
+from connectors.world.letters import new_letter
+from connectors.world.model import Channel
+from connectors.world.persons import by_slug
+from inbox.archive import store
+from inbox.citizens.identity import find_citizen
+from inbox.letters.models import Delivery, Event, Letter
+from inbox.sync import engine, intake, lease
+from inbox.sync.models import Mailbox, Source
+from inbox.sync.sources import account_of, connected
+from tests.sync.test_receipts_when_killed import killed_at, on_disk, served  # noqa: F401
+
+KARI = by_slug("kari")
+PAGE, PAGES, LETTERS = 2, 3, 5
+
+STEPS: list[tuple[object, str, str, int]] = [
+    # (where, which function, before or after its call number)
+    (lease, "take_polling", "after", 1),
+    *[(Http, "get_json", "before", page + 1) for page in range(1, PAGES + 1)],
+    *[(Http, "get_json", "after", page + 1) for page in range(1, PAGES + 1)],
+    *[(intake, "_archive", "before", page) for page in range(1, PAGES + 1)],
+    *[(intake, "_archive", "after", page) for page in range(1, PAGES + 1)],
+    *[(intake, "receive", "after", page) for page in range(1, PAGES + 1)],
+    *[(lease, "keep", "after", page) for page in range(1, PAGES + 1)],
+    *[(connector.Connector, "settle", "before", page) for page in range(1, PAGES + 1)],
+    (lease, "give_back", "before", 1),
+    (lease, "give_back", "after", 1),
+]
+"""Every boundary between the lease, each page, its bytes, its transaction and the end.
+
+Maskinporten's metadata are the first JSON. `lease.keep` writes the cursor, last in its page's
+transaction: killed after that, the page is undone with its cursor; before `settle` both are there.
+"""
+
+
+def mailbox_of_kari() -> Mailbox:
+    kari = find_citizen("national_id", KARI.national_id)
+    assert kari is not None
+    return Mailbox.objects.select_related("source").get(citizen=kari, source_id="altinn")
+
+
+def listed_after(mailbox: Mailbox) -> set[str]:
+    """Return what Altinn still lists for the cursor that is saved."""
+    with connected(mailbox.source) as made:
+        batches = list(made.fetch(account_of(mailbox.citizen_id), mailbox.cursor))
+    return {letter.external_id for batch in batches for letter in batch.letters}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("on_disk")
+def test_a_first_fetch_killed_anywhere_loses_nothing_and_goes_on(demo_citizens, monkeypatch):
+    monkeypatch.setattr(connector, "PAGE_SIZE", PAGE)
+    altinn = demo_citizens.control.by_channel[Channel.ALTINN]
+    mailbox = mailbox_of_kari()
+    hers = Mailbox.objects.filter(citizen_id=mailbox.citizen_id, id=mailbox.id)
+    committed: list[int] = []
+    ids: set[str] = set()
+
+    def fetch() -> None:
+        engine.sync_mailbox(mailbox.citizen_id, mailbox.id)
+
+    for number, step in enumerate(STEPS, start=1):
+        altinn.forget(KARI)
+        titles = [f"Brev {number}-{each}" for each in range(LETTERS)]
+        for title in titles:
+            altinn.send(new_letter(KARI, Channel.ALTINN, title=title, at=clock.now()))
+        hers.update(cursor=None, failures=0)
+        sent = listed_after(hers.select_related("source").get())
+        assert len(sent) == LETTERS
+        assert killed_at(step, fetch), step
+        after = hers.select_related("source").get()
+        here = set(
+            Delivery.objects.exclude(external_id__in=ids).values_list("external_id", flat=True)
+        )
+        assert here <= sent
+        assert sent - here <= listed_after(after), f"{step}: the cursor is ahead of the letters"
+        assert (after.cursor is None) == (not here), f"{step}: a cursor goes with its page"
+        assert len(here) in (0, PAGE, 2 * PAGE, LETTERS), f"{step}: a page is whole or not there"
+        committed.append(len(here))
+        hers.update(lease_until=None, lease_token=None, due_at=timezone.now())
+        seen_by_the_next: list[int] = []
+        real = engine.take_in
+
+        def counted(intake, batch, save, real=real, seen=seen_by_the_next):
+            seen.append(len(batch.letters))
+            return real(intake, batch, save)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(engine, "take_in", counted)
+            fetch()
+        if len(here) < LETTERS:
+            assert sum(seen_by_the_next) == LETTERS - len(here), f"{step}: it goes on at its page"
+        ids |= sent
+        assert set(Delivery.objects.values_list("external_id", flat=True)) == ids, step
+        assert Letter.objects.count() == Delivery.objects.count() == number * LETTERS, step
+    assert set(committed) == {0, PAGE, 2 * PAGE, LETTERS}, "it was killed on every page"
+    assert Event.objects.filter(kind=Event.Kind.RECEIVED).count() == len(ids)
+    assert all(store.verify(delivery.id) == [] for delivery in Delivery.objects.all())
+
+
+@pytest.mark.django_db
+def test_a_fetch_of_nothing_costs_two_requests_at_altinn_for_each_mailbox(
+    demo_citizens, monkeypatch
+):
+    altinn = demo_citizens.control.by_channel[Channel.ALTINN]
+    altinn.send(new_letter(KARI, Channel.ALTINN, title="Et brev", at=clock.now()))
+    mailbox = mailbox_of_kari()
+    assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 1
+    asked: list[str] = []
+    inner = http.transport_for
+
+    class Counting(httpx.BaseTransport):
+        def __init__(self, base_url: str) -> None:
+            self._inner = inner(base_url)
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            asked.append(f"{request.method} {urlsplit(str(request.url)).path}")
+            return self._inner.handle_request(request)
+
+    monkeypatch.setattr(http, "transport_for", Counting)
+    assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 0
+    assert [each for each in asked if " /altinn/" in each] == [
+        "GET /altinn/authentication/api/v1/exchange/maskinporten",
+        "GET /altinn/dialogporten/api/v1/enduser/dialogs",
+    ]
+    # Before these Maskinporten gives the token that is exchanged, which is hers alone.
+    assert [each for each in asked if " /altinn/" not in each] == [
+        "GET /maskinporten/.well-known/oauth-authorization-server",
+        "POST /maskinporten/token",
+    ]
+    assert Source.objects.get(slug="altinn").paused_until is None
