@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from connectors.contract import Gone, Misconfigured, NotPermitted, RateLimited, Temporary
+from connectors.tokens import Bearer
 
 JSON_MAX_BYTES = 10_000_000
 DOWNLOAD_MAX_BYTES = 150_000_000
@@ -85,6 +86,11 @@ class Http:
             headers={"User-Agent": "samlepost"},
         )
 
+    @property
+    def base_url(self) -> str:
+        """The base address, ending with a slash."""
+        return str(self._base)
+
     def request(
         self,
         method: str,
@@ -96,18 +102,21 @@ class Http:
         files: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        bearer: Bearer | None = None,
         max_bytes: int = JSON_MAX_BYTES,
         accept: Collection[int] = (),
     ) -> httpx.Response:
         """Send a request and return the whole answer, at most `max_bytes` long.
 
-        `accept` lists statuses outside 2xx that the caller wants to see for itself. Raises
-        `ConnectorError` for everything else that is not a complete 2xx answer.
+        With `bearer` it carries that token; where a kept one is answered with 401 it is sent once
+        more with a fresh one. `accept` lists statuses outside 2xx that the caller wants to see for
+        itself. Raises `ConnectorError` for everything else that is not a complete 2xx answer.
         """
         with self._sent(
             method,
             path,
             accept,
+            bearer,
             params=params,
             json=json,
             data=data,
@@ -135,9 +144,11 @@ class Http:
         *,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        bearer: Bearer | None = None,
     ) -> Any:
         """GET and parse JSON; an empty 204 is None. Raises Temporary for anything else."""
-        return parse_json(self.request("GET", path, params=params, headers=_wants_json(headers)))
+        headers = _wants_json(headers)
+        return parse_json(self.request("GET", path, params=params, headers=headers, bearer=bearer))
 
     def post_json(self, path: str, **kwargs: Any) -> Any:
         """POST and parse the JSON answer; an empty 204 is None."""
@@ -149,20 +160,24 @@ class Http:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
+        bearer: Bearer | None = None,
         max_bytes: int = DOWNLOAD_MAX_BYTES,
     ) -> bytes:
         """GET the whole body as bytes, at most `max_bytes`."""
-        return self.request("GET", path, headers=headers, max_bytes=max_bytes).content
+        return self.request(
+            "GET", path, headers=headers, bearer=bearer, max_bytes=max_bytes
+        ).content
 
     def stream(
         self,
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
+        bearer: Bearer | None = None,
         max_bytes: int = DOWNLOAD_MAX_BYTES,
     ) -> Iterator[bytes]:
         """GET and yield the body in chunks; raises when it is cut short or passes `max_bytes`."""
-        with self._sent("GET", path, headers=headers) as answer:
+        with self._sent("GET", path, bearer=bearer, headers=headers) as answer:
             yield from _chunks(answer, max_bytes)
 
     def close(self) -> None:
@@ -171,9 +186,21 @@ class Http:
 
     @contextmanager
     def _sent(
-        self, method: str, path: str, accept: Collection[int] = (), **kwargs: Any
+        self,
+        method: str,
+        path: str,
+        accept: Collection[int] = (),
+        bearer: Bearer | None = None,
+        is_second: bool = False,
+        **kwargs: Any,
     ) -> Iterator[httpx.Response]:
         url = self._resolve(path)
+        token, was_kept = bearer.token() if bearer else ("", False)
+        if bearer:
+            kwargs["headers"] = {
+                **(kwargs.get("headers") or {}),
+                "Authorization": f"Bearer {token}",
+            }
         started = time.monotonic()
         status = "failed"
         answer: httpx.Response | None = None
@@ -181,9 +208,14 @@ class Http:
             request = self._client.build_request(method, url, **kwargs)
             answer = self._client.send(request, stream=True)
             status = str(answer.status_code)
-            if answer.status_code not in accept:
-                _raise_for_status(answer)
-            yield answer
+            refused = bearer is not None and answer.status_code == 401
+            if bearer and refused:
+                bearer.refused(token)
+            if is_second or not (refused and was_kept):
+                if answer.status_code not in accept:
+                    _raise_for_status(answer)
+                yield answer
+                return
         except httpx.TimeoutException as error:
             raise Temporary(f"no answer in time ({type(error).__name__})") from None
         except (httpx.HTTPError, httpx.StreamError) as error:
@@ -193,6 +225,8 @@ class Http:
                 answer.close()
             milliseconds = round((time.monotonic() - started) * 1000)
             log.info("%s %s %s %d ms", method, redacted_path(url.path), status, milliseconds)
+        with self._sent(method, path, accept, bearer, is_second=True, **kwargs) as second:
+            yield second
 
     def _resolve(self, path: str) -> httpx.URL:
         try:

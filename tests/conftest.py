@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from connectors import clock, http
+from connectors import clock, http, tokens
 from connectors.simulate import World, create_world
 from connectors.world.model import STUDY_DATE, Channel
 from inbox.sync import demo
@@ -21,6 +21,12 @@ SIMULATORS = "http://127.0.0.1:8010"
 def _labels_of_no_other_test() -> None:
     """Names of sources are kept for a while by the process, which outlives a test's database."""
     forget_labels()
+
+
+@pytest.fixture(autouse=True)
+def _tokens_of_no_other_test() -> None:
+    """Nor those that sources gave, which another test's keys may have signed."""
+    tokens.kept.clear()
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ class Connector(contract.Connector):
         path, _, checksum = ref.partition("#")
         digest = hashlib.md5(usedforsecurity=False)
         try:
-            for chunk in self._http.stream(path, headers=self._tokens.headers(_given(account))):
+            for chunk in self._http.stream(path, bearer=self._tokens.of(_given(account))):
                 digest.update(chunk)
                 yield chunk
         except NotFound:
@@ -262,20 +262,18 @@ class Connector(contract.Connector):
         return self._list(account, _parameters(Position(since=position.since)))
 
     def _list(self, account: Account, parameters: dict[str, str]) -> Mapping[str, Any]:
-        answer = self._http.get_json(
-            DIALOGS, params=parameters, headers=self._tokens.headers(account)
-        )
+        answer = self._http.get_json(DIALOGS, params=parameters, bearer=self._tokens.of(account))
         return _promised(answer)
 
     def _get(self, path: str, account: Account) -> Mapping[str, Any]:
         try:
-            answer = self._http.get_json(path, headers=self._tokens.headers(account))
+            answer = self._http.get_json(path, bearer=self._tokens.of(account))
         except NotFound:
             raise Gone("the letter is no longer at Altinn") from None
         return _promised(answer)
 
     def _text(self, path: str, account: Account) -> str:
-        answer = self._http.request("GET", f"{path}/content", headers=self._tokens.headers(account))
+        answer = self._http.request("GET", f"{path}/content", bearer=self._tokens.of(account))
         kind = answer.headers.get("content-type", "").partition(";")[0].strip()
         if kind not in ("text/plain", "text/markdown"):
             raise Temporary("the letter's text is not of a type that was promised")
@@ -286,7 +284,7 @@ class Connector(contract.Connector):
 
     def _mark_as_read(self, path: str, account: Account) -> None:
         try:
-            self._http.post(f"{path}/markasread", headers=self._tokens.headers(account))
+            self._http.post(f"{path}/markasread", bearer=self._tokens.of(account))
         except Refused as refusal:
             if _error_code(refusal) != ALREADY_READ:
                 raise
@@ -294,7 +292,7 @@ class Connector(contract.Connector):
     def _confirm(self, path: str, account: Account) -> bool:
         """Confirm; False when Altinn wants the letter to be fetched first."""
         try:
-            self._http.post(f"{path}/confirm", headers=self._tokens.headers(account))
+            self._http.post(f"{path}/confirm", bearer=self._tokens.of(account))
         except NotFound:
             raise Gone("the letter to confirm is no longer at Altinn") from None
         except Refused as refusal:

@@ -44,6 +44,7 @@ from connectors.dpi.reading import (
 from connectors.dpi.token import Keys, keys_at
 from connectors.http import Http, NotFound
 from connectors.maskinporten.client import TokenSource
+from connectors.tokens import Bearer
 
 SCOPE = "digitalpostinnbygger:send"
 PAGE_SIZE = 50
@@ -153,7 +154,7 @@ class Connector(contract.Connector):
         """Mark the batch's messages as read, which takes them off the queue."""
         for reference in batch.settle_refs:
             try:
-                self._http.post(f"messages/in/{reference}/read", headers=self._headers())
+                self._http.post(f"messages/in/{reference}/read", bearer=self._bearer())
             except (NotFound, Gone):
                 continue  # an earlier attempt took it off
 
@@ -178,7 +179,7 @@ class Connector(contract.Connector):
             "messages/out",
             params={"kanal": self._supplier},
             files={"forretningsmelding": (ENVELOPE_PART, signed, "application/jwt")},
-            headers=self._headers(),
+            bearer=self._bearer(),
         )
 
     def put_copy(self, account: Account, copy: OutgoingCopy) -> CopyReceipt:
@@ -186,10 +187,8 @@ class Connector(contract.Connector):
 
         Raises CopyRefused with the supplier's reason.
         """
-        token = self._tokens.token(own_mailbox.SCOPE, account.national_id)
-        return own_mailbox.upload(
-            self._http, self._supplier, copy, {"Authorization": f"Bearer {token}"}
-        )
+        bearer = self._tokens.bearer(own_mailbox.SCOPE, account.national_id)
+        return own_mailbox.upload(self._http, self._supplier, copy, bearer)
 
     def close(self) -> None:
         """Let go of connections."""
@@ -201,14 +200,14 @@ class Connector(contract.Connector):
             raise Misconfigured(f"sender_tokens is neither {VERIFIED} nor {UNVERIFIED}")
         return keys_at(self._maskinporten, "jwks") if said == VERIFIED else None
 
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._tokens.token(SCOPE)}"}
+    def _bearer(self) -> Bearer:
+        return self._tokens.bearer(SCOPE)
 
     def _list(self, page: int | None, page_size: int = PAGE_SIZE) -> list[Waiting]:
         params = {"kanal": self._supplier, "page_size": str(page_size)}
         if page is not None:
             params["page"] = str(page)
-        listing = self._http.get_json("messages/in", params=params, headers=self._headers())
+        listing = self._http.get_json("messages/in", params=params, bearer=self._bearer())
         if listing is None:
             return []
         if not isinstance(listing, list):
@@ -261,7 +260,7 @@ class Connector(contract.Connector):
         """Return the encrypted package, None when it is too large. Raises ConnectorError."""
         package, size = io.BytesIO(), 0
         for chunk in self._http.stream(
-            waiting.download_url, headers=self._headers(), max_bytes=ANSWER_MAX_BYTES
+            waiting.download_url, bearer=self._bearer(), max_bytes=ANSWER_MAX_BYTES
         ):
             size += package.write(chunk)
             if size > PACKAGE_MAX_BYTES:

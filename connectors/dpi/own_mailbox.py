@@ -7,12 +7,12 @@ public: address, fields and scope are a stand-in (README.md).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from connectors.contract import CopyReceipt, CopyRefused, OutgoingCopy, Temporary
 from connectors.fields import WrongField, moment, table, text
 from connectors.http import Http, Refused, parse_json
+from connectors.tokens import Bearer
 
 SCOPE = "samlepost:mailbox.write"
 PATH = "mailbox/documents"
@@ -22,12 +22,11 @@ REFERENCE_MAX = 255
 REASON_MAX = 255
 
 
-def upload(
-    http: Http, supplier: str, copy: OutgoingCopy, headers: Mapping[str, str]
-) -> CopyReceipt:
+def upload(http: Http, supplier: str, copy: OutgoingCopy, bearer: Bearer) -> CopyReceipt:
     """Send metadata and documents in one request; returns the supplier's receipt.
 
-    `supplier` is the organisation number. Raises CopyRefused with the supplier's reason.
+    `supplier` is the organisation number, `bearer` the citizen's token. Raises CopyRefused with
+    the supplier's reason.
     """
     metadata = {
         "id": copy.idempotency_key,
@@ -43,9 +42,14 @@ def upload(
     parts += [
         (DOCUMENT_PART, (each.name, each.content, each.media_type)) for each in copy.documents
     ]
-    wanted = {"Accept": "application/json", **headers}
     try:
-        answer = http.post(PATH, params={"kanal": supplier}, files=parts, headers=wanted)
+        answer = http.post(
+            PATH,
+            params={"kanal": supplier},
+            files=parts,
+            headers={"Accept": "application/json"},
+            bearer=bearer,
+        )
     except Refused as error:
         raise CopyRefused(_reason(error.body)) from None
     try:

@@ -31,10 +31,9 @@ class Connector(contract.Connector):
         """Yield the letters after `cursor`, which is the number of the last one seen."""
         if account is None:
             raise contract.Misconfigured("the example is asked for one citizen at a time")
-        token = self._tokens.token(SCOPE, account.national_id)
-        headers = {"Authorization": f"Bearer {token}"}
+        bearer = self._tokens.bearer(SCOPE, account.national_id)
         while True:
-            page = self._http.get_json("letters", params={"after": cursor or 0}, headers=headers)
+            page = self._http.get_json("letters", params={"after": cursor or 0}, bearer=bearer)
             if not isinstance(page, list):
                 raise Temporary("the answer is not the list that was promised")
             if not page:

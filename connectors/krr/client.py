@@ -77,7 +77,7 @@ class ContactRegister(contract.ContactRegister):
             answer = self._http.post_json(
                 "rest/v2/personer",
                 json={"personidentifikatorer": asked},
-                headers={"Authorization": f"Bearer {self._tokens.token(SCOPE)}"},
+                bearer=self._tokens.bearer(SCOPE),
             )
         except Refused as refusal:
             # One number that it does not take is enough for that.

@@ -14,11 +14,13 @@ from joserfc.jwk import RSAKey
 from connectors.contract import Misconfigured, Temporary
 from connectors.http import Http, Refused
 from connectors.keys import read_signing_key
+from connectors.tokens import Bearer, kept
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GRANT_SECONDS = 60
 """How long a grant is good for; Maskinporten takes at most 120."""
-RENEW_BEFORE_SECONDS = 15
+ISSUER_SECONDS = 3600
+"""How long the issuer's name is taken for what its metadata said."""
 
 
 class TokenSource:
@@ -33,26 +35,31 @@ class TokenSource:
         self._url = url.rstrip("/")
         self._client_id = client_id
         self._key = _read_key(private_key_file)
-        self._issuer = ""
-        self._tokens: dict[tuple[str, str | None, str | None], tuple[str, float]] = {}
+        self.client = (self._url, client_id, self._key.kid or "")
+        """Whom its tokens are made out to: issuer, client and the thumbprint of its key."""
 
-    def token(self, scope: str, pid: str | None = None, acr: str | None = None) -> str:
-        """Return an access token for `scope` (a space-separated list).
+    def bearer(self, scope: str, pid: str | None = None, acr: str | None = None) -> Bearer:
+        """Return an access token for `scope` (a space-separated list), asked for when it is sent.
 
         `pid` and `acr` make it a token for one citizen, so that no identity number stands in an
-        address. Raises Misconfigured when Maskinporten refuses us, Temporary when it is away.
+        address. Sending it raises what `token` raises.
         """
-        wanted = (scope, pid, acr)
-        token, good_until = self._tokens.get(wanted, ("", 0.0))
-        if time.monotonic() < good_until:
-            return token
+        name = kept.name("maskinporten", *self.client, scope, pid, acr)
+        return Bearer(name, lambda: self._fresh(scope, pid, acr))
+
+    def token(self, scope: str, pid: str | None = None, acr: str | None = None) -> str:
+        """Return the token of `bearer`.
+
+        Raises Misconfigured when Maskinporten refuses us, Temporary when it is away.
+        """
+        return self.bearer(scope, pid, acr).token()[0]
+
+    def _fresh(self, scope: str, pid: str | None, acr: str | None) -> tuple[str, float]:
         answer = self._ask(self._grant(scope, pid, acr))
         try:
-            token, seconds = str(answer["access_token"]), float(answer["expires_in"])
+            return str(answer["access_token"]), float(answer["expires_in"])
         except (KeyError, TypeError, ValueError):
             raise Temporary("Maskinporten's answer holds no token") from None
-        self._tokens[wanted] = (token, time.monotonic() + seconds - RENEW_BEFORE_SECONDS)
-        return token
 
     def _grant(self, scope: str, pid: str | None, acr: str | None) -> str:
         issued = int(time.time())
@@ -71,18 +78,25 @@ class TokenSource:
         return jwt.encode({"alg": "RS256", "kid": self._key.kid}, claims, self._key)
 
     def _discovered_issuer(self) -> str:
-        if not self._issuer:
+        issuer = kept.get(self._issuer_name())
+        if not issuer:
             metadata = self._http.get_json(f"{self._url}/.well-known/oauth-authorization-server")
             if not isinstance(metadata, dict) or not isinstance(metadata.get("issuer"), str):
                 raise Temporary("Maskinporten's metadata name no issuer")
-            self._issuer = metadata["issuer"]
-        return self._issuer
+            issuer = metadata["issuer"]
+            kept.put(self._issuer_name(), issuer, time.monotonic() + ISSUER_SECONDS)
+        return issuer
+
+    def _issuer_name(self) -> bytes:
+        return kept.name("issuer", self._url)
 
     def _ask(self, grant: str) -> Any:
         form = {"grant_type": GRANT_TYPE, "assertion": grant}
         try:
             return self._http.post_json(f"{self._url}/token", data=form)
         except Refused as refusal:
+            # Perhaps the issuer has another name by now: the next grant asks.
+            kept.forget(self._issuer_name(), kept.get(self._issuer_name()))
             raise Misconfigured(
                 f"Maskinporten refuses our grant ({refusal.status}): {_reason(refusal.body)}"
             ) from None

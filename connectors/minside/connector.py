@@ -26,6 +26,7 @@ from connectors.contract import (
 from connectors.http import Http, NotFound, Refused, parse_json
 from connectors.maskinporten.client import TokenSource
 from connectors.minside import mapping
+from connectors.tokens import Bearer
 
 SCOPE = "samlepost:feed.read"
 PAGES_MAX = 1000
@@ -95,7 +96,7 @@ class Connector(contract.Connector):
         Raises Gone when the agency has deleted it.
         """
         try:
-            yield from self._http.stream(ref, headers=self._headers(_given(account)))
+            yield from self._http.stream(ref, bearer=self._bearer(_given(account)))
         except NotFound:
             raise Gone("the agency does not have the document") from None
 
@@ -124,7 +125,7 @@ class Connector(contract.Connector):
                 "at": receipt.at.isoformat(),
                 "idempotency_key": receipt.idempotency_key,
             },
-            headers=self._headers(_given(account)),
+            bearer=self._bearer(_given(account)),
         )
 
     def reply(self, account: Account, reply: OutgoingReply) -> str:
@@ -150,7 +151,7 @@ class Connector(contract.Connector):
             ],
         }
         try:
-            answer = self._http.post_json("replies", json=body, headers=self._headers(account))
+            answer = self._http.post_json("replies", json=body, bearer=self._bearer(account))
         except Refused as error:
             raise ReplyRefused(_reason(error.body)) from None
         reference = answer.get("reference") if isinstance(answer, dict) else None
@@ -168,7 +169,8 @@ class Connector(contract.Connector):
             "GET",
             "feed",
             params={"cursor": cursor} if cursor else None,
-            headers={"Accept": "application/json", **self._headers(account)},
+            headers={"Accept": "application/json"},
+            bearer=self._bearer(account),
             accept=(410,),
         )
         if answer.status_code == 410:
@@ -180,9 +182,8 @@ class Connector(contract.Connector):
             raise Temporary("the feed lacks its items, or whether there are more")
         return page
 
-    def _headers(self, account: Account) -> dict[str, str]:
-        token = self._tokens.token(SCOPE, account.national_id)
-        return {"Authorization": f"Bearer {token}"}
+    def _bearer(self, account: Account) -> Bearer:
+        return self._tokens.bearer(SCOPE, account.national_id)
 
 
 def _forgotten(problem: Any) -> CursorExpired | Gone:

@@ -170,18 +170,14 @@ def test_a_level_three_letter_stays_so_when_opened_at_level_four(altinn: Stand) 
     assert (letter.security_level, letter.public_title) == (LEVEL_SUBSTANTIAL, "")
 
 
-def test_an_idle_fetch_costs_one_request_and_two_without_a_token(altinn: Stand) -> None:
+def test_an_idle_fetch_by_a_new_connector_costs_one_request(altinn: Stand) -> None:
     altinn.send(range(3))
-    connector = altinn.connector()
-    [batch] = connector.fetch(altinn.account, None)
+    [batch] = altinn.fetch()
     altinn.recorder.requests.clear()
-    list(connector.fetch(altinn.account, batch.cursor))
+    altinn.fetch(batch.cursor)
     assert [url.path for _, url in altinn.recorder.requests] == [
         "/altinn/dialogporten/api/v1/enduser/dialogs"
     ]
-    altinn.recorder.requests.clear()
-    altinn.fetch(batch.cursor)
-    assert sum(url.path.startswith("/altinn") for _, url in altinn.recorder.requests) == 2
 
 
 def test_the_cursor_moves_with_the_last_page_alone(altinn: Stand) -> None:

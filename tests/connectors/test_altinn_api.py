@@ -45,7 +45,8 @@ def ask(altinn: Stand) -> Ask:
     client = httpx.Client(transport=altinn.recorder, base_url=BASE)
 
     def asked(method: str, path: str, **options: Any) -> httpx.Response:
-        headers = tokens.headers(Account(altinn.person.national_id)) | options.pop("headers", {})
+        token, _ = tokens.of(Account(altinn.person.national_id)).token()
+        headers = {"Authorization": f"Bearer {token}"} | options.pop("headers", {})
         return client.request(method, f"{ROOT}/{path}", headers=headers, **options)
 
     return asked

@@ -28,6 +28,7 @@ from connectors.maskinporten import simulator as maskinporten
 from connectors.maskinporten.client import TokenSource
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, CLIENT_ORG, issue_token
 from connectors.simulation import Faults, mounted
+from connectors.tokens import Bearer, kept
 from connectors.world.model import STUDY_DATE, Channel
 from connectors.world.persons import PERSONS, by_slug, synthetic_id
 
@@ -383,8 +384,8 @@ def answering(said: Any) -> ContactRegister:
     """A register that answers just this."""
 
     class Known:
-        def token(self, scope: str) -> str:
-            return "token"
+        def bearer(self, scope: str) -> Bearer:
+            return Bearer(kept.name(scope), lambda: ("token", 100.0))
 
     body = json.dumps(said).encode()
     transport = httpx.MockTransport(

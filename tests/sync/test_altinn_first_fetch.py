@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,6 +13,7 @@ from django.utils import timezone
 from connectors import clock, http
 from connectors.altinn import connector
 from connectors.http import Http
+from connectors.simulation import Faults
 from connectors.world.letters import new_letter
 from connectors.world.model import Channel
 from connectors.world.persons import by_slug
@@ -18,7 +21,7 @@ from inbox.archive import store
 from inbox.citizens.identity import find_citizen
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.sync import engine, intake, lease
-from inbox.sync.models import Mailbox, Source
+from inbox.sync.models import Mailbox
 from inbox.sync.sources import account_of, connected
 from tests.sync.test_receipts_when_killed import killed_at, on_disk, served  # noqa: F401
 
@@ -28,8 +31,8 @@ PAGE, PAGES, LETTERS = 2, 3, 5
 STEPS: list[tuple[object, str, str, int]] = [
     # (where, which function, before or after its call number)
     (lease, "take_polling", "after", 1),
-    *[(Http, "get_json", "before", page + 1) for page in range(1, PAGES + 1)],
-    *[(Http, "get_json", "after", page + 1) for page in range(1, PAGES + 1)],
+    *[(Http, "get_json", "before", page) for page in range(1, PAGES + 1)],
+    *[(Http, "get_json", "after", page) for page in range(1, PAGES + 1)],
     *[(intake, "_archive", "before", page) for page in range(1, PAGES + 1)],
     *[(intake, "_archive", "after", page) for page in range(1, PAGES + 1)],
     *[(intake, "receive", "after", page) for page in range(1, PAGES + 1)],
@@ -40,8 +43,9 @@ STEPS: list[tuple[object, str, str, int]] = [
 ]
 """Every boundary between the lease, each page, its bytes, its transaction and the end.
 
-Maskinporten's metadata are the first JSON. `lease.keep` writes the cursor, last in its page's
-transaction: killed after that, the page is undone with its cursor; before `settle` both are there.
+The tokens are there already: the list is the first JSON. `lease.keep` writes the cursor, last in
+its page's transaction: killed after that, the page is undone with its cursor; before `settle` both
+are there.
 """
 
 
@@ -110,15 +114,16 @@ def test_a_first_fetch_killed_anywhere_loses_nothing_and_goes_on(demo_citizens, 
     assert all(store.verify(delivery.id) == [] for delivery in Delivery.objects.all())
 
 
-@pytest.mark.django_db
-def test_a_fetch_of_nothing_costs_two_requests_at_altinn_for_each_mailbox(
-    demo_citizens, monkeypatch
-):
-    altinn = demo_citizens.control.by_channel[Channel.ALTINN]
-    altinn.send(new_letter(KARI, Channel.ALTINN, title="Et brev", at=clock.now()))
-    mailbox = mailbox_of_kari()
-    assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 1
-    asked: list[str] = []
+METADATA = "GET /maskinporten/.well-known/oauth-authorization-server"
+TOKEN = "POST /maskinporten/token"
+EXCHANGE = "GET /altinn/authentication/api/v1/exchange/maskinporten"
+LIST = "GET /altinn/dialogporten/api/v1/enduser/dialogs"
+
+
+@pytest.fixture
+def asked(demo_citizens, monkeypatch) -> list[str]:
+    """Every request that leaves us, whomever it goes to."""
+    made: list[str] = []
     inner = http.transport_for
 
     class Counting(httpx.BaseTransport):
@@ -126,18 +131,97 @@ def test_a_fetch_of_nothing_costs_two_requests_at_altinn_for_each_mailbox(
             self._inner = inner(base_url)
 
         def handle_request(self, request: httpx.Request) -> httpx.Response:
-            asked.append(f"{request.method} {urlsplit(str(request.url)).path}")
+            made.append(f"{request.method} {urlsplit(str(request.url)).path}")
             return self._inner.handle_request(request)
 
     monkeypatch.setattr(http, "transport_for", Counting)
+    return made
+
+
+class RealTime:
+    """The real time, ours and the simulators', moved by hand."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.passed = 0.0
+        for name in ("time", "monotonic"):
+            real = getattr(time, name)
+            monkeypatch.setattr(time, name, lambda real=real: real() + self.passed)
+
+
+def cost(asked: list[str], mailbox: Mailbox) -> list[str]:
+    """Fetch a mailbox in which nothing is new; returns what was asked for that."""
+    asked.clear()
     assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 0
-    assert [each for each in asked if " /altinn/" in each] == [
-        "GET /altinn/authentication/api/v1/exchange/maskinporten",
-        "GET /altinn/dialogporten/api/v1/enduser/dialogs",
-    ]
-    # Before these Maskinporten gives the token that is exchanged, which is hers alone.
-    assert [each for each in asked if " /altinn/" not in each] == [
-        "GET /maskinporten/.well-known/oauth-authorization-server",
-        "POST /maskinporten/token",
-    ]
-    assert Source.objects.get(slug="altinn").paused_until is None
+    mailbox.refresh_from_db()
+    assert mailbox.failure == ""
+    return list(asked)
+
+
+def other_mailbox() -> Mailbox:
+    found = Mailbox.objects.filter(source_id="altinn").exclude(id=mailbox_of_kari().id).first()
+    assert found is not None
+    return found
+
+
+@pytest.mark.django_db
+def test_a_fetch_of_nothing_costs_one_request_while_the_tokens_are_good(demo_citizens, asked):
+    mailbox = mailbox_of_kari()
+    assert cost(asked, mailbox) == [METADATA, TOKEN, EXCHANGE, LIST], "a worker's first"
+    assert cost(asked, mailbox) == [LIST]
+    # A token is made out to one citizen: hers serves nobody else.
+    assert cost(asked, other_mailbox()) == [TOKEN, EXCHANGE, LIST]
+    assert cost(asked, other_mailbox()) == [LIST]
+
+
+@pytest.mark.django_db
+def test_fetches_of_nothing_every_five_minutes_cost_fewer_than_two_requests_each(
+    demo_citizens, asked, monkeypatch
+):
+    mailbox, clocks = mailbox_of_kari(), RealTime(monkeypatch)
+    cost(asked, mailbox)
+    costs = []
+    for _ in range(24):
+        clocks.passed += 300
+        costs.append(len(cost(asked, mailbox)))
+    # Altinn's token lives for 30 minutes, the metadata are asked for once an hour.
+    assert costs == [1, 1, 1, 1, 1, 3, 1, 1, 1, 1, 1, 4] * 2
+    assert sum(costs) / len(costs) < 2
+
+
+@pytest.mark.django_db
+def test_a_token_that_altinn_does_not_take_is_forgotten_and_asked_for_once_more(
+    demo_citizens, asked
+):
+    altinn, mailbox = demo_citizens.control.by_channel[Channel.ALTINN], mailbox_of_kari()
+    cost(asked, mailbox)
+    altinn.state.set_faults("altinn", Faults("unauthorized", remaining=1))
+    assert cost(asked, mailbox) == [LIST, EXCHANGE, LIST]
+    assert cost(asked, mailbox) == [LIST]
+    altinn.state.set_faults("altinn", Faults("unauthorized"))
+    asked.clear()
+    engine.sync_mailbox(mailbox.citizen_id, mailbox.id)
+    mailbox.refresh_from_db()
+    assert mailbox.failure == "misconfigured"
+    # Altinn does not take what Maskinporten gave a while ago either: that is renewed, once.
+    assert asked == [LIST, EXCHANGE, TOKEN, EXCHANGE]
+    altinn.state.set_faults("altinn", Faults())
+    assert cost(asked, mailbox) == [TOKEN, EXCHANGE, LIST]
+
+
+@pytest.mark.django_db
+def test_a_token_of_the_highest_level_is_kept_for_one_sitting(demo_citizens, asked, monkeypatch):
+    mailbox, clocks = mailbox_of_kari(), RealTime(monkeypatch)
+    high = replace(account_of(mailbox.citizen_id), security_level=4)
+
+    def listed() -> list[str]:
+        asked.clear()
+        with connected(mailbox.source) as made:
+            assert list(made.fetch(high, None)) == []
+        return list(asked)
+
+    cost(asked, mailbox)
+    assert listed() == [TOKEN, EXCHANGE, LIST], "the token of level 3 does not serve"
+    assert listed() == [LIST]
+    clocks.passed += 110
+    assert listed() == [TOKEN, EXCHANGE, LIST]
+    assert cost(asked, mailbox) == [LIST]
