@@ -128,10 +128,11 @@ def carry_out(connector: Connector, receipt: OutboundReceipt) -> bool:
         _end(receipt, "gone", "")
     except ConnectorError as error:
         log.warning("act %s: %s: %s", receipt.id, type(error).__name__, error)
-        if receipt.attempts >= ATTEMPTS_MAX:
+        changes = lease.after_failure(delivery.source, receipt.attempts, error, ATTEMPTS_MAX)
+        if changes["state"] == "failed":
             _end(receipt, "unreached", "")
         else:
-            own.update(**lease.after_failure(receipt.attempts, error))
+            own.update(**changes)
     else:
         _end(receipt, "", "")
         return True

@@ -27,7 +27,7 @@ from connectors.contract import (
     RateLimited,
 )
 from inbox.letters.models import Letter
-from inbox.sync import lease, schedule
+from inbox.sync import lease, pauses, schedule
 from inbox.sync.intake import Intake, take_in, take_in_apart
 from inbox.sync.models import Mailbox, Source
 from inbox.sync.sources import account_of, connected
@@ -48,7 +48,7 @@ def sync_mailbox(citizen_id: UUID | str, mailbox_id: UUID | str) -> int:
     wait. Never raises ConnectorError: a failure is recorded on the mailbox.
     """
     row = Mailbox.objects.filter(citizen_id=citizen_id, id=mailbox_id, active=True)
-    token = lease.take_polling(row.filter(schedule.not_paused(timezone.now(), "source__")))
+    token = lease.take_polling(row.filter(pauses.not_paused(timezone.now(), "source__")))
     if token is None:
         return 0
     mailbox = row.select_related("source").get()
@@ -59,7 +59,7 @@ def sync_mailbox(citizen_id: UUID | str, mailbox_id: UUID | str) -> int:
 def sync_source(slug: str) -> int:
     """Fetch a shared queue's letters; returns how many were new. See `sync_mailbox`."""
     row = Source.objects.filter(slug=slug, active=True, shared_queue=True)
-    token = lease.take_polling(row)
+    token = lease.take_polling(row.filter(pauses.not_paused(timezone.now())))
     if token is None:
         return 0
     source = row.get()
@@ -151,16 +151,13 @@ def _record_failure(
         lease.give_back(row, token, cursor=None, due_at=timezone.now())
         return
     shown = {"failure": type(error).__name__.lower(), "failure_detail": str(error)[:255]}
-    if isinstance(error, RateLimited) and isinstance(polling, Mailbox):
-        # The source is asked too much, by all: that her mailbox was the one says nothing of it.
-        until = schedule.pause(source.slug, error.retry_after)
-        lease.give_back(row, token, due_at=until, **shown)
-        return
-    at_least = 0.0
     if isinstance(error, RateLimited):
-        at_least = error.retry_after
-    elif isinstance(error, NotPermitted | Misconfigured) and not settings.DEMO:
-        at_least = REFUSED_RETRY
+        # The source is asked too much, by all: that is no failure, of hers or of the queue.
+        until = pauses.note(source.slug, error)
+        lease.give_back(row, token, **shown | {"failure": pauses.RATE_LIMITED}, due_at=until)
+        return
+    refused = isinstance(error, NotPermitted | Misconfigured) and not settings.DEMO
+    at_least = REFUSED_RETRY if refused else 0.0
     lease.give_back(
         row,
         token,

@@ -17,7 +17,6 @@ from connectors.contract import (
     NotPermitted,
     OutgoingAttachment,
     OutgoingCopy,
-    RateLimited,
     Recipient,
     RecipientKind,
 )
@@ -163,10 +162,7 @@ def _refused(row: QuerySet[Handover], handover: Handover, error: ConnectorError)
 def _later(row: QuerySet[Handover], handover: Handover, error: Exception) -> None:
     """Try again; nothing where she has called it off by disconnecting the source."""
     log.warning("handover %s: %s: %s", handover.id, type(error).__name__, error)
-    at_least = error.retry_after if isinstance(error, RateLimited) else 0
+    source = handover.source_id
     row.filter(state="waiting").update(
-        state="failed" if handover.attempts >= ATTEMPTS_MAX else "waiting",
-        due_at=lease.back_off(handover.attempts, at_least),
-        lease_until=None,
-        last_error=clean(str(error), 255),
+        **lease.after_failure(source, handover.attempts, error, ATTEMPTS_MAX)
     )

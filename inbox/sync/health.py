@@ -7,9 +7,11 @@ from datetime import datetime
 
 from django.db.models import Count, Max, Value
 from django.db.models.fields import IntegerField
+from django.utils import timezone
 
 from inbox.citizens.models import ContactDetails
 from inbox.sync.models import Mailbox, Register, Source
+from inbox.sync.pauses import RATE_LIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,16 @@ class Failing:
     """By the shared clock: the latest success among what fails now."""
     detail: str
     """What one of the failures said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A source that has asked us to wait."""
+
+    source: str
+    """The source's label."""
+    until: datetime
+    """Real time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +72,21 @@ def failing_contacts() -> list[FailingRegister]:
     ]
 
 
+def waiting() -> list[Waiting]:
+    """Return the sources that have asked us to wait, in one query."""
+    found = Source.objects.filter(active=True, paused_until__gt=timezone.now())
+    rows = found.order_by("label").values_list("label", "paused_until")
+    return [Waiting(label, until) for label, until in rows if until]
+
+
 def failing() -> list[Failing]:
-    """Return what fails, by source and kind of failure, in one query."""
+    """Return what fails, by source and kind of failure, in one query.
+
+    To be asked to wait is no failure: see `waiting`.
+    """
     mailboxes = (
         Mailbox.objects.filter(active=True, source__active=True, source__shared_queue=False)
-        .exclude(failure="")
+        .exclude(failure__in=("", RATE_LIMITED))
         .values_list("source__label", "failure")
         .annotate(
             of=Count("citizen_id"),
@@ -75,7 +97,7 @@ def failing() -> list[Failing]:
     )
     queues = (
         Source.objects.filter(active=True, shared_queue=True)
-        .exclude(failure="")
+        .exclude(failure__in=("", RATE_LIMITED))
         .annotate(of=Value(0, output_field=IntegerField()))
         .values_list("label", "failure", "of", "failures", "last_success_at", "failure_detail")
     )

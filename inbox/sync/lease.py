@@ -15,7 +15,9 @@ from django.conf import settings
 from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
-from connectors.contract import ConnectorError, Misconfigured, RateLimited
+from connectors.contract import Misconfigured, RateLimited
+from inbox.letters.receive import clean
+from inbox.sync import pauses
 
 ATTEMPTS_MAX = 50
 """After so many a receipt is given up."""
@@ -75,19 +77,27 @@ def unless_called_off(row: QuerySet[Model]) -> Iterator[None]:
         log.info("work was called off: %s", type(error).__name__)
 
 
-def after_failure(attempts: int, error: ConnectorError) -> dict[str, object]:
+def after_failure(
+    source: str, attempts: int, error: Exception, attempts_max: int | None = None
+) -> dict[str, object]:
     """Return the changes of a piece of work whose attempt failed: later, or given up.
 
-    What waits for a person to mend our settings is never given up.
+    `source` is the slug of the source that was asked. Where it asks us to wait it is paused, and
+    the attempt does not count. With `attempts_max` it is given up after so many; without it after
+    ATTEMPTS_MAX, but never while it waits for a person to mend our settings.
     """
-    at_least = error.retry_after if isinstance(error, RateLimited) else 0
-    given_up = attempts >= ATTEMPTS_MAX and not isinstance(error, Misconfigured)
-    return {
-        "state": "failed" if given_up else "waiting",
-        "due_at": back_off(attempts, at_least),
+    changes: dict[str, object] = {
+        "state": "waiting",
         "lease_until": None,
-        "last_error": str(error)[:255],
+        "last_error": clean(str(error), 255),
     }
+    if isinstance(error, RateLimited):
+        until = pauses.note(source, error)
+        return changes | {"attempts": max(attempts - 1, 0), "due_at": until}
+    waits_for_us = attempts_max is None and isinstance(error, Misconfigured)
+    if attempts >= (attempts_max or ATTEMPTS_MAX) and not waits_for_us:
+        changes["state"] = "failed"
+    return changes | {"due_at": back_off(attempts)}
 
 
 def lease_time() -> timedelta:

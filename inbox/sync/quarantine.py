@@ -137,7 +137,7 @@ def quotable(item: Quarantined) -> dict[str, bytes]:
 
 def reread(item: Quarantined) -> Batch:
     """Ask the connector to read the kept bytes once more. Raises ConnectorError."""
-    with connected(item.source) as connector:
+    with connected(item.source, is_asked=False) as connector:
         account = None
         if connector.scope is Scope.PER_CITIZEN and item.citizen_id:
             account = account_of(item.citizen_id)

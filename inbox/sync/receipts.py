@@ -21,6 +21,7 @@ from connectors.contract import (
     Misconfigured,
     NotPermitted,
     OutgoingReceipt,
+    RateLimited,
     ReceiptKind,
     Scope,
 )
@@ -31,7 +32,7 @@ from inbox.letters.handle import reopen
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.letters.receive import Arrival
 from inbox.notifications.models import Notification
-from inbox.sync import acts, lease, quarantine
+from inbox.sync import acts, lease, pauses, quarantine
 from inbox.sync.models import OutboundReceipt, Source
 from inbox.sync.sources import account_of, connected
 
@@ -179,7 +180,8 @@ def send_due() -> int:
     """Send what is due, source by source; returns how many were accepted."""
     due = OutboundReceipt.objects.filter(
         lease.free(timezone.now()), state="waiting", due_at__lte=timezone.now()
-    ).order_by("due_at")
+    ).exclude(delivery__source__in=pauses.paused())
+    due = due.order_by("due_at")
     by_source: dict[str, list[tuple[UUID, UUID]]] = {}
     for slug, *key in due.values_list("delivery__source", "citizen_id", "id")[:BATCH]:
         by_source.setdefault(slug, []).append((key[0], key[1]))
@@ -193,8 +195,11 @@ def _send_to(slug: str, keys: list[tuple[UUID, UUID]]) -> int:
     try:
         with connected(source) as connector:
             for citizen_id, receipt_id in keys:
-                accepted += _send(connector, citizen_id, receipt_id)
-    except Misconfigured as error:
+                if _send(connector, citizen_id, receipt_id):
+                    accepted += 1
+                else:
+                    pauses.respect(source)
+    except (Misconfigured, RateLimited) as error:
         log.warning("%s: receipts wait: %s", slug, error)
     return accepted
 
@@ -282,7 +287,7 @@ def _quotable(delivery: Delivery) -> dict[str, bytes]:
 
 def _later(receipt: OutboundReceipt, error: ConnectorError) -> None:
     log.warning("receipt %s: %s: %s", receipt.id, type(error).__name__, error)
-    changes = lease.after_failure(receipt.attempts, error)
+    changes = lease.after_failure(receipt.delivery.source, receipt.attempts, error)
     if receipt.kind == ReceiptKind.CONFIRMED and isinstance(error, (Gone, NotPermitted)):
         changes["state"] = "failed"
     row = OutboundReceipt.objects.filter(citizen_id=receipt.citizen_id, id=receipt.id)

@@ -30,7 +30,7 @@ from connectors.contract import Connector, ConnectorError, Fault, OutgoingReceip
 from inbox.letters.erase import erased_by_anybody
 from inbox.letters.models import Delivery
 from inbox.letters.receive import Arrival
-from inbox.sync import lease, quarantine
+from inbox.sync import lease, pauses, quarantine
 from inbox.sync.models import Quarantined, Rejection, Source
 from inbox.sync.sources import connected
 
@@ -104,7 +104,9 @@ def blame(item: Quarantined, fault: Fault) -> None:
 def send_due() -> int:
     """Send what is due; returns how many were accepted."""
     now = timezone.now()
-    due = Rejection.objects.filter(lease.free(now), state="waiting", due_at__lte=now)
+    due = Rejection.objects.filter(lease.free(now), state="waiting", due_at__lte=now).exclude(
+        quarantined__source__in=pauses.paused()
+    )
     keys: dict[str, list[UUID]] = {}
     rows = due.order_by("due_at").values_list("quarantined__source_id", "id")
     for slug, rejection_id in rows[:BATCH]:
@@ -112,8 +114,13 @@ def send_due() -> int:
     accepted = 0
     for slug, ids in keys.items():
         try:
-            with connected(Source.objects.get(slug=slug)) as connector:
-                accepted += sum(_send(connector, rejection_id) for rejection_id in ids)
+            source = Source.objects.get(slug=slug)
+            with connected(source) as connector:
+                for rejection_id in ids:
+                    if _send(connector, rejection_id):
+                        accepted += 1
+                    else:
+                        pauses.respect(source)
         except ConnectorError as error:
             log.warning("%s: error receipts wait: %s", slug, error)
     return accepted
@@ -138,7 +145,8 @@ def _carry_out(connector: Connector, row: QuerySet[Rejection]) -> bool:
         connector.send_receipt(None, _outgoing(rejection, signed))
     except ConnectorError as error:
         log.warning("error receipt %s: %s: %s", rejection.id, type(error).__name__, error)
-        row.update(**lease.after_failure(rejection.attempts, error))
+        source = rejection.quarantined.source_id
+        row.update(**lease.after_failure(source, rejection.attempts, error))
         return False
     row.update(state="done", sent_at=clock.now(), lease_until=None, last_error="")
     return True

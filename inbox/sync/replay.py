@@ -47,7 +47,7 @@ def _take_in(item: Quarantined, batch: Batch) -> list[Refused]:
     mailbox = quarantine.mailbox_of(item)
     account = account_of(mailbox.citizen_id) if mailbox else None
     refused: list[Refused] = []
-    with connected(item.source) as connector:
+    with connected(item.source, is_asked=False) as connector:
         intake = Intake(item.source, connector, account, mailbox, still_ours=lambda: None)
 
         def settle() -> None:

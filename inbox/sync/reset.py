@@ -73,6 +73,9 @@ def fetch(national_id: str) -> tuple[int, list[str]]:
     citizen = _citizen(national_id)
     contacts.ask(citizen.id)
     contacts.run_due()
+    # Whoever turns the fault dial back and resets expects that she is fetched at once.
+    hers = Mailbox.objects.filter(citizen=citizen).values("source_id")
+    Source.objects.filter(slug__in=hers).update(paused_until=None)
     for mailbox in Mailbox.objects.select_related("source").filter(citizen=citizen):
         if mailbox.source.shared_queue:
             _release(Source.objects.filter(slug=mailbox.source_id))

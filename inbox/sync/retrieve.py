@@ -17,7 +17,6 @@ from connectors.contract import (
     IncomingDocument,
     IncomingLetter,
     NotPermitted,
-    RateLimited,
     Recipient,
     RecipientKind,
     SenderRef,
@@ -209,15 +208,12 @@ def _with_missing(
 
 def _later(retrieval: Retrieval, error: Exception) -> None:
     log.warning("retrieval %s: %s: %s", retrieval.id, type(error).__name__, error)
-    if retrieval.attempts >= ATTEMPTS_MAX:
+    source = retrieval.delivery.source
+    changes = lease.after_failure(source, retrieval.attempts, error, ATTEMPTS_MAX)
+    if changes["state"] == "failed":
         _end(retrieval, error, Letter.Content.ON_OPEN)
         return
-    at_least = error.retry_after if isinstance(error, RateLimited) else 0
-    Retrieval.objects.filter(citizen_id=retrieval.citizen_id, id=retrieval.id).update(
-        due_at=lease.back_off(retrieval.attempts, at_least),
-        lease_until=None,
-        last_error=str(error)[:255],
-    )
+    Retrieval.objects.filter(citizen_id=retrieval.citizen_id, id=retrieval.id).update(**changes)
 
 
 def _end(retrieval: Retrieval, error: Exception, content: str) -> None:

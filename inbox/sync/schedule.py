@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from inbox.sync import lease
 from inbox.sync.models import Mailbox, Source
+from inbox.sync.pauses import not_paused
 
 BATCH = 500
 BURST_SECONDS = 5.0
@@ -43,7 +44,9 @@ def due_mailboxes() -> Iterator[tuple[str, str]]:
 def due_sources() -> Iterator[str]:
     """Yield the slugs of the shared queues that are due."""
     now = timezone.now()
-    rows = Source.objects.filter(lease.free(now), active=True, shared_queue=True, due_at__lte=now)
+    rows = Source.objects.filter(
+        lease.free(now), not_paused(now), active=True, shared_queue=True, due_at__lte=now
+    )
     for slug, due_at in rows.order_by("due_at").values_list("slug", "due_at"):
         source = Source.objects.filter(slug=slug, due_at=due_at)
         if source.update(due_at=_put_off(now), last_attempt_at=now):
@@ -64,22 +67,6 @@ def make_due(row: Q, model: type[Mailbox] | type[Source]) -> int:
     rows.filter(Q(due_at__gt=floor) | in_hand, recent).update(due_at=floor)
     rested = Q(last_attempt_at=None) | Q(last_attempt_at__lte=now - ping_floor())
     return rows.filter(Q(due_at__gt=now) | in_hand, rested).update(due_at=now)
-
-
-def pause(slug: str, seconds: float) -> datetime:
-    """Leave all mailboxes of a source alone for so long; returns until when.
-
-    A pause that lasts longer is not cut short.
-    """
-    until = timezone.now() + timedelta(seconds=seconds)
-    shorter = Q(paused_until=None) | Q(paused_until__lt=until)
-    Source.objects.filter(shorter, slug=slug).update(paused_until=until)
-    return until
-
-
-def not_paused(now: datetime, prefix: str = "") -> Q:
-    """Match sources that have not asked us to wait; `prefix` leads to the source's columns."""
-    return Q(**{f"{prefix}paused_until": None}) | Q(**{f"{prefix}paused_until__lte": now})
 
 
 def next_turn(key: object, now: datetime) -> datetime:

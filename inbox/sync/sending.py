@@ -16,7 +16,6 @@ from connectors.contract import (
     NotPermitted,
     OutgoingAttachment,
     OutgoingReply,
-    RateLimited,
     ReplyRefused,
 )
 from inbox.archive import store
@@ -69,7 +68,7 @@ def _carry_out(row: QuerySet[Reply]) -> bool:
         _refused(row, reply, error)
         return False
     except ConnectorError as error:
-        _later(row, reply, error)
+        _later(row, reply, delivery.source, error)
         return False
     now = clock.now()
     with transaction.atomic():
@@ -136,16 +135,10 @@ def _refused(row: QuerySet[Reply], reply: Reply, error: ConnectorError) -> None:
         counters.answered(reply.citizen_id, reply.letter_id)
 
 
-def _later(row: QuerySet[Reply], reply: Reply, error: ConnectorError) -> None:
+def _later(row: QuerySet[Reply], reply: Reply, source: str, error: ConnectorError) -> None:
     log.warning("reply %s: %s: %s", reply.id, type(error).__name__, error)
-    at_least = error.retry_after if isinstance(error, RateLimited) else 0
-    state = "failed" if reply.attempts >= ATTEMPTS_MAX else "waiting"
+    changes = lease.after_failure(source, reply.attempts, error, ATTEMPTS_MAX)
     with transaction.atomic():
-        row.update(
-            state=state,
-            due_at=lease.back_off(reply.attempts, at_least),
-            lease_until=None,
-            last_error=clean(str(error), 255),
-        )
-        if state == "failed":
+        row.update(**changes)
+        if changes["state"] == "failed":
             counters.answered(reply.citizen_id, reply.letter_id)

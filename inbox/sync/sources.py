@@ -14,6 +14,7 @@ from django.conf import settings
 from connectors import discovery
 from connectors.contract import LEVEL_SUBSTANTIAL, Account, Connector, Misconfigured
 from inbox.citizens.identity import national_id_of
+from inbox.sync import pauses
 from inbox.sync.models import Source
 
 LABELS_KEPT_SECONDS = 30.0
@@ -21,13 +22,16 @@ _labels: tuple[float, dict[str, str]] = (0.0, {})
 
 
 @contextmanager
-def connected(source: Source) -> Iterator[Connector]:
+def connected(source: Source, *, is_asked: bool = True) -> Iterator[Connector]:
     """Make the source's connector and close it afterwards. Raises Misconfigured.
 
-    Outside the demo a source on this very machine is refused: it would be a simulator.
+    Raises Paused while the source has asked us to wait, unless it `is_asked` nothing. Outside the
+    demo a source on this very machine is refused: it would be a simulator.
     """
     if not settings.DEMO:
         _refuse_loopback(source)
+    if is_asked:
+        pauses.respect(source)
     connector = discovery.make(source.connector, source.settings)
     try:
         yield connector

@@ -17,7 +17,7 @@ from connectors.world.model import Channel
 from connectors.world.persons import by_slug
 from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import Citizen
-from inbox.sync import engine, schedule
+from inbox.sync import engine, pauses, schedule
 from inbox.sync.models import Mailbox, Source
 from tests.make import make_source
 
@@ -190,6 +190,6 @@ def test_a_source_that_asks_us_to_wait_is_left_alone_and_no_mailbox_counts_it_as
 
 def test_a_pause_is_not_cut_short_by_a_shorter_one(time):
     make_source("altinn")
-    until = schedule.pause("altinn", 600)
-    schedule.pause("altinn", 5)
+    until = pauses.pause("altinn", 600)
+    pauses.pause("altinn", 5)
     assert Source.objects.get(slug="altinn").paused_until == until

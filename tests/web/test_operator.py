@@ -187,8 +187,9 @@ def test_failures_are_counted_by_source_and_kind(staff, django_assert_num_querie
         ("Digipost", "Our set-up is wrong", "all", "7"),
     ]
     assert NATIONAL_ID not in shown
-    # The citizen, her sources, what waits, what fails (3), which addresses two have.
-    with django_assert_num_queries(7):
+    # The citizen, her sources, what waits, what fails (3), who asks us to wait, which addresses
+    # two have.
+    with django_assert_num_queries(8):
         staff.get(PAGE)
 
 

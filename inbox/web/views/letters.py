@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
@@ -23,7 +25,7 @@ from inbox.letters import join
 from inbox.letters.models import Delivery, Event, Letter, Reply
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of
-from inbox.sync import acts
+from inbox.sync import acts, pauses
 from inbox.sync.freshness import disconnected, labels
 from inbox.sync.opening import ask_for_content, mark_unread, open_letter
 from inbox.sync.replies import replies_to
@@ -169,6 +171,7 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         polls = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
         context = content_context(letter, labels(), back_address(request.GET), polls)
         context["not_asked"] = _not_asked(viewer, letter)
+        context["wait"] = _wait(letter)
         if not is_waiting(letter):
             # With its content come what she is asked to do and what is known of its origin.
             own = _replies(viewer, letter)
@@ -224,6 +227,18 @@ def _not_asked(viewer: Viewer, letter: LetterPage) -> str:
     return join_names([names.get(slug, slug) for slug in found])
 
 
+def _wait(letter: LetterPage) -> int:
+    """Return for how many minutes a source has asked us to wait with a letter that she waits for.
+
+    No query where she does not.
+    """
+    if not is_waiting(letter):
+        return 0
+    until = pauses.paused_until(line.source for line in letter.deliveries)
+    # Real time, whatever the shared clock says.
+    return max(1, math.ceil((until - timezone.now()).total_seconds() / 60)) if until else 0
+
+
 def _asked(viewer: Viewer, letter: LetterPage) -> dict[str, acts.Asked]:
     """Return where what she asked for stands; no query where the sender does nothing for her."""
     offers = any(each.get("method", "GET") != "GET" for each in letter.actions)
@@ -252,6 +267,7 @@ def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
     asked = _asked(viewer_of(request), letter)
     context = letter_context(letter, labels(), back, own, text, whole=whole, asked=asked)
     context["not_asked"] = _not_asked(viewer_of(request), letter)
+    context["wait"] = _wait(letter)
     return render(request, "web/letter.html", context)
 
 

@@ -52,6 +52,10 @@ def quarantine(request: HttpRequest) -> HttpResponseBase:
         "more": found[ITEMS_A_PAGE - 1].id if len(found) > ITEMS_A_PAGE else None,
         "first": not last,
         "failing": [_failing(each, calendar) for each in health.failing()],
+        "waiting": [
+            {"source": each.source, "time": _time(each.until - timezone.now())}
+            for each in health.waiting()
+        ],
         "contested": addresses.contested(),
         "contacts": [_failing_contacts(each, calendar) for each in health.failing_contacts()],
     }
