@@ -84,7 +84,7 @@ def test_asked_for_twice_it_goes_once(kari, supplier):
     assert len(supplier.uploaded(KARI)) == 1
 
 
-@pytest.mark.parametrize("mode", ["down", "html", "garbage", "rate_limited", "unauthorized"])
+@pytest.mark.parametrize("mode", ["down", "html", "garbage", "unauthorized"])
 def test_while_the_supplier_is_away_it_is_kept_and_tried_again(kari, supplier, mode):
     handover.ask(viewer(kari), make_letter(kari).id)
     supplier.state.set_faults(DIGIPOST, Faults(mode=mode))
