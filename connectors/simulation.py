@@ -8,9 +8,11 @@ state survives a restart. The dial is set by the control API, the control page o
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -34,6 +36,8 @@ class Faults:
     delay_seconds: float = 0.0
     remaining: int | None = None
     """How many requests the fault still hits; None: until it is turned off."""
+    per_minute: int | None = None
+    """More requests than this in any minute are answered 429 with Retry-After; None: no limit."""
 
 
 FAULT_MODES = {
@@ -58,6 +62,7 @@ class State:
             Path(self._path).parent.mkdir(parents=True, exist_ok=True)
         self._shared: sqlite3.Connection | None = None
         self._lock = threading.RLock()
+        self._answered: dict[str, deque[float]] = {}
         with self.transaction() as db:
             db.execute(
                 "CREATE TABLE IF NOT EXISTS faults (channel TEXT PRIMARY KEY, dial TEXT NOT NULL)"
@@ -117,8 +122,29 @@ class State:
             if faults.remaining is None:
                 return faults
             left = faults.remaining - 1
-            _write_dial(db, channel, replace(faults, remaining=left) if left > 0 else Faults())
-        return faults if left >= 0 else Faults()
+            over = Faults(per_minute=faults.per_minute)
+            _write_dial(db, channel, replace(faults, remaining=left) if left > 0 else over)
+        return faults if left >= 0 else over
+
+    def too_many(self, channel: str, per_minute: int) -> int:
+        """Count a request; returns in how many seconds to come again with it, 0 if it is in time.
+
+        What is not in time does not count.
+        """
+        with self._lock:
+            now = time.monotonic()
+            answered = self._answered.setdefault(channel, deque())
+            while answered and answered[0] <= now - 60:
+                answered.popleft()
+            if len(answered) >= per_minute:
+                return math.ceil(answered[-per_minute] + 60 - now)
+            answered.append(now)
+            return 0
+
+
+def _come_again(answer: Response, seconds: int) -> Response:
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
 
 
 def _read_dial(db: sqlite3.Connection, channel: str) -> Faults:
@@ -206,10 +232,17 @@ def protect_pages(app: Flask, frames: Sequence[str] = ()) -> None:
         return response
 
 
+def _slow_down() -> Response:
+    return Response("slow down", 429)
+
+
 def apply_faults(
-    app: Flask, state: State, channel_of: dict[str, str] | str | Callable[[], str]
+    app: Flask,
+    state: State,
+    channel_of: dict[str, str] | str | Callable[[], str],
+    too_many: Callable[[], Response] = _slow_down,
 ) -> None:
-    """Make `app` misbehave as its dial says.
+    """Make `app` misbehave as its dial says; `too_many` makes the answer to whoever asks too often.
 
     `channel_of` is the channel's slug, or (for a simulator that serves several channels) a table
     from the first part of the path to one, or a function that knows it from `flask.request`.
@@ -231,6 +264,8 @@ def apply_faults(
         faults = state.spend_fault(name)
         if faults.delay_seconds:
             time.sleep(min(faults.delay_seconds, SLOW_SECONDS_MAX))
+        if faults.per_minute and (seconds := state.too_many(name, faults.per_minute)):
+            return _come_again(too_many(), seconds)
         match faults.mode:
             case "down":
                 return Response("unavailable", 503, {"Retry-After": "5"})
@@ -239,7 +274,7 @@ def apply_faults(
             case "html":
                 return Response("<!doctype html><title>Login</title>", 200)
             case "rate_limited":
-                return Response("slow down", 429, {"Retry-After": "7"})
+                return _come_again(too_many(), 7)
             case "unauthorized":
                 return Response("who are you", 401)
             case "timeout":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from flask import abort, jsonify, request
+from flask import Response, abort, jsonify, request
 from joserfc import jwt
 from joserfc.errors import JoseError
 
@@ -52,9 +52,18 @@ def dialog_token_for(simulator: AltinnSimulator, dialog: str) -> None:
         refuse(wire.dialog_problem(401, "Unauthorized", "A dialog token is needed"))
 
 
+def too_many() -> Response:
+    """Return the platform's answer to whoever asks too often, without when to come again."""
+    return _answer(wire.dialog_problem(429, "Too Many Requests", "Rate limit is exceeded"))
+
+
 def refuse(problem: wire.Json) -> NoReturn:
     """Answer with a problem, in the status that it names."""
+    abort(_answer(problem))
+
+
+def _answer(problem: wire.Json) -> Response:
     answer = jsonify(problem)
     answer.status_code = problem["status"]
     answer.headers["Content-Type"] = "application/problem+json"
-    abort(answer)
+    return answer

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from connectors import clock
-from connectors.altinn import api, wire
+from connectors.altinn import access, api, wire
 from connectors.keys import signing_key
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, TokenChecker
 from connectors.simulation import Simulator, State, apply_faults
@@ -82,7 +82,7 @@ class AltinnSimulator(Simulator):
                 " dialogs ON dialogs.id = dialog WHERE kind = 'seen' AND NOT EXISTS"
                 " (SELECT 1 FROM seen_log WHERE seen_log.dialog = marks.dialog)"
             )
-        apply_faults(self.app, state, Channel.ALTINN.value)
+        apply_faults(self.app, state, Channel.ALTINN.value, access.too_many)
         api.add_routes(self.app, self)
 
     def send(self, letter: SimulatedLetter) -> str:

@@ -203,8 +203,9 @@ def overview(stored: Stored) -> Json:
 
 def dialog_problem(status: int, title: str, detail: str) -> Json:
     """Return Dialogporten's ProblemDetails."""
+    section = "rfc6585#section-4" if status == 429 else f"rfc9110#section-15.5.{status - 399}"
     return {
-        "type": f"https://tools.ietf.org/html/rfc9110#section-15.5.{status - 399}",
+        "type": f"https://tools.ietf.org/html/{section}",
         "title": title,
         "status": status,
         "detail": detail,

@@ -234,6 +234,7 @@ class Control:
             mode=mode,
             delay_seconds=_seconds(values.get("delay_seconds")),
             remaining=whole_number(values, "remaining", 1, REQUESTS_MAX),
+            per_minute=whole_number(values, "per_minute", 1, REQUESTS_MAX),
         )
         state.set_faults(name, faults)
         return faults

@@ -35,6 +35,11 @@ BROKEN_ON_COMMAND = json.dumps("i går").encode()
 """Stands in what the simulator sends when it is told to send nonsense (`wire.py`)."""
 PROBLEM = "application/problem+json"
 A_PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
+TOO_MANY = {
+    "description": "Too many requests",
+    "headers": {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
+    "content": {PROBLEM: {"schema": A_PROBLEM}},
+}
 HOST = "platform.altinn.example"
 
 
@@ -110,6 +115,8 @@ def description(root: str) -> OpenAPI:
                 # or for a download the type of what was asked for.
                 if int(status) >= 400:
                     answer.setdefault("content", {}).setdefault(PROBLEM, {"schema": A_PROBLEM})
+            # The platform in front of both may ask anybody to wait (RFC 6585, RFC 9110 §10.2.3).
+            method["responses"].setdefault("429", TOO_MANY)
     deserializers = {
         PROBLEM: json.loads,
         "application/octet-stream": lambda body: body.decode("latin-1"),

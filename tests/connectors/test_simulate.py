@@ -381,6 +381,28 @@ def test_a_dial_survives_a_restart(tmp_path: Path) -> None:
     assert State(tmp_path / "a.sqlite3").faults("altinn") == Faults("down", 1.5, 3)
 
 
+def test_more_requests_than_the_limit_are_told_when_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state, now = State(":memory:"), [1000.0]
+    monkeypatch.setattr("connectors.simulation.time.monotonic", lambda: now[0])
+    assert [state.too_many("altinn", 2) for _ in range(3)] == [0, 0, 60]
+    assert state.too_many("other", 2) == 0
+    now[0] += 50
+    assert state.too_many("altinn", 2) == 10
+    assert state.too_many("altinn", 3) == 0
+    assert state.too_many("altinn", 2) == 10, "the limit is lower again: two must have passed"
+    now[0] += 10
+    assert [state.too_many("altinn", 2) for _ in range(2)] == [0, 50]
+
+
+def test_a_fault_that_is_spent_leaves_the_limit(tmp_path: Path) -> None:
+    state = State(tmp_path / "a.sqlite3")
+    state.set_faults("altinn", Faults("down", remaining=1, per_minute=5))
+    assert state.spend_fault("altinn").mode == "down"
+    assert state.faults("altinn") == Faults(per_minute=5)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"mode": "fire"}, {"delay_seconds": 121}, {"delay_seconds": "x"}, {"remaining": 0}],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from inbox.archive import store
 from inbox.citizens.identity import find_citizen
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.sync import engine, intake, lease
-from inbox.sync.models import Mailbox
+from inbox.sync.models import Mailbox, Source
 from inbox.sync.sources import account_of, connected
 from tests.sync.test_receipts_when_killed import killed_at, on_disk, served  # noqa: F401
 
@@ -139,13 +140,13 @@ def asked(demo_citizens, monkeypatch) -> list[str]:
 
 
 class RealTime:
-    """The real time, ours and the simulators', moved by hand."""
+    """The real time, ours and the simulators', moved by hand alone."""
 
     def __init__(self, monkeypatch) -> None:
         self.passed = 0.0
         for name in ("time", "monotonic"):
-            real = getattr(time, name)
-            monkeypatch.setattr(time, name, lambda real=real: real() + self.passed)
+            start = getattr(time, name)()
+            monkeypatch.setattr(time, name, lambda start=start: start + self.passed)
 
 
 def cost(asked: list[str], mailbox: Mailbox) -> list[str]:
@@ -225,3 +226,34 @@ def test_a_token_of_the_highest_level_is_kept_for_one_sitting(demo_citizens, ask
     clocks.passed += 110
     assert listed() == [TOKEN, EXCHANGE, LIST]
     assert cost(asked, mailbox) == [LIST]
+
+
+@pytest.mark.django_db
+def test_a_limit_of_requests_a_minute_is_kept_and_every_letter_comes(
+    demo_citizens, asked, monkeypatch
+):
+    monkeypatch.setattr(connector, "PAGE_SIZE", PAGE)
+    altinn, clocks = demo_citizens.control.by_channel[Channel.ALTINN], RealTime(monkeypatch)
+    titles = {f"Brev {number}" for number in range(20)}
+    for title in titles:
+        altinn.send(new_letter(KARI, Channel.ALTINN, title=title, at=clock.now()))
+    mailbox = mailbox_of_kari()
+    demo_citizens.control.set_faults({"channel": "altinn", "per_minute": 4})
+    runs = 0
+    while mailbox.last_success_at is None:
+        runs += 1
+        asked.clear()
+        engine.sync_mailbox(mailbox.citizen_id, mailbox.id)
+        mailbox.refresh_from_db()
+        at_altinn = [each for each in asked if " /altinn/" in each]
+        if mailbox.last_success_at is None:
+            assert len(at_altinn) == 5, "the fifth in a minute was refused, and there is no sixth"
+            source = Source.objects.get(slug="altinn")
+            assert source.paused_until is not None and mailbox.failures == 0
+            wait = math.ceil((source.paused_until - timezone.now()).total_seconds())
+            assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 0
+            assert [each for each in asked if " /altinn/" in each] == at_altinn, "nor before that"
+            clocks.passed += wait
+            Source.objects.update(paused_until=None)
+    assert runs == 3  # the exchange and 10 pages
+    assert set(Letter.objects.values_list("title", flat=True)) == titles
