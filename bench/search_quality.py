@@ -34,6 +34,7 @@ from inbox.citizens.viewer import Viewer  # noqa: E402
 from inbox.letters import search, texts  # noqa: E402
 from inbox.letters.models import Delivery, Letter  # noqa: E402
 from inbox.sync import demo, engine, opening, retrieve, schedule  # noqa: E402
+from inbox.sync.models import Mailbox  # noqa: E402
 
 FIRST = 10
 
@@ -85,7 +86,8 @@ def fetch_all() -> None:
     demo.configure(control, transport(control))
     for source in list(schedule.due_sources()):
         engine.sync_source(source)
-    for citizen_id, mailbox_id in list(schedule.due_mailboxes()):
+    mailboxes = Mailbox.objects.filter(source__shared_queue=False)
+    for citizen_id, mailbox_id in mailboxes.values_list("citizen_id", "id"):
         engine.sync_mailbox(citizen_id, mailbox_id)
     for citizen in Citizen.objects.filter(is_staff=False):
         viewer = Viewer(citizen.id, SecurityLevel.HIGH)

@@ -15,6 +15,7 @@ os.environ.update(
     CLOCK_FILE=str(_folder / "clock.json"),
     LOG_LEVEL="WARNING",
     SYNC_LEASE_SECONDS="30",
+    SYNC_SOURCE_BUSY_MAX="1000",  # one thread plays all workers, but where that is tested
 )
 os.environ.setdefault("KEYS_DIR", str(_folder / "keys"))
 os.environ.setdefault("SIMULATORS_DIR", str(_folder / "simulators"))

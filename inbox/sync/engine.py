@@ -41,14 +41,20 @@ REFUSED_RETRY = 3600.0
 """Seconds before asking a source again that refused us or that we are misconfigured for."""
 
 
-def sync_mailbox(citizen_id: UUID | str, mailbox_id: UUID | str) -> int:
+def sync_mailbox(
+    citizen_id: UUID | str, mailbox_id: UUID | str, *, waits_its_turn: bool = True
+) -> int:
     """Fetch one citizen's letters from one source; returns how many were new.
 
-    Returns 0 at once when another worker has the mailbox in hand, or the source has asked us to
-    wait. Never raises ConnectorError: a failure is recorded on the mailbox.
+    Returns 0 at once when another worker has the mailbox in hand, the source has asked us to wait,
+    or, unless it need not wait its turn, enough workers are busy there. Never raises
+    ConnectorError: a failure is recorded on the mailbox.
     """
     row = Mailbox.objects.filter(citizen_id=citizen_id, id=mailbox_id, active=True)
-    token = lease.take_polling(row.filter(pauses.not_paused(timezone.now(), "source__")))
+    if waits_its_turn:
+        token = schedule.take(row)
+    else:
+        token = lease.take_polling(row.filter(pauses.not_paused(timezone.now(), "source__")))
     if token is None:
         return 0
     mailbox = row.select_related("source").get()

@@ -68,6 +68,8 @@ class Source(Polling):
     active = models.BooleanField(default=True)
     per_minute = models.PositiveIntegerField(null=True, blank=True)
     """Mailboxes fetched a minute; None means SYNC_SOURCE_PER_MINUTE."""
+    busy_max = models.PositiveSmallIntegerField(null=True, blank=True)
+    """Workers that may fetch its mailboxes at one time; None means SYNC_SOURCE_BUSY_MAX."""
     next_slot_at = models.DateTimeField(null=True, blank=True)
     """Real time: when what has been handed out of its mailboxes is used up (`schedule.py`)."""
     paused_until = models.DateTimeField(null=True, blank=True)
@@ -112,6 +114,11 @@ class Mailbox(CitizenOwned, Polling):
         ]
         indexes: ClassVar = [
             models.Index(fields=["source", "due_at"], name="mailbox_due", condition=Q(active=True)),
+            models.Index(
+                fields=["source", "lease_until"],
+                name="mailbox_in_hand",
+                condition=Q(lease_until__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -82,7 +82,7 @@ def fetch(national_id: str) -> tuple[int, list[str]]:
             engine.sync_source(mailbox.source_id)
         else:
             _release(Mailbox.objects.filter(citizen=citizen, id=mailbox.id))
-            engine.sync_mailbox(citizen.id, mailbox.id)
+            engine.sync_mailbox(citizen.id, mailbox.id, waits_its_turn=False)
     failing = [source.label for source in freshness(citizen.id) if not source.ok]
     return InboxState.objects.get(citizen=citizen).letters, failing
 

@@ -1,8 +1,9 @@
 """Who is due: mailboxes and shared queues whose time has come, each handed to a worker once.
 
 Sources take turns, and of each the mailbox that has waited longest comes first. A source is asked
-for so many mailboxes a minute and no more; one that asks us to wait is left alone, and holds up no
-other. All of it is rows and conditional UPDATEs: any number of schedulers may run.
+for so many mailboxes a minute and no more; one that asks us to wait is left alone, and one that
+does not answer keeps so many workers and no more: neither holds up another. All of it is rows,
+locks and conditional UPDATEs: any number of schedulers and workers may run.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, zip_longest
 from typing import Any
+from uuid import UUID
 from zlib import crc32
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from inbox.sync import lease
@@ -31,7 +33,8 @@ def due_mailboxes() -> Iterator[tuple[str, str]]:
     """Yield (citizen id, mailbox id) of those that are due, the sources taking turns.
 
     Each is put off by one interval before it is handed out: a wake-up that is lost on its way
-    is made again then. One query for all sources, and four for each that has mailboxes due.
+    is made again then. One query for all sources, and five for each that has mailboxes due.
+    No more are handed out of a source than it may keep workers; `go_on` hands out the next.
     """
     now = timezone.now()
     sources = Source.objects.filter(not_paused(now), active=True, shared_queue=False)
@@ -39,6 +42,33 @@ def due_mailboxes() -> Iterator[tuple[str, str]]:
     for each in chain.from_iterable(zip_longest(*taken)):
         if each is not None:
             yield each
+
+
+def go_on(citizen_id: UUID | str, mailbox_id: UUID | str) -> list[tuple[str, str]]:
+    """Return the next mailbox of this one's source, if one waits there: its worker is free."""
+    now = timezone.now()
+    own = Mailbox.objects.filter(citizen_id=citizen_id, id=mailbox_id).values("source_id")
+    sources = Source.objects.filter(not_paused(now), active=True, shared_queue=False, slug__in=own)
+    return [found for source in sources for found in _hand_out(source, now, at_most=1)]
+
+
+def take(mailbox: QuerySet[Mailbox]) -> UUID | None:
+    """Take the lease of one mailbox, unless its source keeps as many workers as it may.
+
+    In that case it is due at once, and has its turn when one of them is done. None then, when
+    somebody has it, and when its source has asked us to wait.
+    """
+    with transaction.atomic():
+        # Whoever else takes one of this source's waits here, so that nobody counts too few.
+        own = Source.objects.filter(slug__in=mailbox.values("source_id"))
+        source = own.select_for_update(no_key=True).first()
+        now = timezone.now()
+        if source is None or (source.paused_until and source.paused_until > now):
+            return None
+        if _room(source, now) < 1:
+            mailbox.filter(lease.free(now), due_at__gt=now).update(due_at=now)
+            return None
+        return lease.take_polling(mailbox)
 
 
 def due_sources() -> Iterator[str]:
@@ -87,8 +117,14 @@ def ping_floor() -> timedelta:
     return timedelta(seconds=settings.SYNC_PING_FLOOR_SECONDS)
 
 
-def _hand_out(source: Source, now: datetime) -> list[tuple[str, str]]:
-    """Take as many of a source's due mailboxes as its limit allows.
+def _room(source: Source, now: datetime) -> int:
+    """Return how many more of a source's mailboxes may be in hand."""
+    in_hand = Mailbox.objects.filter(source_id=source.slug, lease_until__gte=now)
+    return (source.busy_max or settings.SYNC_SOURCE_BUSY_MAX) - in_hand.count()
+
+
+def _hand_out(source: Source, now: datetime, at_most: int = BATCH) -> list[tuple[str, str]]:
+    """Take as many of a source's due mailboxes as its limits allow.
 
     `next_slot_at` moves by one step for each. It moves in the transaction that puts the mailboxes
     off, and only from where we saw it: of two schedulers at once one gets them.
@@ -97,13 +133,14 @@ def _hand_out(source: Source, now: datetime) -> list[tuple[str, str]]:
     unused = now - timedelta(seconds=max(BURST_SECONDS, step))
     seen = source.next_slot_at
     slot = unused if seen is None else max(seen, unused)
-    allowed = min(BATCH, int((now - slot).total_seconds() / step + 1e-6))
+    allowed = min(at_most, int((now - slot).total_seconds() / step + 1e-6))
     if allowed < 1:
         return []
     due: Any = Mailbox.objects.filter(
         lease.free(now), active=True, due_at__lte=now, source_id=source.slug
     )
     found = list(due.order_by("due_at").values_list("citizen_id", "id")[:allowed])
+    found = found[: max(_room(source, now), 0)] if found else []
     if not found:
         return []
     with transaction.atomic():

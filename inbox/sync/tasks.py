@@ -30,8 +30,10 @@ def sync_due() -> None:
 
 @shared_task
 def sync_mailbox(citizen_id: str, mailbox_id: str) -> None:
-    """Fetch one citizen's letters from one source."""
+    """Fetch one citizen's letters from one source, and wake a worker for the next one there."""
     engine.sync_mailbox(citizen_id, mailbox_id)
+    for waiting in schedule.go_on(citizen_id, mailbox_id):
+        sync_mailbox.delay(*waiting)
 
 
 @shared_task

@@ -141,7 +141,8 @@ def test_the_queries_are_as_many_however_many_are_due(settings, time, due):
     with CaptureQueriesContext(connection) as made:
         assert len(handed_out()) == due
     said = [each["sql"] for each in made if "SAVEPOINT" not in each["sql"]]
-    assert len(said) == 5  # sources; due of each of two; of one: its slot, putting off
+    # The sources; what is due of each of two; of one: who is busy there, its slot, putting off.
+    assert len(said) == 6
 
 
 def test_two_schedulers_at_once_hand_out_each_mailbox_once(settings, time, monkeypatch):

@@ -25,5 +25,5 @@ class Command(BaseCommand):
         for citizen_id, mailbox_id, source in mailboxes.values_list(
             "citizen_id", "id", "source_id"
         ):
-            new = engine.sync_mailbox(citizen_id, mailbox_id)
+            new = engine.sync_mailbox(citizen_id, mailbox_id, waits_its_turn=False)
             self.stdout.write(f"{source} of {citizen_id}: {new} new")
