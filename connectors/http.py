@@ -20,13 +20,16 @@ from typing import Any
 import httpx
 
 from connectors.contract import Gone, Misconfigured, NotPermitted, RateLimited, Temporary
+from connectors.deadline import BoundedTransport, Deadline
 from connectors.tokens import Bearer
 
 JSON_MAX_BYTES = 10_000_000
 DOWNLOAD_MAX_BYTES = 150_000_000
 RETRY_AFTER_MAX = 3600.0
-BODY_SECONDS_MAX = 120.0
-"""A buffered answer that is still dribbling in after this long is given up."""
+REQUEST_SECONDS_MAX = 25.0
+"""For a request with its whole answer, shorter than a worker's lease; and one second more …"""
+BYTES_A_SECOND = 100_000
+"""… for each so many bytes that are sent or have come: who is slower than that is given up."""
 
 log = logging.getLogger("samlepost.connectors.http")
 logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO lines hold whole addresses
@@ -68,7 +71,8 @@ class Http:
     ) -> None:
         """Raise Misconfigured unless `base_url` is an http(s) address without a password.
 
-        `timeout` is in seconds, for connecting and for each read.
+        `timeout` is in seconds, for connecting and for each read; a whole request may take
+        REQUEST_SECONDS_MAX, or as long as that.
         """
         try:
             self._base = httpx.URL(base_url.rstrip("/") + "/")
@@ -78,8 +82,10 @@ class Http:
             raise Misconfigured("the base address must begin with http:// or https://")
         if self._base.userinfo:
             raise Misconfigured("the base address must not hold a user name or password")
+        self._deadline = Deadline()
+        self._seconds_max = max(REQUEST_SECONDS_MAX, timeout)
         self._client = httpx.Client(
-            transport=transport or transport_for(base_url),
+            transport=transport or transport_for(base_url) or BoundedTransport(self._deadline),
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
@@ -124,7 +130,7 @@ class Http:
             content=content,
             headers=headers,
         ) as answer:
-            body = b"".join(_chunks(answer, max_bytes, BODY_SECONDS_MAX))
+            body = b"".join(_chunks(answer, max_bytes, self._deadline))
             kept = [
                 (name, value)
                 for name, value in answer.headers.multi_items()
@@ -178,7 +184,7 @@ class Http:
     ) -> Iterator[bytes]:
         """GET and yield the body in chunks; raises when it is cut short or passes `max_bytes`."""
         with self._sent("GET", path, bearer=bearer, headers=headers) as answer:
-            yield from _chunks(answer, max_bytes)
+            yield from _chunks(answer, max_bytes, self._deadline)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -206,6 +212,8 @@ class Http:
         answer: httpx.Response | None = None
         try:
             request = self._client.build_request(method, url, **kwargs)
+            sent = int(request.headers.get("content-length", 0))
+            self._deadline.at = started + self._seconds_max + sent / BYTES_A_SECOND
             answer = self._client.send(request, stream=True)
             status = str(answer.status_code)
             refused = bearer is not None and answer.status_code == 401
@@ -213,7 +221,7 @@ class Http:
                 bearer.refused(token)
             if is_second or not (refused and was_kept):
                 if answer.status_code not in accept:
-                    _raise_for_status(answer)
+                    _raise_for_status(answer, self._deadline)
                 yield answer
                 return
         except httpx.TimeoutException as error:
@@ -273,20 +281,18 @@ def _wants_json(headers: Mapping[str, str] | None) -> dict[str, str]:
     return {"Accept": "application/json", **(headers or {})}
 
 
-def _chunks(
-    answer: httpx.Response, max_bytes: int, seconds: float | None = None
-) -> Iterator[bytes]:
+def _chunks(answer: httpx.Response, max_bytes: int, deadline: Deadline) -> Iterator[bytes]:
     declared = _declared_length(answer)
     if declared is not None and declared > max_bytes:
         raise Temporary(f"the answer is larger than {max_bytes} bytes")
-    give_up = None if seconds is None else time.monotonic() + seconds
     seen = 0
     for chunk in answer.iter_bytes():
         seen += len(chunk)
         if seen > max_bytes:
             raise Temporary(f"the answer is larger than {max_bytes} bytes")
-        if give_up is not None and time.monotonic() > give_up:
+        if time.monotonic() > deadline.at:
             raise Temporary("the answer took too long")
+        deadline.at += len(chunk) / BYTES_A_SECOND
         yield chunk
     if declared is not None and answer.num_bytes_downloaded != declared:
         raise Temporary("the answer broke off in the middle")
@@ -299,7 +305,7 @@ def _declared_length(answer: httpx.Response) -> int | None:
     return int(value)
 
 
-def _raise_for_status(answer: httpx.Response) -> None:
+def _raise_for_status(answer: httpx.Response, deadline: Deadline) -> None:
     status = answer.status_code
     if 200 <= status < 300:
         return
@@ -315,7 +321,7 @@ def _raise_for_status(answer: httpx.Response) -> None:
         case 429:
             raise RateLimited("the source asks us to wait (429)", _retry_after(answer))
         case _ if 400 <= status < 500:
-            body = b"".join(_chunks(answer, JSON_MAX_BYTES, BODY_SECONDS_MAX))
+            body = b"".join(_chunks(answer, JSON_MAX_BYTES, deadline))
             raise Refused(f"the source refuses the request ({status})", status, body)
     raise Temporary(f"the source answered {status}")
 

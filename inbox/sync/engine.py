@@ -37,6 +37,8 @@ log = logging.getLogger("samlepost.sync")
 PATIENCE = 3
 """After so many failed runs a document that cannot be downloaded no longer holds up its letter,
 nor a letter that cannot be received the others of its batch."""
+RUN_SECONDS_MAX = 300.0
+"""After so long a run ends with its batch, and goes on there when it has its turn again."""
 REFUSED_RETRY = 3600.0
 """Seconds before asking a source again that refused us or that we are misconfigured for."""
 
@@ -80,7 +82,7 @@ def _run(
     account: Account | None,
     mailbox: Mailbox | None,
 ) -> int:
-    new = 0
+    new, started = 0, time.monotonic()
     try:
         with connected(source) as connector:
             intake = Intake(
@@ -99,6 +101,10 @@ def _run(
                 new += len(_taken_in(intake, batch, save))
                 connector.settle(batch)
                 del batch  # or it would lie in memory while the next is made
+                if time.monotonic() - started > RUN_SECONDS_MAX:
+                    log.warning("%s is slow: the rest in another run", source.slug)
+                    lease.give_back(row, token, due_at=timezone.now())
+                    return new
     except lease.LeaseLost:
         log.warning("lease of %s lost", source.slug)
         return new

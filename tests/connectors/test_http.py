@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,6 +14,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 from flask import Flask, Response, request
+from werkzeug.serving import make_server
 
 import connectors.http
 from connectors.contract import Gone, Misconfigured, NotPermitted, RateLimited, Temporary
@@ -310,3 +313,86 @@ def test_a_proxy_in_the_environment_is_not_used(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     body = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     assert Http(socket_server(body)).get_json("x") == {}
+
+
+def dripping(*pieces: bytes, pause: float = 0.02, times: int = 500) -> Iterator[str]:
+    """Serve one connection: the first piece at once, then the others over and over, slowly."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(pieces[0])
+            for piece in list(pieces[1:]) * times:
+                time.sleep(pause)
+                try:
+                    connection.sendall(piece)
+                except OSError:
+                    return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    thread.join()
+    listening.close()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"a"),
+        (b"HTTP/1.1 409 Conflict\r\nContent-Length: 100000\r\n\r\n", b"a"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+    ],
+)
+@pytest.mark.parametrize("how", ["get_json", "stream"])
+def test_a_source_that_drips_is_given_up_wherever_it_does(
+    monkeypatch: pytest.MonkeyPatch, pieces: tuple[bytes, ...], how: str
+) -> None:
+    """Each read ends long before its time-out, and the server would go on for ten seconds."""
+    monkeypatch.setattr(connectors.http, "REQUEST_SECONDS_MAX", 0.4)
+    served = dripping(*pieces)
+    http = Http(next(served), timeout=0.4)
+    with pytest.raises(Temporary, match=r"no answer in time|took too long"):
+        b"".join(http.stream("x")) if how == "stream" else http.get_json("x")
+    next(served, None)
+
+
+def test_a_large_answer_that_comes_steadily_may_take_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connectors.http, "REQUEST_SECONDS_MAX", 0.4)
+    monkeypatch.setattr(connectors.http, "BYTES_A_SECOND", 10)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2001\r\n\r\n"
+    served = dripping(head + b"x", b"a" * 100, pause=0.05, times=20)
+    assert len(b"".join(Http(next(served), timeout=0.4).stream("x"))) == 2001
+    next(served, None)
+
+
+def test_encrypted_connections_have_the_same_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Flask(__name__)
+
+    @app.get("/<name>")
+    def every(name: str) -> Response:
+        pieces = (time.sleep(0.02) or b"1" for _ in range(500 if name == "slow" else 1))
+        return Response(pieces, content_type="application/json")
+
+    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context="adhoc")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    base = f"https://127.0.0.1:{server.server_port}"
+    try:
+        with pytest.raises(Temporary, match="connection failed"):
+            Http(base).get_json("quick")  # nobody vouches for it
+        anybody = ssl.create_default_context()
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        monkeypatch.setattr("connectors.deadline._authorities", lambda: anybody)
+        assert Http(base).get_json("quick") == 1
+        monkeypatch.setattr(connectors.http, "REQUEST_SECONDS_MAX", 0.4)
+        with pytest.raises(Temporary, match=r"no answer in time|took too long"):
+            Http(base, timeout=0.4).get_json("slow")
+    finally:
+        server.shutdown()
+        thread.join()

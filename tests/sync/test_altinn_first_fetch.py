@@ -257,3 +257,24 @@ def test_a_limit_of_requests_a_minute_is_kept_and_every_letter_comes(
             Source.objects.update(paused_until=None)
     assert runs == 3  # the exchange and 10 pages
     assert set(Letter.objects.values_list("title", flat=True)) == titles
+
+
+@pytest.mark.django_db
+def test_a_run_that_takes_too_long_ends_with_its_page_and_goes_on_at_its_next_turn(
+    demo_citizens, monkeypatch
+):
+    monkeypatch.setattr(connector, "PAGE_SIZE", PAGE)
+    altinn, mailbox = demo_citizens.control.by_channel[Channel.ALTINN], mailbox_of_kari()
+    for number in range(LETTERS):
+        altinn.send(new_letter(KARI, Channel.ALTINN, title=f"Brev {number}", at=clock.now()))
+    monkeypatch.setattr(engine, "RUN_SECONDS_MAX", -1.0)
+    for page in range(1, PAGES):
+        assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == PAGE
+        mailbox.refresh_from_db()
+        assert Letter.objects.count() == page * PAGE
+        assert (mailbox.lease_until, mailbox.failure, mailbox.last_success_at) == (None, "", None)
+        assert mailbox.due_at is not None and mailbox.due_at <= timezone.now()
+    monkeypatch.setattr(engine, "RUN_SECONDS_MAX", 300.0)
+    assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == LETTERS - 2 * PAGE
+    mailbox.refresh_from_db()
+    assert mailbox.last_success_at is not None
