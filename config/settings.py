@@ -246,8 +246,8 @@ SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 20 if DEMO else 300, mi
 # How many mailboxes of one source are fetched a minute, unless its row says otherwise, and how
 # long after a fetch a ping can bring about another.
 SYNC_SOURCE_PER_MINUTE = env_int("SYNC_SOURCE_PER_MINUTE", 600, minimum=1)
-# How many workers may fetch from one source at a time: fewer than there are, so that one that does
-# not answer leaves some to the others.
+# How many workers may fetch from one source at a time, and do each other kind of work there: fewer
+# than there are, so that one that does not answer leaves some to the others.
 SYNC_SOURCE_BUSY_MAX = env_int("SYNC_SOURCE_BUSY_MAX", 1 if DEMO else 4, minimum=1)
 SYNC_PING_FLOOR_SECONDS = env_int("SYNC_PING_FLOOR_SECONDS", 2 if DEMO else 10)
 SYNC_LEASE_SECONDS = env_int("SYNC_LEASE_SECONDS", 30, minimum=5)

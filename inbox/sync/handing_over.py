@@ -29,7 +29,7 @@ from inbox.letters.erase import pass_over
 from inbox.letters.models import Delivery, Document, Event, Letter
 from inbox.letters.presentation import shown_documents
 from inbox.letters.receive import clean
-from inbox.sync import lease
+from inbox.sync import lease, schedule
 from inbox.sync.models import Handover
 from inbox.sync.sources import account_of, connected, supplier_of
 
@@ -51,9 +51,11 @@ def send_due() -> int:
 
 
 def send(citizen_id: UUID | str, handover_id: UUID | str) -> bool:
-    """Send one letter; False when it failed or somebody else has it in hand."""
+    """Send one letter; False when it failed or must wait, or somebody has it in hand."""
     row = Handover.objects.filter(citizen_id=citizen_id, id=handover_id)
-    if not lease.claim_work(row):
+    source = row.values_list("source_id", flat=True).first() or ""
+    there = Handover.objects.filter(source=source)
+    if not schedule.has_room(source, there) or not lease.claim_work(row):
         return False
     with lease.unless_called_off(row):
         return _carry_out(row)

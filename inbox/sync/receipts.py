@@ -32,7 +32,7 @@ from inbox.letters.handle import reopen
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.letters.receive import Arrival
 from inbox.notifications.models import Notification
-from inbox.sync import acts, lease, pauses, quarantine
+from inbox.sync import acts, lease, pauses, quarantine, schedule
 from inbox.sync.models import OutboundReceipt, Source
 from inbox.sync.sources import account_of, connected
 
@@ -189,9 +189,11 @@ def send_due() -> int:
 
 
 def _send_to(slug: str, keys: list[tuple[UUID, UUID]]) -> int:
-    """Send receipts to one source over one connection."""
+    """Send receipts to one source over one connection, unless enough workers are at that."""
     source = Source.objects.get(slug=slug)
     accepted = 0
+    if not schedule.has_room(slug, OutboundReceipt.objects.filter(delivery__source=slug)):
+        return 0
     try:
         with connected(source) as connector:
             for citizen_id, receipt_id in keys:

@@ -30,7 +30,7 @@ from connectors.contract import Connector, ConnectorError, Fault, OutgoingReceip
 from inbox.letters.erase import erased_by_anybody
 from inbox.letters.models import Delivery
 from inbox.letters.receive import Arrival
-from inbox.sync import lease, pauses, quarantine
+from inbox.sync import lease, pauses, quarantine, schedule
 from inbox.sync.models import Quarantined, Rejection, Source
 from inbox.sync.sources import connected
 
@@ -113,6 +113,8 @@ def send_due() -> int:
         keys.setdefault(slug, []).append(rejection_id)
     accepted = 0
     for slug, ids in keys.items():
+        if not schedule.has_room(slug, Rejection.objects.filter(quarantined__source=slug)):
+            continue
         try:
             source = Source.objects.get(slug=slug)
             with connected(source) as connector:

@@ -25,7 +25,7 @@ from inbox.letters import copies, join
 from inbox.letters.change import add_content
 from inbox.letters.models import Delivery, Document, Letter
 from inbox.letters.receive import Arrival
-from inbox.sync import lease
+from inbox.sync import lease, schedule
 from inbox.sync.intake import BadDocument, Intake, deposit
 from inbox.sync.models import Mailbox, Retrieval, Source
 from inbox.sync.sources import account_of, connected
@@ -112,9 +112,11 @@ def run_due() -> int:
 
 
 def retrieve(citizen_id: UUID | str, retrieval_id: UUID | str) -> bool:
-    """Carry out one retrieval; False when it failed or somebody else has it in hand."""
+    """Carry out one retrieval; False when it failed or must wait, or somebody has it in hand."""
     row = Retrieval.objects.filter(citizen_id=citizen_id, id=retrieval_id)
-    if not lease.claim_work(row):
+    source = row.values_list("delivery__source", flat=True).first() or ""
+    there = Retrieval.objects.filter(delivery__source=source)
+    if not schedule.has_room(source, there) or not lease.claim_work(row):
         return False
     with lease.unless_called_off(row):
         return _carry_out(row.select_related("letter", "delivery").get())

@@ -71,6 +71,17 @@ def take(mailbox: QuerySet[Mailbox]) -> UUID | None:
         return lease.take_polling(mailbox)
 
 
+def has_room(slug: str, work: QuerySet[Any]) -> bool:
+    """Say whether one more worker may do a kind of work at a source, `work` being all of it there.
+
+    What it may not is due still, and looked for again in seconds. Nobody is locked out while we
+    count: two who begin in one moment may be one too many.
+    """
+    in_hand = work.filter(state="waiting", lease_until__gte=timezone.now()).count()
+    own = Source.objects.filter(slug=slug).values_list("busy_max", flat=True).first()
+    return in_hand < _busy_max(own)
+
+
 def due_sources() -> Iterator[str]:
     """Yield the slugs of the shared queues that are due."""
     now = timezone.now()
@@ -119,8 +130,12 @@ def ping_floor() -> timedelta:
 
 def _room(source: Source, now: datetime) -> int:
     """Return how many more of a source's mailboxes may be in hand."""
-    in_hand = Mailbox.objects.filter(source_id=source.slug, lease_until__gte=now)
-    return (source.busy_max or settings.SYNC_SOURCE_BUSY_MAX) - in_hand.count()
+    mailboxes = Mailbox.objects.filter(source_id=source.slug)
+    return _busy_max(source.busy_max) - mailboxes.filter(lease_until__gte=now).count()
+
+
+def _busy_max(own: int | None) -> int:
+    return own or int(settings.SYNC_SOURCE_BUSY_MAX)
 
 
 def _hand_out(source: Source, now: datetime, at_most: int = BATCH) -> list[tuple[str, str]]:

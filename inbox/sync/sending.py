@@ -24,7 +24,7 @@ from inbox.letters.handle import mark_handled
 from inbox.letters.models import Delivery, Event, Letter, Reply
 from inbox.letters.receive import clean
 from inbox.notifications.rules import stop
-from inbox.sync import lease
+from inbox.sync import lease, schedule
 from inbox.sync.models import Source
 from inbox.sync.sources import account_of, connected
 
@@ -44,9 +44,11 @@ def send_due() -> int:
 
 
 def send(citizen_id: UUID | str, reply_id: UUID | str) -> bool:
-    """Send one answer; False when it failed or somebody else has it in hand."""
+    """Send one answer; False when it failed or must wait, or somebody has it in hand."""
     row = Reply.objects.filter(citizen_id=citizen_id, id=reply_id)
-    if not lease.claim_work(row):
+    source = row.values_list("letter__source", flat=True).first() or ""
+    there = Reply.objects.filter(letter__source=source)
+    if not schedule.has_room(source, there) or not lease.claim_work(row):
         return False
     with lease.unless_called_off(row):
         return _carry_out(row)

@@ -50,8 +50,9 @@ def retrieve_due() -> None:
 
 @shared_task
 def retrieve(citizen_id: str, retrieval_id: str) -> None:
-    """Carry out one retrieval."""
-    retrieval.retrieve(citizen_id, retrieval_id)
+    """Carry out one retrieval, and wake a worker for others that had to wait for it."""
+    if retrieval.retrieve(citizen_id, retrieval_id):
+        retrieve_due.delay()
 
 
 @shared_task

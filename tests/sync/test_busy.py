@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event, Semaphore, Thread
 from typing import Any
@@ -14,18 +15,37 @@ from django.utils import timezone
 from werkzeug.serving import make_server
 
 from connectors import clock, http
-from connectors.world.letters import new_letter
+from connectors.world.letters import letters, new_letter
 from connectors.world.model import Channel
-from connectors.world.persons import PERSONS
-from inbox.letters.models import Letter
-from inbox.sync import engine, lease, reset, schedule, tasks
-from inbox.sync.models import Mailbox, Source
+from connectors.world.persons import PERSONS, by_slug
+from inbox.citizens.identity import find_citizen
+from inbox.citizens.models import Citizen
+from inbox.citizens.viewer import Viewer
+from inbox.letters.models import Letter, Reply
+from inbox.sync import (
+    engine,
+    handing_over,
+    handover,
+    lease,
+    opening,
+    receipts,
+    rejections,
+    replies,
+    reset,
+    retrieve,
+    schedule,
+    sending,
+    tasks,
+)
+from inbox.sync.models import Handover, Mailbox, OutboundReceipt, Rejection, Retrieval, Source
+from tests.make import make_letter
 from tests.sync.test_receipts_when_killed import Redirected, on_disk, served  # noqa: F401
 from tests.sync.test_schedule import connect_many, handed_out
 
 LONG = 120.0
 """Seconds; nothing here takes as long unless it has failed."""
 LIST = "/altinn/dialogporten/"
+KARI = by_slug("kari")
 
 
 class Hanging:
@@ -168,12 +188,94 @@ def test_when_a_worker_is_done_the_longest_waiting_of_its_source_is_next(crowd, 
 
 def test_a_reset_does_not_wait_for_its_turn(demo_citizens, settings):
     settings.SYNC_SOURCE_BUSY_MAX = 1
-    person = next(each for each in PERSONS if each.slug == "kari")
     demo_citizens.control.by_channel[Channel.ALTINN].send(
-        new_letter(person, Channel.ALTINN, title="Et brev", at=clock.now())
+        new_letter(KARI, Channel.ALTINN, title="Et brev", at=clock.now())
     )
-    reset.forget(person.national_id)
+    reset.forget(KARI.national_id)
     Mailbox.objects.filter(source_id="altinn").update(
         lease_until=timezone.now() + lease.lease_time()
     )
-    assert reset.fetch(person.national_id) == (1, [])
+    assert reset.fetch(KARI.national_id) == (1, [])
+
+
+def two_openings(world, kari: Citizen) -> None:
+    altinn = world.control.by_channel[Channel.ALTINN]
+    for number in range(2):
+        altinn.send(new_letter(KARI, Channel.ALTINN, title=f"Brev {number}", at=clock.now()))
+    engine.sync_mailbox(kari.id, Mailbox.objects.get(citizen=kari, source_id="altinn").id)
+    for letter in Letter.objects.filter(citizen=kari):
+        opening.open_letter(Viewer(kari.id, 3), letter.id)
+
+
+def two_receipts(world, kari: Citizen) -> None:
+    dpi = world.control.by_channel[Channel.DIGIPOST]
+    for number in range(2):
+        dpi.send(new_letter(KARI, Channel.DIGIPOST, title=f"Brev {number}", at=clock.now()))
+    engine.sync_source(Channel.DIGIPOST.value)
+
+
+def two_error_receipts(world, kari: Citizen) -> None:
+    for _ in range(2):
+        world.control.by_channel[Channel.DIGIPOST].send_garbage(KARI, Channel.DIGIPOST)
+    engine.sync_source(Channel.DIGIPOST.value)
+    Rejection.objects.update(due_at=timezone.now())
+
+
+def two_copies(world, kari: Citizen) -> None:
+    for _ in range(2):
+        handover.ask(Viewer(kari.id, 4), make_letter(kari).id)
+
+
+def two_answers(world, kari: Citizen) -> None:
+    oslo = world.control.by_channel[Channel.OSLO]
+    seeded = [each for each in letters() if each.person == KARI and each.channel == Channel.OSLO]
+    for copy in ("a", "b"):
+        oslo.send_many([replace(each, key=f"{each.key}-{copy}") for each in seeded])
+    engine.sync_mailbox(kari.id, Mailbox.objects.get(citizen=kari, source_id="minside-oslo").id)
+    for letter in Letter.objects.filter(citizen=kari, security_level=3):
+        for form in letter.reply_forms or []:
+            if form["kind"] == "choice":
+                opening.open_letter(Viewer(kari.id, 3), letter.id)
+                code = form["choices"][0]["code"]
+                replies.choose(Viewer(kari.id, 3), letter.id, form["code"], code)
+
+
+OTHER_WORK = [
+    (two_openings, Retrieval, retrieve.run_due),
+    (two_receipts, OutboundReceipt, receipts.send_due),
+    (two_error_receipts, Rejection, rejections.send_due),
+    (two_copies, Handover, handing_over.send_due),
+    (two_answers, Reply, sending.send_due),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("owe", "work", "carry_out"), OTHER_WORK)
+def test_other_work_at_a_source_keeps_no_more_workers_either(
+    owe, work, carry_out, demo_citizens, settings
+):
+    settings.SYNC_SOURCE_BUSY_MAX = 1
+    kari = find_citizen("national_id", KARI.national_id)
+    assert kari is not None
+    owe(demo_citizens, kari)
+    one, _ = work.objects.filter(state="waiting").order_by("id")
+    mine = work.objects.filter(id=one.id)
+    mine.update(lease_until=timezone.now() + lease.lease_time())  # another worker is at it
+    assert carry_out() == 0
+    assert set(work.objects.values_list("state", "attempts")) == {("waiting", 0)}
+    mine.update(lease_until=None)
+    assert carry_out() == 2, "one after the other by one worker"
+
+
+@pytest.mark.django_db
+def test_an_opening_that_had_to_wait_for_another_is_next(demo_citizens, monkeypatch):
+    kari = find_citizen("national_id", KARI.national_id)
+    assert kari is not None
+    two_openings(demo_citizens, kari)
+    woken: list[int] = []
+    monkeypatch.setattr(tasks.retrieve_due, "delay", lambda: woken.append(retrieve.run_due()))
+    first = Retrieval.objects.order_by("id")[0]
+    tasks.retrieve(str(kari.id), str(first.id))
+    assert woken == [1]
+    tasks.retrieve(str(kari.id), str(first.id))
+    assert woken == [1], "nothing was done: nobody is woken"
