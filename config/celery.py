@@ -28,6 +28,7 @@ BEAT = {
     "letters to citizens' own mailboxes": ("inbox.sync.tasks.hand_over_due", 5),
     "receipts owed": ("inbox.sync.tasks.send_receipts", 5),
     "how citizens may be reached": ("inbox.sync.tasks.ask_contact_register", 5),
+    "for whom citizens may act": ("inbox.sync.tasks.ask_for_parties", 5),
     "accounts to close": ("inbox.sync.tasks.close_accounts", 60),
     "letters put aside": ("inbox.sync.tasks.release_put_aside", 60),
     "notifications due": ("inbox.notifications.tasks.send_due", 3),

@@ -252,6 +252,8 @@ SYNC_SOURCE_BUSY_MAX = env_int("SYNC_SOURCE_BUSY_MAX", 1 if DEMO else 4, minimum
 SYNC_PING_FLOOR_SECONDS = env_int("SYNC_PING_FLOOR_SECONDS", 2 if DEMO else 10)
 SYNC_LEASE_SECONDS = env_int("SYNC_LEASE_SECONDS", 30, minimum=5)
 SYNC_BACKOFF_MAX_SECONDS = env_int("SYNC_BACKOFF_MAX_SECONDS", 60 if DEMO else 900, minimum=1)
+# How often a source is asked for whom else a citizen may act.
+PARTIES_INTERVAL_SECONDS = env_int("PARTIES_INTERVAL_SECONDS", 60 if DEMO else 24 * 3600, minimum=1)
 # How long what we can mend ourselves is held before its sender gets an error receipt: a sixth of
 # the 24 hours that senders usually give (DPI's expectedResponseDateTime) before they print.
 REJECTION_HOLD_SECONDS = env_int("REJECTION_HOLD_SECONDS", 120 if DEMO else 4 * 3600)

@@ -123,6 +123,8 @@ class RecipientKind(StrEnum):
 
     NATIONAL_ID = "national_id"
     MAILBOX_ADDRESS = "mailbox_address"
+    ORGANISATION = "organisation"
+    """An enterprise's organisation number."""
 
 
 class ReceiptKind(StrEnum):
@@ -158,6 +160,36 @@ class Account:
     national_id: str = field(repr=False)
     security_level: int = LEVEL_SUBSTANTIAL
     """The level that the citizen's own session vouches for; background work is level 3."""
+    organisation: str = ""
+    """Nine digits: the enterprise whose letters are meant, for which she acts; empty: her own."""
+
+    @property
+    def recipient(self) -> Recipient:
+        """Whose letters are meant, as a letter names its recipient."""
+        if self.organisation:
+            return Recipient(RecipientKind.ORGANISATION, self.organisation)
+        return Recipient(RecipientKind.NATIONAL_ID, self.national_id)
+
+
+class PartyKind(StrEnum):
+    """What somebody is for whom a citizen may act."""
+
+    PERSON = "person"
+    ORGANISATION = "organisation"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Another than herself for whom a citizen may act at a source, as the source says."""
+
+    key: str
+    """The source's own name for the party; no number that means anything elsewhere."""
+    kind: PartyKind
+    number: str = field(repr=False)
+    """National identity number or organisation number."""
+    name: str = field(repr=False)
+    has_key_role: bool = False
+    """Of an enterprise: she is its owner, manager, partner or head of its board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -582,6 +614,8 @@ class Connector:
     """The receipts that this source takes; others are never queued."""
     acts: bool = False
     """It does what a letter's actions of other methods than GET ask for."""
+    lists_parties: bool = False
+    """It says for whom else a citizen may act (`parties`)."""
     takes_copies: bool = False
     """Citizens have mailboxes there, into which they may put letters from elsewhere."""
 
@@ -647,6 +681,14 @@ class Connector:
         errors only as long as nothing has been done.
         """
         raise Misconfigured("this source does nothing for her")
+
+    def parties(self, account: Account) -> Sequence[Party]:
+        """Return for whom else she may act now, at once all of them; counts as reading nothing.
+
+        Raises `ConnectorError`, also where one of them cannot be read: who is absent from the
+        answer may be acted for no longer.
+        """
+        raise Misconfigured("this source does not say for whom she may act")
 
     def put_copy(self, account: Account, copy: OutgoingCopy) -> CopyReceipt:
         """Put a letter into the citizen's mailbox; returns the source's receipt.

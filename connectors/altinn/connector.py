@@ -27,6 +27,7 @@ from connectors.contract import (
     NotPermitted,
     OutgoingAct,
     OutgoingReceipt,
+    Party,
     RawPart,
     ReceiptKind,
     Scope,
@@ -39,6 +40,7 @@ from connectors.http import Http, NotFound, Refused
 from connectors.maskinporten.client import TokenSource
 
 DIALOGS = "dialogporten/api/v1/enduser/dialogs"
+PARTIES = "dialogporten/api/v1/enduser/parties"
 CORRESPONDENCES = "correspondence/api/v1/correspondence"
 PAGE_SIZE = 100
 PAGES_MAX = 1000
@@ -90,6 +92,7 @@ class Connector(contract.Connector):
     required_settings = ("base_url", "maskinporten_url", "client_id", "private_key_file")
     receipts = frozenset({ReceiptKind.CONFIRMED})
     acts = True
+    lists_parties = True
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Raise Misconfigured when a setting is missing or the key cannot be read."""
@@ -121,7 +124,7 @@ class Connector(contract.Connector):
             page = self._page(account, position)
             items = rows_of(page)
             position = _after(position, page, items)
-            letters, unreadable = mapping.read_items(reversed(items), account.national_id)
+            letters, unreadable = mapping.read_items(reversed(items), account.recipient)
             if items:
                 yield Batch(letters, unreadable, position.dump())
             if not position.token:
@@ -221,6 +224,14 @@ class Connector(contract.Connector):
         if answer.status_code >= 300:
             raise ActRefused("refused", _objection(answer.content) or str(answer.status_code))
 
+    def parties(self, account: Account) -> Sequence[Party]:
+        """List for whom else she may act; no side effect at Altinn."""
+        answer = self._http.get_json(PARTIES, bearer=self._tokens.of(account))
+        try:
+            return mapping.parties(_promised(answer))
+        except WrongField as error:
+            raise Temporary(f"the parties cannot be read: {error}") from None
+
     def _offered(self, letter: IncomingLetter) -> IncomingLetter:
         """Leave out what would be done at a host that may not be asked."""
         actions = [
@@ -242,7 +253,7 @@ class Connector(contract.Connector):
         for part in raw:
             if part.name == "dialog.json":
                 letters, unreadable = mapping.read_items(
-                    [json.loads(part.content)], _given(account).national_id
+                    [json.loads(part.content)], _given(account).recipient
                 )
                 return Batch(letters, unreadable)
         return Batch(unreadable=[Unreadable(external_id, "the dialog was not kept", raw)])
@@ -262,6 +273,9 @@ class Connector(contract.Connector):
         return self._list(account, _parameters(Position(since=position.since)))
 
     def _list(self, account: Account, parameters: dict[str, str]) -> Mapping[str, Any]:
+        if account.organisation:
+            # A person's party is never named: her number would stand in the address.
+            parameters = {**parameters, "party": mapping.urn(account.recipient)}
         answer = self._http.get_json(DIALOGS, params=parameters, bearer=self._tokens.of(account))
         return _promised(answer)
 
@@ -308,13 +322,13 @@ class Connector(contract.Connector):
         A token of level high is given every real title, so what it may read tells nothing. The
         list, which has no side effect, says what level 3 is given at the dialog's own time.
         """
-        letter = mapping.listed(dialog, account.national_id)
+        letter = mapping.listed(dialog, account.recipient)
         if account.security_level < LEVEL_HIGH:
             return letter
         below = replace(account, security_level=LEVEL_SUBSTANTIAL)
         instant = text(dialog, "contentUpdatedAt")
         page = self._list(below, {"contentUpdatedAfter": instant, "contentUpdatedBefore": instant})
-        letters, _ = mapping.read_items(rows_of(page), account.national_id)
+        letters, _ = mapping.read_items(rows_of(page), account.recipient)
         for each in letters:
             if each.external_id == letter.external_id:
                 return replace(

@@ -8,6 +8,7 @@ off, and neither that nor a label moves `updatedAt` (`GetDialogQuery.cs`,
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -30,6 +31,9 @@ FILTER_MAX = 20
 EARLIEST, LATEST = "0001", "9999"
 ACTIVITY_FIELDS = ("id", "createdAt", "extendedType", "type", "transmissionId", "description")
 """What a list of activities has of each."""
+PARTY = re.compile(
+    f"{re.escape(wire.PERSON_URN)}[0-9]{{11}}|{re.escape(wire.ORGANISATION_URN)}[0-9]{{9}}"
+)
 LABELS = ("Default", "Bin", "Archive", "MarkedAsUnopened", "Sent")
 ORDERS = {"contentupdatedat": "content", "updatedat": "updated", "createdat": "created"}
 
@@ -45,10 +49,11 @@ def _add_reading(app: Flask, simulator: AltinnSimulator) -> None:
     def dialogs() -> Response:
         person, level = citizen(simulator, SCOPE)
         limit, order = _limit(), _order()
-        if not _is_hers(person):
+        parties = _parties(simulator, person)
+        if not parties:
             return jsonify(items=[], hasNextPage=False, continuationToken=None, orderBy=order[1])
         found = simulator.listing(
-            person,
+            *parties,
             order=order[0],
             between={
                 name: (_instant(f"{parameter}After"), _instant(f"{parameter}Before"))
@@ -109,7 +114,7 @@ def _add_reading(app: Flask, simulator: AltinnSimulator) -> None:
     @app.get(f"{ROOT}/parties")
     def parties() -> Response:
         person, _ = citizen(simulator, SCOPE)
-        return jsonify(authorizedParties=[wire.party(person)])
+        return jsonify(authorizedParties=simulator.parties(person))
 
     @app.get("/dialogporten/api/v1/metadata/limits")
     def limits() -> Response:
@@ -185,10 +190,16 @@ def _hers(simulator: AltinnSimulator, identifier: Any, person: str) -> wire.Stor
     return stored
 
 
-def _is_hers(person: str) -> bool:
-    """Say whether the parties asked for, if any, are this person: others she acts for nobody."""
-    parties = request.args.getlist("party")
-    return not parties or wire.PERSON_URN + person in parties
+def _parties(simulator: AltinnSimulator, person: str) -> list[str]:
+    """Return the numbers of those whose dialogs are asked for and that she may have.
+
+    Without a party it is herself.
+    """
+    said = request.args.getlist("party")
+    if len(said) > FILTER_MAX or any(not PARTY.fullmatch(each) for each in said):
+        refuse(wire.dialog_problem(400, "Bad Request", "party holds what is no party"))
+    hers = [person, *simulator.enterprises(person)]
+    return [each for each in hers if wire.urn(each) in said] if said else [person]
 
 
 def _limit() -> int:

@@ -21,6 +21,8 @@ from connectors.contract import (
     Action,
     IncomingDocument,
     IncomingLetter,
+    Party,
+    PartyKind,
     RawPart,
     Recipient,
     RecipientKind,
@@ -41,6 +43,12 @@ from connectors.fields import (
 )
 
 PERSON_URN = "urn:altinn:person:identifier-no:"
+ORGANISATION_URN = "urn:altinn:organization:identifier-no:"
+PARTY_KINDS = {
+    "Person": (PartyKind.PERSON, PERSON_URN, 11),
+    "Organization": (PartyKind.ORGANISATION, ORGANISATION_URN, 9),
+}
+"""By `partyType`: what the party is, how its `party` begins, and how many digits follow."""
 LANGUAGES = ("nb", "nn", "en")
 """The order in which a text is chosen when it comes in several languages."""
 CORRESPONDENCE_SERVICE = "CorrespondenceService"
@@ -52,15 +60,57 @@ ORGANISATION = re.compile(r"(?:0192:|urn:altinn:organization:identifier-no:)([0-
 MD5_HEX = re.compile(r"[0-9a-fA-F]{32}")
 
 
+def urn(recipient: Recipient) -> str:
+    """Return the party that stands for a recipient. That of a person belongs in no address."""
+    if recipient.kind is RecipientKind.ORGANISATION:
+        return ORGANISATION_URN + recipient.value
+    return PERSON_URN + recipient.value
+
+
+def parties(answer: Any) -> list[Party]:
+    """Read whom a `Parties` lists besides herself, sub-units among them, each once.
+
+    Left out are parties that are deleted, that stand there for their sub-units alone, or that are
+    neither persons nor enterprises. Raises WrongField for one that cannot be read.
+    """
+    found: dict[str, Party] = {}
+    for item in rows(table(answer, "the parties"), "authorizedParties"):
+        _add_party(found, table(item, "a party"))
+    return list(found.values())
+
+
+def _add_party(found: dict[str, Party], item: Mapping[str, Any]) -> None:
+    for each in rows(item, "subParties"):
+        _add_party(found, table(each, "a sub-party"))
+    known = PARTY_KINDS.get(text(item, "partyType", longest=64))
+    left_out = ("isDeleted", "isCurrentEndUser", "hasOnlyAccessToSubParties")
+    if known is None or any(truth(item, name) for name in left_out):
+        return
+    kind, prefix, digits = known
+    named = text(item, "party", longest=255)
+    number = named.removeprefix(prefix)
+    if named == number or len(number) != digits or not (number.isascii() and number.isdecimal()):
+        raise WrongField("a party is not what its type says")
+    party = Party(
+        key=_uuid(item, "partyUuid"),
+        kind=kind,
+        number=number,
+        name=text(item, "name", longest=255),
+        has_key_role=truth(item, "hasKeyRole"),
+    )
+    before = found.get(number)
+    found[number] = party if before is None or party.has_key_role else before
+
+
 def read_items(
-    items: Iterable[Any], national_id: str
+    items: Iterable[Any], recipient: Recipient
 ) -> tuple[list[IncomingLetter], list[Unreadable]]:
     """Read the items of a list answer one by one: the letters, and what could not be read."""
     letters: list[IncomingLetter] = []
     unreadable: list[Unreadable] = []
     for item in items:
         try:
-            letters.append(listed(item, national_id))
+            letters.append(listed(item, recipient))
         except WrongField as error:
             unreadable.append(refused(item, str(error)))
     return letters, unreadable
@@ -86,15 +136,15 @@ def raw_part(name: str, value: Any) -> RawPart:
     return RawPart(name, content, "application/json")
 
 
-def listed(item: Any, national_id: str) -> IncomingLetter:
+def listed(item: Any, recipient: Recipient) -> IncomingLetter:
     """Map a DialogListItem (or a whole Dialog, which has the same fields and more).
 
     Body and documents are had by opening alone. Raises WrongField, also for another's party.
     """
     dialog = table(item, "the item")
     external_id = _uuid(dialog, "id")
-    if text(dialog, "party", longest=255) != PERSON_URN + national_id:
-        raise WrongField("party is not the citizen who was asked for")
+    if text(dialog, "party", longest=255) != urn(recipient):
+        raise WrongField("party is not the one who was asked for")
     content = table(dialog.get("content"), "content")
     title, language = localised(content.get("title"), "title")
     if not title.strip():
@@ -108,7 +158,7 @@ def listed(item: Any, national_id: str) -> IncomingLetter:
     reference = optional_text(dialog, "externalReference")
     return IncomingLetter(
         external_id=external_id,
-        recipient=Recipient(RecipientKind.NATIONAL_ID, national_id),
+        recipient=recipient,
         sender=SenderRef(sender_name.strip() or org, verified="source"),
         title=title,
         sent_at=moment(dialog, "createdAt"),

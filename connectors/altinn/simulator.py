@@ -10,7 +10,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +20,16 @@ from connectors.altinn import access, api, wire
 from connectors.keys import signing_key
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, TokenChecker
 from connectors.simulation import Simulator, State, apply_faults
-from connectors.world.model import Channel, Person, SimulatedDocument, SimulatedLetter
+from connectors.world.drafts import OSLO
+from connectors.world.family import RELATIONS
+from connectors.world.model import (
+    Channel,
+    Enterprise,
+    Person,
+    SimulatedDocument,
+    SimulatedLetter,
+)
+from connectors.world.persons import ENTERPRISES, PERSONS
 
 PLATFORM_KEY = "altinn-platform.pem"
 MARKS = ("seen", "fetched", "read")
@@ -46,6 +55,8 @@ TABLES = (
     "CREATE INDEX IF NOT EXISTS seen_log_of ON seen_log (dialog)",
     "CREATE TABLE IF NOT EXISTS touched (dialog TEXT PRIMARY KEY, at TEXT)",
     "CREATE TABLE IF NOT EXISTS served (dialog TEXT, name TEXT, method TEXT)",
+    "CREATE TABLE IF NOT EXISTS roles (person TEXT, party TEXT, name TEXT, born TEXT, said TEXT,"
+    " PRIMARY KEY (person, party))",
 )
 UPDATED = "MAX(dialogs.updated, COALESCE(touched.at, ''))"
 COLUMNS = {
@@ -58,7 +69,7 @@ SELECT = (
     f"SELECT dialogs.*, {UPDATED} AS changed, contexts.labels, contexts.revision FROM dialogs"
     " LEFT JOIN contexts ON contexts.dialog = dialogs.id"
     " LEFT JOIN touched ON touched.dialog = dialogs.id"
-    " WHERE dialogs.person = ? AND dialogs.visible_from <= ?"
+    " WHERE dialogs.person IN (SELECT value FROM json_each(?)) AND dialogs.visible_from <= ?"
 )
 OF_DIALOG = ("contexts", "label_log", "seen_log", "touched", "marks", "served")
 """Tables with what is noted of a dialog."""
@@ -76,6 +87,8 @@ class AltinnSimulator(Simulator):
         with state.transaction() as db:
             for table in TABLES:
                 db.execute(table)
+            for person in PERSONS:
+                _give_roles(db, person)
             # What an older simulator has marked and not logged.
             db.execute(
                 "INSERT INTO seen_log SELECT dialog, dialog, MAX(at, updated) FROM marks JOIN"
@@ -97,10 +110,17 @@ class AltinnSimulator(Simulator):
                 _put(db, letter)
 
     def forget(self, person: Person) -> None:
-        """Remove the person's letters with their marks."""
+        """Remove the letters of the person and of her enterprises, with their marks.
+
+        For whom she may act is as in the made-up world again.
+        """
         with self.state.transaction() as db:
-            for row in _rows_of(db, person):
-                _remove(db, row["id"], row["correspondence"])
+            own = (each for each in ENTERPRISES if each.holders[0] == person)
+            for number in (person.national_id, *(each.org_number for each in own)):
+                for row in _rows_of(db, number):
+                    _remove(db, row["id"], row["correspondence"])
+            db.execute("DELETE FROM roles WHERE person = ?", (person.national_id,))
+            _give_roles(db, person)
             db.execute(
                 "DELETE FROM contents WHERE NOT EXISTS"
                 " (SELECT 1 FROM attachments WHERE attachments.sha256 = contents.sha256)"
@@ -141,13 +161,13 @@ class AltinnSimulator(Simulator):
             )
         return identifier
 
-    def marks(self, person: Person) -> dict[str, set[str]]:
-        """Return the ids of the person's dialogs that are "seen", "fetched" and "read"."""
+    def marks(self, whose: Person | Enterprise) -> dict[str, set[str]]:
+        """Return the ids of somebody's dialogs that are "seen", "fetched" and "read"."""
         found: dict[str, set[str]] = {kind: set() for kind in MARKS}
         for row in self.state.connection().execute(
             "SELECT kind, dialog FROM marks JOIN dialogs ON dialogs.id = marks.dialog"
             " WHERE person = ?",
-            (person.national_id,),
+            (whose.org_number if isinstance(whose, Enterprise) else whose.national_id,),
         ):
             found[row["kind"]].add(row["dialog"])
         return found
@@ -182,19 +202,52 @@ class AltinnSimulator(Simulator):
         row = self.state.connection().execute("SELECT COUNT(*) AS many FROM paging").fetchone()
         return int(row["many"])
 
+    def authorise(self, person: Person, enterprise: Enterprise, **said: bool) -> None:
+        """Let a person act for an enterprise; `said` as the wire has it, a key role by default."""
+        with self.state.transaction() as db:
+            _give_role(db, person, enterprise.org_number, enterprise.name, None, **said)
+
+    def dismiss(self, person: Person, enterprise: Enterprise) -> None:
+        """Let a person act for an enterprise no longer."""
+        with self.state.transaction() as db:
+            db.execute(
+                "UPDATE roles SET said = NULL WHERE person = ? AND party = ?",
+                (person.national_id, enterprise.org_number),
+            )
+
+    def parties(self, person: str) -> list[wire.Json]:
+        """Return the AuthorizedParty of everybody for whom a person may act, herself first."""
+        rows = self.state.connection().execute(
+            "SELECT * FROM roles WHERE person = ? AND said IS NOT NULL ORDER BY name", (person,)
+        )
+        others = [
+            wire.party(row["party"], row["name"], row["born"], **json.loads(row["said"]))
+            for row in rows
+            if not row["born"] or _is_minor(date.fromisoformat(row["born"]))
+        ]
+        return [wire.party(person, hasKeyRole=True, isCurrentEndUser=True), *others]
+
+    def enterprises(self, person: str) -> list[str]:
+        """Return the organisation numbers of the enterprises whose letters a person may have."""
+        rows = self.state.connection().execute(
+            "SELECT party FROM roles WHERE person = ? AND born IS NULL AND said IS NOT NULL",
+            (person,),
+        )
+        return [row["party"] for row in rows]
+
     def listing(
         self,
-        person: str,
-        *,
+        *parties: str,
         order: str,
         between: Mapping[str, tuple[str, str]],
         labels: Sequence[str],
         before: tuple[str, str],
         limit: int,
     ) -> list[wire.Stored]:
-        """Return a person's dialogs as they are listed, newest first, strictly after `before`.
+        """Return the dialogs of parties as they are listed, newest first, strictly after `before`.
 
-        `order` and the names of `between` are those of COLUMNS. Of `labels` one is enough.
+        A party is an identity number or an organisation number. `order` and the names of `between`
+        are those of COLUMNS. Of `labels` one is enough.
         """
         where, values = [f"({COLUMNS[order]}, dialogs.id) < (?, ?)"], [*before]
         for name, bounds in between.items():
@@ -209,15 +262,16 @@ class AltinnSimulator(Simulator):
         rows = db.execute(
             f"{SELECT} AND {' AND '.join(where)}"
             f" ORDER BY {COLUMNS[order]} DESC, dialogs.id DESC LIMIT ?",
-            (person, wire.stamp(clock.now()), *values, limit),
+            (json.dumps(parties), wire.stamp(clock.now()), *values, limit),
         )
         return [_stored(db, row) for row in rows]
 
     def find(self, column: str, identifier: str, person: str) -> wire.Stored | None:
-        """Return one of the person's letters by "id" or "correspondence", None if not hers."""
+        """Return a letter by "id" or "correspondence", hers or her enterprise's, or None."""
         db = self.state.connection()
+        parties = json.dumps([person, *self.enterprises(person)])
         row = db.execute(
-            f"{SELECT} AND dialogs.{column} = ?", (person, wire.stamp(clock.now()), identifier)
+            f"{SELECT} AND dialogs.{column} = ?", (parties, wire.stamp(clock.now()), identifier)
         ).fetchone()
         if row is None:
             return None
@@ -362,7 +416,7 @@ def _put(db: sqlite3.Connection, letter: SimulatedLetter) -> str:
     dialog = wire.version7(letter.key, letter.sent_at)
     correspondence = wire.part_id(letter.key, "correspondence")
     _remove(db, dialog, correspondence)
-    person, visible_from = letter.person.national_id, letter.visible_from
+    person, visible_from = letter.recipient_number, letter.visible_from
     hidden = visible_from is not None and visible_from > clock.now()
     if hidden and visible_from:
         updated = wire.stamp(visible_from)
@@ -447,10 +501,44 @@ def _remove(db: sqlite3.Connection, dialog: str, correspondence: str) -> None:
     db.execute("DELETE FROM attachments WHERE correspondence = ?", (correspondence,))
 
 
-def _rows_of(db: sqlite3.Connection, person: Person) -> list[sqlite3.Row]:
+def _rows_of(db: sqlite3.Connection, number: str) -> list[sqlite3.Row]:
     return db.execute(
-        "SELECT id, correspondence FROM dialogs WHERE person = ?", (person.national_id,)
+        "SELECT id, correspondence FROM dialogs WHERE person = ?", (number,)
     ).fetchall()
+
+
+def _give_roles(db: sqlite3.Connection, person: Person) -> None:
+    """Let a person act for her children and enterprises, but for what has been changed since."""
+    for enterprise in ENTERPRISES:
+        if person in enterprise.holders:
+            _give_role(db, person, enterprise.org_number, enterprise.name, None, changes=False)
+    for each in RELATIONS:
+        if each.helper == person and each.born:
+            child, born = each.principal, each.born.isoformat()
+            name = child.name.upper()
+            _give_role(db, person, child.national_id, name, born, changes=False, hasKeyRole=False)
+
+
+def _give_role(
+    db: sqlite3.Connection,
+    person: Person,
+    party: str,
+    name: str,
+    born: str | None,
+    *,
+    changes: bool = True,
+    **said: bool,
+) -> None:
+    db.execute(
+        f"INSERT OR {'REPLACE' if changes else 'IGNORE'} INTO roles VALUES (?, ?, ?, ?, ?)",
+        (person.national_id, party, name, born, json.dumps({"hasKeyRole": True} | said)),
+    )
+
+
+def _is_minor(born: date) -> bool:
+    """Say whether somebody is not yet 18; who was born on 29 February is on 1 March."""
+    today = clock.now().astimezone(OSLO).date()
+    return (today.year - born.year, today.month, today.day) < (18, born.month, born.day)
 
 
 def _relabel(
@@ -497,7 +585,7 @@ def _stored(
     return wire.Stored(
         dialog=row["id"],
         correspondence=row["correspondence"],
-        person=row["person"],
+        party=row["person"],
         updated=row["updated"],
         changed=row["changed"],
         said=json.loads(row["said"]),

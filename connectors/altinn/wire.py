@@ -16,6 +16,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from connectors.world.model import SimulatedLetter
 
 PERSON_URN = "urn:altinn:person:identifier-no:"
+ORGANISATION_URN = "urn:altinn:organization:identifier-no:"
 CONTENT_MEDIA_TYPE = "application/vnd.dialogporten.frontchannelembed+json;type=markdown"
 PLACES = ("Default", "Bin", "Archive")
 """Labels of which a dialog has exactly one."""
@@ -34,8 +35,8 @@ class Stored:
 
     dialog: str
     correspondence: str
-    person: str
-    """National identity number."""
+    party: str
+    """National identity number, or an enterprise's organisation number."""
     updated: str
     """Its content."""
     changed: str
@@ -175,7 +176,7 @@ def overview(stored: Stored) -> Json:
         "sender": f"0192:{said['org_number']}",
         "sendersReference": said["reference"] or stored.correspondence,
         "messageSender": said["sender"],
-        "recipient": PERSON_URN + stored.person,
+        "recipient": urn(stored.party),
         "correspondenceId": stored.correspondence,
         "created": said["sent_at"],
         "requestedPublishTime": said["sent_at"],
@@ -239,7 +240,7 @@ def _common(stored: Stored) -> Json:
         "serviceResourceType": "GenericAccessResource"
         if said["needs_action"] and not said["needs_confirmation"]
         else "CorrespondenceService",
-        "party": PERSON_URN + stored.person,
+        "party": urn(stored.party),
         "progress": None,
         "process": None,
         "precedingProcess": None,
@@ -343,18 +344,23 @@ def label_entry(at: str, action: str, label: str) -> Json:
     return {"createdAt": at, "name": name, "action": action, "performedBy": HERSELF}
 
 
-def party(person: str) -> Json:
-    """Return the AuthorizedParty that everybody is to herself."""
+def urn(number: str) -> str:
+    """Return the party that an identity number or an organisation number stands for."""
+    return (ORGANISATION_URN if len(number) == 9 else PERSON_URN) + number
+
+
+def party(number: str, name: str = "", born: str | None = None, **said: bool) -> Json:
+    """Return an AuthorizedParty; `said` is what it says of the role, False where it is absent."""
     return {
-        "party": PERSON_URN + person,
-        "partyUuid": part_id(person, "party"),
-        "partyId": 50_000_000 + int(person[:8]) % 10_000_000,
-        "name": "",
-        "partyType": "Person",
-        "dateOfBirth": None,
-        "isDeleted": False,
-        "hasKeyRole": True,
-        "isCurrentEndUser": True,
+        "party": urn(number),
+        "partyUuid": part_id(number, "party"),
+        "partyId": 50_000_000 + int(number[:8]) % 10_000_000,
+        "name": name,
+        "partyType": "Organization" if len(number) == 9 else "Person",
+        "dateOfBirth": born,
+        "isDeleted": said.get("isDeleted", False),
+        "hasKeyRole": said.get("hasKeyRole", False),
+        "isCurrentEndUser": said.get("isCurrentEndUser", False),
         "isMainAdministrator": False,
         "isAccessManager": False,
         "hasOnlyAccessToSubParties": False,
@@ -489,7 +495,7 @@ def _broken(stored: Stored) -> Json:
     """An item that no reader can make sense of: no sender, no dates, a title of another type."""
     return {
         "id": stored.dialog,
-        "party": PERSON_URN + stored.person,
+        "party": urn(stored.party),
         "contentUpdatedAt": stored.updated,
         "createdAt": "i går",
         "content": {"title": "Hei", "summary": 7},

@@ -29,6 +29,7 @@ from connectors.world.model import (
     SimulatedLetter,
 )
 from connectors.world.pdf import Block, Heading, Items, Page, Rows, letter_pdf
+from connectors.world.persons import enterprise
 
 OSLO = ZoneInfo("Europe/Oslo")
 MIN_SIDE = frozenset({Channel.NAV, Channel.OSLO, Channel.LANEKASSEN})
@@ -107,6 +108,8 @@ class Draft:
     link_of_document: bool = False
     printed: date | None = None
     returned: date | None = None
+    enterprise: str = ""
+    """The person's enterprise that the letter is to (Altinn); empty: to herself."""
 
 
 def rng(*parts: object) -> Random:
@@ -176,6 +179,7 @@ def finish(draft: Draft) -> SimulatedLetter:
         link_of_document=draft.link_of_document,
         printed_at=oslo(draft.printed, time(9, 4)) if draft.printed else None,
         returned_at=oslo(draft.returned, time(13, 30)) if draft.returned else None,
+        enterprise=enterprise(draft.enterprise) if draft.enterprise else None,
     )
 
 
@@ -223,7 +227,7 @@ def _documents(draft: Draft, sent: datetime) -> tuple[SimulatedDocument, ...]:
         title=shared.title if shared else draft.title,
         on=(shared.edition if shared else None) or day,
         blocks=shared.blocks if shared else draft.blocks,
-        recipient=draft.person,
+        recipient=enterprise(draft.enterprise) if draft.enterprise else draft.person,
         language=draft.language,
         reference=draft.case,
     )

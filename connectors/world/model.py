@@ -54,6 +54,20 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Enterprise:
+    """A made-up enterprise, and who may act for all of it."""
+
+    slug: str
+    name: str
+    """As registers have it: in capitals."""
+    org_number: str
+    holders: tuple[Person, ...]
+    """Persons with a key role; the first one's letters and the enterprise's are reset together."""
+    address: tuple[str, ...] = ()
+    """Postal address in lines, as it stands in the head of a letter."""
+
+
+@dataclass(frozen=True, slots=True)
 class Agency:
     """A made-up letter's sender; names and organisation numbers are those of public bodies."""
 
@@ -130,3 +144,10 @@ class SimulatedLetter:
     """When the sender had it printed as well (DPI)."""
     returned_at: datetime | None = None
     """When the letter on paper had come back from the post."""
+    enterprise: Enterprise | None = None
+    """The letter is to this enterprise of the person's, not to herself (Altinn)."""
+
+    @property
+    def recipient_number(self) -> str:
+        """Identity number of the person, or the enterprise's organisation number."""
+        return self.enterprise.org_number if self.enterprise else self.person.national_id

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import typst
 
-from connectors.world.model import Agency, Person
+from connectors.world.model import Agency, Enterprise, Person
 from connectors.world.words import long_date
 
 STANDARDS: list[typst.PDFStandard] = ["a-2a", "ua-1"]
@@ -56,7 +56,7 @@ class Page:
     title: str
     on: date
     blocks: tuple[Block, ...]
-    recipient: Person | None = None
+    recipient: Person | Enterprise | None = None
     language: str = "nb"
     reference: str = ""
 

@@ -1,7 +1,7 @@
 """The made-up persons of the demo.
 
 Persons, addresses and numbers are invented. Identity numbers are synthetic as in Test-Norge
-(month + 80), so that none can belong to anybody.
+(month + 80), so that none can belong to anybody; organisation numbers begin with 31 as there.
 Two of fifteen citizens use e-Boks; the report has 0.215 of 2.095 million (section 3.4).
 """
 
@@ -12,9 +12,17 @@ from datetime import date
 from itertools import islice
 
 from connectors.world.agencies import AGENCIES, agency
-from connectors.world.model import Channel, Person
+from connectors.world.model import Channel, Enterprise, Person
 
-__all__ = ["AGENCIES", "PERSONS", "agency", "by_slug", "synthetic_id"]
+__all__ = [
+    "AGENCIES",
+    "ENTERPRISES",
+    "PERSONS",
+    "agency",
+    "by_slug",
+    "enterprise",
+    "synthetic_id",
+]
 
 _FIRST_WEIGHTS = (3, 7, 6, 1, 8, 9, 4, 5, 2)
 _SECOND_WEIGHTS = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
@@ -240,3 +248,21 @@ _PERSON_BY_SLUG = {person.slug: person for person in PERSONS}
 def by_slug(slug: str) -> Person:
     """Return the person of that slug. Raises KeyError."""
     return _PERSON_BY_SLUG[slug]
+
+
+ENTERPRISES: tuple[Enterprise, ...] = (
+    Enterprise(
+        "gaup-bilverksted",
+        "GAUP BILVERKSTED",
+        "313920720",
+        (by_slug("nils-ante"),),
+        address=("Stuorraluohkká 999", "9730 Kárášjohka"),
+    ),
+)
+
+_ENTERPRISE_BY_SLUG = {each.slug: each for each in ENTERPRISES}
+
+
+def enterprise(slug: str) -> Enterprise:
+    """Return the enterprise of that slug. Raises KeyError."""
+    return _ENTERPRISE_BY_SLUG[slug]

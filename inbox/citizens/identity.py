@@ -96,6 +96,14 @@ def national_id_of(citizen_id: UUID | str) -> str:
     return _decrypt(row.kind, bytes(row.ciphertext))
 
 
+def organisation_of(citizen_id: UUID | str) -> str:
+    """Return an enterprise's organisation number. Raises Identifier.DoesNotExist."""
+    row = Identifier.objects.get(
+        citizen_id=citizen_id, kind=Identifier.Kind.ORGANISATION, current=True
+    )
+    return _decrypt(row.kind, bytes(row.ciphertext))
+
+
 def national_ids_of(citizen_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Return the national identity numbers of several, in one query; who has none is absent."""
     rows = Identifier.objects.filter(

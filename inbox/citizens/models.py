@@ -24,6 +24,8 @@ class SecurityLevel(models.IntegerChoices):
 class Citizen(AbstractBaseUser):
     """A person with an inbox. Nobody has a password: log-in is by ID-porten alone.
 
+    An enterprise has a row, too, that those who act for it look into; nobody logs in as it.
+
     `is_staff` marks those who run Samlepost: they see the operator pages, never letters.
     """
 
@@ -34,6 +36,7 @@ class Citizen(AbstractBaseUser):
     language = models.CharField(max_length=8, default="nb")
     """That of notices, until she chooses one herself the contact register's."""
     has_chosen_language = models.BooleanField(default=False)
+    is_enterprise = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     welcomed_at = models.DateTimeField(null=True, blank=True)
@@ -48,6 +51,9 @@ class Citizen(AbstractBaseUser):
         indexes: ClassVar = [
             models.Index(
                 fields=["closes_at"], name="citizen_to_close", condition=Q(closes_at__isnull=False)
+            ),
+            models.Index(
+                fields=["id"], name="citizen_enterprises", condition=Q(is_enterprise=True)
             ),
         ]
 
@@ -78,6 +84,8 @@ class Identifier(models.Model):
     class Kind(models.TextChoices):
         NATIONAL_ID = "national_id"
         MAILBOX_ADDRESS = "mailbox_address"
+        ORGANISATION = "organisation"
+        """Of an enterprise: its organisation number."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=32, choices=Kind)
@@ -240,6 +248,8 @@ class Representation(CitizenOwned):
         GUARDIAN = "guardian"
         ESTATE = "estate"
         """The heirs' representative: the only kind that holds after a death."""
+        ENTERPRISE = "enterprise"
+        """She has a key role in the enterprise whose inbox it is, as a source says."""
 
     class Reach(models.TextChoices):
         ALL = "all"
@@ -277,7 +287,8 @@ class Representation(CitizenOwned):
     erase_at = models.DateTimeField(null=True, blank=True)
     """When the row itself goes: a parent's on the child's 18th birthday."""
     register_key = models.CharField(max_length=100, blank=True)
-    """The register's own name for the relation; empty for what a citizen gave."""
+    """The register's own name for the relation; empty for what a citizen gave. Of an enterprise
+    the source that says so, a colon, and its name for the enterprise."""
 
     class Meta:
         indexes: ClassVar = [

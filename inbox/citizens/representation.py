@@ -4,8 +4,9 @@ Everything goes by the shared clock. What a citizen gives is an invitation, to a
 her identity number or to whoever brings its code; the answer is the same whether or not that
 person has an inbox here. Who acts without having been asked does so by the word of a register
 (`register.py`): parents, guardians, and who represents an estate (arveloven, which since 2021
-stands where skifteloven did). How far that reaches here is our own, careful choice: the texts of
-the laws have not been gone through for it, and have to be before real mail flows.
+stands where skifteloven did); and for an enterprise by that of a source (`sync/parties.py`). How
+far that reaches here is our own, careful choice: the texts of the laws have not been gone through
+for it, and have to be before real mail flows.
 """
 
 from __future__ import annotations
@@ -115,6 +116,16 @@ def held(helper_id: UUID) -> QuerySet[Representation]:
     """What holds right now for a helper, with the citizens whose mail it is."""
     found = Representation.objects.filter(in_force(clock.now()), helper_id=helper_id)
     return found.select_related("citizen").order_by("citizen__name", "created_at", "id")
+
+
+def who_acts(enterprise_id: UUID | str, asked_by: UUID | None) -> UUID | None:
+    """Return who acts for an enterprise right now: `asked_by`, if given, or the first who did."""
+    acting = Representation.objects.filter(
+        in_force(clock.now()), citizen_id=enterprise_id, kind=Representation.Kind.ENTERPRISE
+    )
+    if asked_by is not None:
+        acting = acting.filter(helper_id=asked_by)
+    return acting.order_by("starts_at", "id").values_list("helper_id", flat=True).first()
 
 
 def invitations(helper_id: UUID) -> QuerySet[Representation]:

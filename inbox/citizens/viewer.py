@@ -18,12 +18,14 @@ class Role(StrEnum):
     PARENT = "parent"
     GUARDIAN = "guardian"
     ESTATE = "estate"
+    ENTERPRISE = "enterprise"
     LINK = "link"
     """She was sent a link to one letter."""
 
 
-STANDS_IN = frozenset({Role.HERSELF, Role.PARENT, Role.GUARDIAN, Role.ESTATE})
-"""Whose opening is the recipient's own: she herself, and who by law acts in her place."""
+STANDS_IN = frozenset({Role.HERSELF, Role.PARENT, Role.GUARDIAN, Role.ESTATE, Role.ENTERPRISE})
+"""Whose opening is the recipient's own: she herself, and who by law acts in her place, or in that
+of an enterprise, which acts by persons alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,11 @@ class Viewer:
     def actor_id(self) -> UUID:
         """Who is at the screen, for events: the helper, or the citizen herself."""
         return self.helper_id or self.citizen_id
+
+    @property
+    def asks_as(self) -> UUID | None:
+        """Who asks a source, where the recipient is an enterprise; None: the recipient."""
+        return self.helper_id if self.role is Role.ENTERPRISE else None
 
     @property
     def is_herself(self) -> bool:

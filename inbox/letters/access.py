@@ -86,9 +86,10 @@ def note_operator(citizen_id: UUID, actor_id: UUID) -> None:
     )
 
 
-def log_of(citizen_id: UUID, after: UUID | None, limit: int) -> list[AccessLine]:
-    """Return the log of a citizen's mail, newest first, below the line whose id is `after`."""
-    return _lines(Access.objects.filter(citizen_id=citizen_id), citizen_id, after, limit)
+def log_of(viewer: Viewer, after: UUID | None, limit: int) -> list[AccessLine]:
+    """Return the log of the mail looked at, newest first, below the line whose id is `after`."""
+    hers = Access.objects.filter(citizen_id=viewer.citizen_id)
+    return _lines(hers, viewer.actor_id, after, limit)
 
 
 def done_by(helper_id: UUID, after: UUID | None, limit: int) -> list[AccessLine]:

@@ -81,7 +81,7 @@ def _hindrance(notification: Notification) -> str:
     """Say why it can never be sent; empty when it can."""
     if notification.channel == Notification.Channel.SMS:
         return "no SMS is sent from here"
-    if not notification.citizen.email:
+    if not email.readers(notification.citizen):
         return "no address"
     if _is_forbidden(notification):
         return "the contact register permits no digital notice of a decision"

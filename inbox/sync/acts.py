@@ -99,6 +99,7 @@ def ask(viewer: Viewer, letter_id: UUID, action_id: str, agreed: str) -> bool:
             kind=ReceiptKind.ACTED,
             occurrence=action_id,
             detail=agreed,
+            asked_by=viewer.asks_as,
             at=now,
             due_at=timezone.now(),
         )
@@ -115,9 +116,10 @@ def carry_out(connector: Connector, receipt: OutboundReceipt) -> bool:
         return False
     own.update(last_error="")
     # She could press the button only in a session of the letter's own level.
-    account = account_of(receipt.citizen_id, delivery.letter.security_level)
+    level = delivery.letter.security_level
     act = OutgoingAct(delivery.external_id, UUID(receipt.occurrence), receipt.detail)
     try:
+        account = account_of(receipt.citizen_id, level, receipt.asked_by)
         connector.act(account, act)
     except ActRefused as refusal:
         _end(receipt, refusal.code, str(refusal))

@@ -1,10 +1,11 @@
 """A citizen disconnects a source, and connects it again: her consent to our fetching from it.
 
 Disconnected, nothing more is fetched for her: not on schedule, not on the source's ping, and no
-content that it withholds. Letters that she has got stay, and receipts already owed are sent, as
-they attest what has happened. A shared queue goes on being read for the others on it; a letter to
-her is put aside unread in quarantine, where she, operators and notices do not see it: left on the
-queue it would be lost when its package expires. Connecting again makes letters of what lies there.
+content that it withholds; nor does she act for an enterprise by its word. Letters that she has got
+stay, and receipts already owed are sent, as they attest what has happened. A shared queue goes on
+being read for the others on it; a letter to her is put aside unread in quarantine, where she,
+operators and notices do not see it: left on the queue it would be lost when its package expires.
+Connecting again makes letters of what lies there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from inbox.letters.models import Letter
-from inbox.sync import tasks
+from inbox.sync import parties, tasks
 from inbox.sync.models import Handover, Mailbox, Retrieval
 from inbox.sync.quarantine import DISCONNECTED
 from inbox.sync.retrieve import note
@@ -44,6 +45,7 @@ def disconnect(citizen_id: UUID, slug: str) -> Mailbox | None:
             )
         on_its_way = Handover.objects.filter(citizen_id=citizen_id, source_id=slug, state="waiting")
         on_its_way.update(state="failed", lease_until=None, last_error=DISCONNECTED)
+        parties.end(citizen_id, slug)
     return mailbox
 
 
@@ -57,6 +59,7 @@ def connect(citizen_id: UUID, slug: str) -> Mailbox | None:
         mailbox.failures, mailbox.failure, mailbox.failure_detail = 0, "", ""
         mailbox.due_at = None if mailbox.source.shared_queue else timezone.now()
         mailbox.save(update_fields=["active", "failures", "failure", "failure_detail", "due_at"])
+        parties.ask(citizen_id)
         wake(tasks.release_put_aside)
         wake(tasks.sync_due)
     return mailbox

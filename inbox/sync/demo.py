@@ -14,7 +14,7 @@ from connectors import clock
 from inbox.citizens import register
 from inbox.citizens.identity import find_citizen, identify
 from inbox.citizens.models import Citizen, Identifier, InboxState
-from inbox.sync import contacts
+from inbox.sync import contacts, parties
 from inbox.sync.models import Mailbox, Source
 from inbox.sync.sources import forget_labels
 
@@ -111,11 +111,12 @@ def _mailboxes(said: dict[str, Any], sources: list[dict[str, Any]]) -> None:
     citizen = find_citizen(Identifier.Kind.NATIONAL_ID, said["national_id"])
     if citizen is None:
         return
+    is_new = False
     for source in sources:
         shared = source["recipient_kind"] == Identifier.Kind.MAILBOX_ADDRESS
         if shared and source["slug"] != said["mailbox_supplier"]:
             continue  # a citizen has one mailbox supplier
-        Mailbox.objects.get_or_create(
+        _, new = Mailbox.objects.get_or_create(
             citizen=citizen,
             source_id=source["slug"],
             defaults={
@@ -123,3 +124,6 @@ def _mailboxes(said: dict[str, Any], sources: list[dict[str, Any]]) -> None:
                 "due_at": None if shared else timezone.now(),
             },
         )
+        is_new |= new
+    if is_new:
+        parties.ask(citizen.pk)

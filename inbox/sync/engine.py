@@ -18,7 +18,6 @@ from django.utils import timezone
 
 from connectors import clock
 from connectors.contract import (
-    Account,
     Batch,
     ConnectorError,
     CursorExpired,
@@ -60,8 +59,7 @@ def sync_mailbox(
     if token is None:
         return 0
     mailbox = row.select_related("source").get()
-    account = account_of(mailbox.citizen_id)
-    return _run(row, token, mailbox, mailbox.source, account, mailbox)
+    return _run(row, token, mailbox, mailbox.source, mailbox)
 
 
 def sync_source(slug: str) -> int:
@@ -71,7 +69,7 @@ def sync_source(slug: str) -> int:
     if token is None:
         return 0
     source = row.get()
-    return _run(row, token, source, source, None, None)
+    return _run(row, token, source, source, None)
 
 
 def _run(
@@ -79,11 +77,11 @@ def _run(
     token: UUID,
     polling: Mailbox | Source,
     source: Source,
-    account: Account | None,
     mailbox: Mailbox | None,
 ) -> int:
     new, started = 0, time.monotonic()
     try:
+        account = account_of(mailbox.citizen_id) if mailbox else None
         with connected(source) as connector:
             intake = Intake(
                 source,

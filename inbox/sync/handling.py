@@ -48,7 +48,7 @@ def confirm(viewer: Viewer, letter_id: UUID) -> None:
     letter = readable_letter(viewer, letter_id)
     now = clock.now()
     with transaction.atomic():
-        if receipts.owe_confirmed(letter, now):
+        if receipts.owe_confirmed(letter, now, viewer.asks_as):
             if mark_handled(letter, Letter.HandledBy.CONFIRMATION, now, viewer.actor_id):
                 stop(letter)
             wake(tasks.send_receipts)

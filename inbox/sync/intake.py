@@ -240,7 +240,7 @@ def _owner(intake: Intake) -> UUID | None:
 def _owners(intake: Intake, batch: Batch) -> Mapping[str, UUID]:
     """Map each recipient as the source names her to the citizen; strangers are absent."""
     if intake.connector.scope is Scope.PER_CITIZEN and intake.mailbox and intake.account:
-        return {intake.account.national_id: intake.mailbox.citizen_id}
+        return {intake.account.recipient.value: intake.mailbox.citizen_id}
     by_kind: dict[str, set[str]] = {}
     for incoming in batch.letters:
         by_kind.setdefault(incoming.recipient.kind, set()).add(incoming.recipient.value)

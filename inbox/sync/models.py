@@ -125,6 +125,31 @@ class Mailbox(CitizenOwned, Polling):
         return f"{self.source_id} of {self.citizen_id}"
 
 
+class PartyList(CitizenOwned, Polling):
+    """For whom else a citizen may act, as a source says: when it was asked and how that went.
+
+    The row is the queue (`parties.py`). What was said of enterprises stands as `Representation`.
+    It has no cursor: each answer is whole.
+    """
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
+    persons_elsewhere = models.PositiveSmallIntegerField(default=0)
+    """How many persons it lists whose mail she does not see here; who they are is not kept."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["citizen", "source"], name="party_list_unique"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["due_at"], name="party_list_due", condition=Q(due_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"parties of {self.citizen_id} at {self.source_id}"
+
+
 class Retrieval(CitizenOwned, Work):
     """The citizen opened a letter, or asked for a copy, whose content the source had withheld."""
 
@@ -135,6 +160,8 @@ class Retrieval(CitizenOwned, Work):
     """The copy that is fetched, where the letter came by several channels."""
     security_level = models.PositiveSmallIntegerField()
     """The level of the session in which she asked."""
+    asked_by = models.UUIDField(null=True, blank=True)
+    """Who asked, for an enterprise: the source is asked as that person."""
     requested_at = models.DateTimeField()
 
     class Meta:
@@ -163,6 +190,8 @@ class OutboundReceipt(CitizenOwned, Work):
     """Which of several, where a kind may be owed more than once for a delivery."""
     detail = models.CharField(max_length=255, blank=True)
     at = models.DateTimeField()
+    asked_by = models.UUIDField(null=True, blank=True)
+    """As in Retrieval."""
     sent_at = models.DateTimeField(null=True, blank=True)
     signed = models.TextField(blank=True)
     """The receipt as it is sent, written before its first attempt: evidence, kept with the letter.

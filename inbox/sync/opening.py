@@ -97,6 +97,6 @@ def _read_again(letter: Letter, page: LetterPage) -> LetterPage:
 
 def _request(letter: Letter, deliveries: Iterable[Delivery], viewer: Viewer) -> None:
     for delivery in deliveries:
-        retrieval = retrieve.request(letter, delivery, viewer.level, clock.now())
+        retrieval = retrieve.request(letter, delivery, viewer.level, clock.now(), viewer.asks_as)
         if retrieval is not None:
             wake(tasks.retrieve, retrieval.citizen_id, retrieval.id)

@@ -110,8 +110,11 @@ def owe_handled(letter: Letter, kind: ReceiptKind, at: datetime) -> None:
     )
 
 
-def owe_confirmed(letter: Letter, at: datetime) -> bool:
-    """Owe the confirmations that the letter's senders want; False when none does."""
+def owe_confirmed(letter: Letter, at: datetime, asked_by: UUID | None = None) -> bool:
+    """Owe the confirmations that the letter's senders want; False when none does.
+
+    `asked_by` is who confirms for an enterprise.
+    """
     wanted = [each for each in _taking(letter, ReceiptKind.CONFIRMED) if each.needs_confirmation]
     # What was given up is tried anew.
     OutboundReceipt.objects.filter(
@@ -119,11 +122,18 @@ def owe_confirmed(letter: Letter, at: datetime) -> bool:
         delivery_id__in=[each.id for each in wanted],
         kind=ReceiptKind.CONFIRMED,
         state="failed",
-    ).update(state="waiting", attempts=0, last_error="", at=at, due_at=timezone.now())
-    OutboundReceipt.objects.bulk_create(
-        [_owed(letter.citizen_id, each.id, ReceiptKind.CONFIRMED, at) for each in wanted],
-        ignore_conflicts=True,
+    ).update(
+        state="waiting",
+        attempts=0,
+        last_error="",
+        at=at,
+        due_at=timezone.now(),
+        asked_by=asked_by,
     )
+    owed = [_owed(letter.citizen_id, each.id, ReceiptKind.CONFIRMED, at) for each in wanted]
+    for each in owed:
+        each.asked_by = asked_by
+    OutboundReceipt.objects.bulk_create(owed, ignore_conflicts=True)
     return bool(wanted)
 
 
@@ -230,13 +240,13 @@ def _carry_out(connector: Connector, row: QuerySet[OutboundReceipt]) -> bool:
         row.update(state="done", lease_until=None)
         return False
     account = None
-    if connector.scope is Scope.PER_CITIZEN:
-        # She could confirm it only in a session of the letter's own level.
-        confirmed = receipt.kind == ReceiptKind.CONFIRMED
-        level = delivery.letter.security_level if confirmed else LEVEL_SUBSTANTIAL
-        account = account_of(receipt.citizen_id, level)
+    # She could confirm it only in a session of the letter's own level.
+    confirmed = receipt.kind == ReceiptKind.CONFIRMED
+    level = delivery.letter.security_level if confirmed else LEVEL_SUBSTANTIAL
     outgoing = _outgoing(receipt, delivery)
     try:
+        if connector.scope is Scope.PER_CITIZEN:
+            account = account_of(receipt.citizen_id, level, receipt.asked_by)
         signed = receipt.signed.encode() or connector.sign_receipt(outgoing)
         if signed:
             # Kept before it leaves: every attempt sends these very bytes.

@@ -33,12 +33,13 @@ def close_due() -> int:
         due.filter(pk=citizen_id).update(is_active=False)
         citizen = due.filter(pk=citizen_id).first()
         if citizen is not None:
-            _remove(citizen)
+            remove(citizen)
             closed += 1
     return closed
 
 
-def _remove(citizen: Citizen) -> None:
+def remove(citizen: Citizen) -> None:
+    """Remove an inbox with all that is in it, now."""
     citizen.end_sessions()
     for object_id in _archived(citizen):
         store.remove(object_id)

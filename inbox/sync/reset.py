@@ -22,9 +22,9 @@ from inbox.citizens.models import Citizen, ContactDetails, Identifier, InboxStat
 from inbox.letters import counters
 from inbox.letters.models import Access, Filing, Letter, Tombstone
 from inbox.notifications.models import InvitationNotice, OutboxEmail
-from inbox.sync import contacts, engine, quarantine
+from inbox.sync import contacts, engine, parties, quarantine, removal
 from inbox.sync.freshness import freshness
-from inbox.sync.models import Mailbox, Source
+from inbox.sync.models import Mailbox, PartyList, Source
 
 HOLD = timedelta(seconds=30)
 """How long her mailboxes wait for `fetch`; should it never come, they are fetched after that."""
@@ -33,8 +33,9 @@ HOLD = timedelta(seconds=30)
 def forget(national_id: str) -> int:
     """Log a citizen out and forget her letters and all work on them; returns how many there were.
 
-    A worker that has some of it in hand writes nothing more. Her mailboxes are not fetched
-    before `fetch`, or HOLD has passed.
+    Her enterprises' inboxes go with them, whoever else looks into those. A worker that has some of
+    it in hand writes nothing more. Her mailboxes are not fetched before `fetch`, or HOLD has
+    passed.
     """
     citizen = _citizen(national_id)
     with transaction.atomic():
@@ -55,6 +56,9 @@ def forget(national_id: str) -> int:
         given.filter(kind=Representation.Kind.GIVEN).delete()
         # What she has changed at the register is undone there: it is asked anew.
         ContactDetails.objects.filter(citizen=citizen).delete()
+        # For whom she may act, Altinn is asked anew by `fetch`.
+        PartyList.objects.filter(citizen=citizen).delete()
+        enterprises = list(parties.enterprises_of(citizen.id))
         InvitationNotice.objects.filter(Q(citizen=citizen) | Q(principal=citizen)).delete()
         Tombstone.objects.filter(citizen=citizen).delete()
         quarantine.of(citizen).delete()
@@ -62,11 +66,13 @@ def forget(national_id: str) -> int:
         counters.recount(citizen.id)
     for object_id in objects:
         store.remove(object_id)
+    for enterprise in enterprises:
+        removal.remove(enterprise)
     return letters
 
 
 def fetch(national_id: str) -> tuple[int, list[str]]:
-    """Fetch a citizen's letters from every source.
+    """Fetch a citizen's letters from every source, and those of her enterprises.
 
     Returns how many she has then, and the labels of the sources that could not be fetched from.
     """
@@ -74,15 +80,19 @@ def fetch(national_id: str) -> tuple[int, list[str]]:
     contacts.ask(citizen.id)
     contacts.run_due()
     # Whoever turns the fault dial back and resets expects that she is fetched at once.
-    hers = Mailbox.objects.filter(citizen=citizen).values("source_id")
-    Source.objects.filter(slug__in=hers).update(paused_until=None)
-    for mailbox in Mailbox.objects.select_related("source").filter(citizen=citizen):
+    asked = Mailbox.objects.filter(citizen=citizen).values("source_id")
+    Source.objects.filter(slug__in=asked).update(paused_until=None)
+    parties.ask(citizen.id)
+    for each in parties.lists_of(citizen.id):
+        parties.refresh(citizen.id, each.id)
+    hers = [citizen.id, *parties.enterprises_of(citizen.id).values_list("id", flat=True)]
+    for mailbox in Mailbox.objects.select_related("source").filter(citizen__in=hers):
         if mailbox.source.shared_queue:
             _release(Source.objects.filter(slug=mailbox.source_id))
             engine.sync_source(mailbox.source_id)
         else:
-            _release(Mailbox.objects.filter(citizen=citizen, id=mailbox.id))
-            engine.sync_mailbox(citizen.id, mailbox.id, waits_its_turn=False)
+            _release(Mailbox.objects.filter(citizen=mailbox.citizen_id, id=mailbox.id))
+            engine.sync_mailbox(mailbox.citizen_id, mailbox.id, waits_its_turn=False)
     failing = [source.label for source in freshness(citizen.id) if not source.ok]
     return InboxState.objects.get(citizen=citizen).letters, failing
 

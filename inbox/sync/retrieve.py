@@ -28,7 +28,7 @@ from inbox.letters.receive import Arrival
 from inbox.sync import lease, schedule
 from inbox.sync.intake import BadDocument, Intake, deposit
 from inbox.sync.models import Mailbox, Retrieval, Source
-from inbox.sync.sources import account_of, connected
+from inbox.sync.sources import NobodyActs, account_of, connected
 
 log = logging.getLogger("samlepost.sync.retrieve")
 
@@ -36,12 +36,19 @@ ATTEMPTS_MAX = 8
 BATCH = 50
 
 
-def request(letter: Letter, delivery: Delivery, level: int, at: datetime) -> Retrieval | None:
+def request(
+    letter: Letter,
+    delivery: Delivery,
+    level: int,
+    at: datetime,
+    asked_by: UUID | None = None,
+) -> Retrieval | None:
     """Ask for what a delivery's source still holds, in a transaction; None when already asked.
 
     None also when she has disconnected the source: then nothing is asked of it.
 
-    `level` is that of the session in which she asked. Sets `letter.content` (saved).
+    `level` is that of the session in which she asked; `asked_by` is who asked for an enterprise.
+    Sets `letter.content` (saved).
     """
     if _is_disconnected(delivery):
         return None
@@ -50,6 +57,7 @@ def request(letter: Letter, delivery: Delivery, level: int, at: datetime) -> Ret
         letter_id=letter.id,
         delivery_id=delivery.id,
         security_level=level,
+        asked_by=asked_by,
         requested_at=at,
         due_at=timezone.now(),
     )
@@ -126,6 +134,9 @@ def retrieve(citizen_id: UUID | str, retrieval_id: UUID | str) -> bool:
 def _carry_out(retrieval: Retrieval) -> bool:
     try:
         _retrieve(retrieval)
+    except NobodyActs as error:
+        _end(retrieval, error, Letter.Content.ON_OPEN)
+        return False
     except (Gone, NotPermitted) as error:
         _end(retrieval, error, Letter.Content.GONE)
         return False
@@ -138,7 +149,7 @@ def _carry_out(retrieval: Retrieval) -> bool:
 def _retrieve(retrieval: Retrieval) -> None:
     letter, delivery = retrieval.letter, retrieval.delivery
     source = Source.objects.get(slug=delivery.source)
-    account = account_of(letter.citizen_id, retrieval.security_level)
+    account = account_of(letter.citizen_id, retrieval.security_level, retrieval.asked_by)
     with connected(source) as connector:
         documents = _known_documents(delivery)
         if any(document.ref for document in documents):

@@ -12,8 +12,16 @@ from uuid import UUID
 from django.conf import settings
 
 from connectors import discovery
-from connectors.contract import LEVEL_SUBSTANTIAL, Account, Connector, Misconfigured
-from inbox.citizens.identity import national_id_of
+from connectors.contract import (
+    LEVEL_SUBSTANTIAL,
+    Account,
+    Connector,
+    Misconfigured,
+    NotPermitted,
+)
+from inbox.citizens import representation
+from inbox.citizens.identity import national_id_of, organisation_of
+from inbox.citizens.models import Identifier
 from inbox.sync import pauses
 from inbox.sync.models import Source
 
@@ -55,9 +63,26 @@ def supplier_of(source: Source) -> str:
     return str(source.settings.get("supplier_org_number", ""))
 
 
-def account_of(citizen_id: UUID | str, level: int = LEVEL_SUBSTANTIAL) -> Account:
-    """Return the account by which a connector acts for this citizen."""
-    return Account(national_id=national_id_of(citizen_id), security_level=level)
+class NobodyActs(NotPermitted):
+    """Nobody here, or no longer who asked, acts for the enterprise: its source is not asked."""
+
+
+def account_of(
+    citizen_id: UUID | str, level: int = LEVEL_SUBSTANTIAL, asked_by: UUID | None = None
+) -> Account:
+    """Return the account by which a connector acts for this citizen.
+
+    For an enterprise it is that of `asked_by`; without one, of whoever has acted for it longest,
+    whose level nobody has vouched for. Raises NobodyActs.
+    """
+    try:
+        return Account(national_id=national_id_of(citizen_id), security_level=level)
+    except Identifier.DoesNotExist:
+        organisation = organisation_of(citizen_id)
+    helper_id = representation.who_acts(citizen_id, asked_by)
+    if helper_id is None or (asked_by is None and level > LEVEL_SUBSTANTIAL):
+        raise NobodyActs("nobody here acts for the enterprise")
+    return Account(national_id_of(helper_id), level, organisation)
 
 
 def labels() -> dict[str, str]:

@@ -9,6 +9,7 @@ from inbox.sync import (
     emptying,
     engine,
     handing_over,
+    parties,
     put_aside,
     receipts,
     rejections,
@@ -67,6 +68,12 @@ def send_receipts() -> None:
 def ask_contact_register() -> None:
     """Ask how those who are due may be reached."""
     contacts.run_due()
+
+
+@shared_task
+def ask_for_parties() -> None:
+    """Ask for whom those who are due may act."""
+    parties.run_due()
 
 
 @shared_task

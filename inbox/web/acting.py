@@ -22,6 +22,7 @@ from inbox.citizens import representation
 from inbox.citizens.models import Citizen, InboxState, Representation, SecurityLevel
 from inbox.citizens.viewer import Role, Viewer
 from inbox.letters.scoped import Part, state_within
+from inbox.web import sharing_words
 from inbox.web.dates import Calendar
 
 SESSION_NAME = "acting_for"
@@ -134,6 +135,7 @@ def banner(request: HttpRequest, viewer: Viewer | None) -> dict[str, Any] | None
         Role.PARENT: gettext("as a parent"),
         Role.GUARDIAN: gettext("as a guardian from %(day)s") % since,
         Role.ESTATE: gettext("for the estate from %(day)s") % since,
+        Role.ENTERPRISE: sharing_words.source_words(row),
     }
     return {
         "name": found.principal.name,
@@ -141,4 +143,5 @@ def banner(request: HttpRequest, viewer: Viewer | None) -> dict[str, Any] | None
         "reads_only": not viewer.may_answer,
         "is_parent": viewer.role == Role.PARENT,
         "is_estate": viewer.role == Role.ESTATE,
+        "is_enterprise": viewer.role == Role.ENTERPRISE,
     }

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from connectors import clock
 from inbox.citizens.models import Representation
+from inbox.sync.sources import labels
 from inbox.web import event_words
 from inbox.web.dates import Calendar
 
@@ -34,6 +35,8 @@ class Access:
     """It is an invitation that has not been answered."""
     can_end: bool
     """It was given by a citizen, so that it can be withdrawn or given up."""
+    source: str
+    """By whose word, where it is neither a citizen's nor a register's."""
 
 
 @dataclass(slots=True)
@@ -81,8 +84,15 @@ def kind_words(row: Representation) -> str:
         Kind.PARENT: gettext("Parent, by the population register"),
         Kind.GUARDIAN: gettext("Guardian, by the population register"),
         Kind.ESTATE: gettext("For the estate, by the probate register"),
+        Kind.ENTERPRISE: gettext("Enterprise"),
     }
     return words.get(Kind(row.kind), "")
+
+
+def source_words(row: Representation) -> str:
+    """Return by whose word somebody acts for an enterprise."""
+    slug = row.register_key.partition(":")[0]
+    return gettext("key role, by %(source)s") % {"source": labels().get(slug, slug)}
 
 
 def _access(
@@ -98,6 +108,7 @@ def _access(
         period=_period(row, calendar),
         waits=row.accepted_at is None,
         can_end=row.kind == Kind.GIVEN,
+        source=source_words(row) if row.kind == Kind.ENTERPRISE else "",
     )
 
 
@@ -134,6 +145,8 @@ def _period(row: Representation, calendar: Calendar) -> str:
     if row.accepted_at is None and row.starts_at <= clock.now():
         return gettext("until and including %(day)s") % {"day": last} if last else ""
     first = {"first": calendar.full_day(row.starts_at)}
+    if row.kind == Kind.ENTERPRISE:
+        return gettext("from %(first)s, as long as you have the role") % first
     if last:
         return gettext("%(first)s to %(last)s, both included") % (first | {"last": last})
     return gettext("from %(first)s, with no end") % first

@@ -65,6 +65,17 @@ def stored() -> list[Stored]:
             ("sync.Mailbox",),
         ),
         Stored(
+            _("Whom you act for"),
+            _(
+                "Which enterprises you have a key role in, as Altinn says, since when, and how many"
+                " persons it names besides, not who they are; and when we asked. The enterprise's"
+                " mail is kept apart from yours."
+            ),
+            _("Until you close your account."),
+            _("You. Others who act for the enterprise see what you open of its mail."),
+            ("sync.PartyList",),
+        ),
+        Stored(
             _("Your letters"),
             _(
                 "Sender, titles, text, dates, deadlines, case number and where each letter came"

@@ -28,14 +28,21 @@ from connectors.contract import (
     NotPermitted,
     OutgoingAct,
     OutgoingReceipt,
+    Party,
+    PartyKind,
     ReceiptKind,
+    Recipient,
+    RecipientKind,
     Temporary,
     Uncertain,
 )
 from connectors.fields import WrongField
 from connectors.world.model import SimulatedDocument
+from connectors.world.persons import by_slug, enterprise
 from tests.connectors.conftest import BASE, Stand, letters_in, unreadable_in
 
+HER = Recipient(RecipientKind.NATIONAL_ID, "12345678901")
+OWNER, WORKSHOP = by_slug("nils-ante"), enterprise("gaup-bilverksted")
 LISTED: dict[str, Any] = {
     "id": "019a0000-0000-7000-8000-000000000001",
     "org": "skd",
@@ -92,7 +99,7 @@ def opened(stand: Stand, external_id: str, level: int = LEVEL_SUBSTANTIAL) -> In
 
 
 def listed(**changes: Any) -> IncomingLetter:
-    return mapping.listed({**copy.deepcopy(LISTED), **changes}, "12345678901")
+    return mapping.listed({**copy.deepcopy(LISTED), **changes}, HER)
 
 
 def test_fetching_marks_nothing_and_asks_for_lists_alone(altinn: Stand) -> None:
@@ -422,8 +429,8 @@ def test_a_dialog_that_is_wrong_is_kept_with_a_reason_that_names_nobody(
 ) -> None:
     item = {**LISTED, **changes}
     with pytest.raises(WrongField):
-        mapping.listed(item, "12345678901")
-    letters, [refused] = mapping.read_items([item], "12345678901")
+        mapping.listed(item, HER)
+    letters, [refused] = mapping.read_items([item], HER)
     assert letters == []
     assert json.loads(refused.raw[0].content) == item
     assert "12345678901" not in refused.reason and "10987654321" not in refused.reason
@@ -445,7 +452,7 @@ def test_a_dialog_that_is_no_correspondence_opens_with_what_it_has() -> None:
         }
     ]
     assert mapping.correspondence_id(dialog) == ""
-    letter = mapping.opened_without_correspondence(mapping.listed(dialog, "12345678901"), dialog)
+    letter = mapping.opened_without_correspondence(mapping.listed(dialog, HER), dialog)
     assert (letter.body, letter.body_media_type) == ("**Hei**", "text/markdown")
     assert [(each.url, each.label) for each in letter.actions] == [
         ("https://app.example.no/1", "Skjema")
@@ -522,3 +529,136 @@ def test_only_a_host_that_is_listed_is_asked_and_with_nothing_but_the_dialog_tok
         claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
         assert claims["i"] == identifier and "pid" not in claims
     allowing.close()
+
+
+def acting(person=OWNER) -> Account:
+    return Account(person.national_id, organisation=WORKSHOP.org_number)
+
+
+def party_of(**said: Any) -> dict[str, Any]:
+    """An entry as Altinn's own snapshot of `GetPartiesTests` has it."""
+    return {
+        "party": "urn:altinn:organization:identifier-no:310923044",
+        "partyUuid": "3b3efe7f-8814-4d36-b0c3-dc754189c8e5",
+        "partyId": 51267836,
+        "name": "ÆRLIG UROKKELIG TIGER AS",
+        "dateOfBirth": None,
+        "partyType": "Organization",
+        "isDeleted": False,
+        "hasKeyRole": True,
+        "isCurrentEndUser": False,
+        "isMainAdministrator": False,
+        "isAccessManager": False,
+        "hasOnlyAccessToSubParties": False,
+        "subParties": None,
+    } | said
+
+
+def read_parties(*said: dict[str, Any]) -> list[Party]:
+    return mapping.parties({"authorizedParties": list(said)})
+
+
+def test_for_whom_she_may_act_is_listed_without_her_and_without_a_mark(altinn: Stand) -> None:
+    connector = altinn.connector()
+    [workshop] = connector.parties(Account(OWNER.national_id))
+    assert (workshop.number, workshop.name) == (WORKSHOP.org_number, WORKSHOP.name)
+    assert workshop.kind is PartyKind.ORGANISATION and workshop.has_key_role
+    [child] = connector.parties(Account(by_slug("henrik").national_id))
+    assert (child.kind, child.number) == (PartyKind.PERSON, by_slug("sara").national_id)
+    assert not child.has_key_role
+    assert list(connector.parties(Account(by_slug("kari").national_id))) == []
+    assert set(calls(altinn)) == {"GET /dialogporten/api/v1/enduser/parties"}
+    assert not [url for _, url in altinn.recorder.requests if OWNER.national_id in str(url)]
+    assert OWNER.national_id not in repr(child) and by_slug("sara").national_id not in repr(child)
+
+
+def test_a_child_is_no_party_from_the_day_it_is_18(altinn: Stand) -> None:
+    account = Account(by_slug("henrik").national_id)
+    clock.freeze(datetime(2028, 11, 30, 22, 59, tzinfo=UTC))
+    assert len(altinn.connector().parties(account)) == 1
+    clock.freeze(datetime(2028, 11, 30, 23, 0, tzinfo=UTC))
+    assert list(altinn.connector().parties(account)) == []
+
+
+def test_what_is_no_party_of_hers_is_left_out() -> None:
+    unit = party_of(party="urn:altinn:organization:identifier-no:315010195", hasKeyRole=False)
+    above = party_of(hasOnlyAccessToSubParties=True, subParties=[unit])
+    assert [(each.number, each.has_key_role) for each in read_parties(above)] == [
+        ("315010195", False)
+    ]
+    assert read_parties(party_of(isDeleted=True)) == []
+    assert read_parties(party_of(partyType="SelfIdentified", party="urn:altinn:x:y")) == []
+    assert mapping.parties({"authorizedParties": None}) == []
+    # Named twice, she has the role where one of the two says so.
+    for twice in (
+        [party_of(), party_of(hasKeyRole=False)],
+        [party_of(hasKeyRole=False), party_of()],
+    ):
+        assert [each.has_key_role for each in read_parties(*twice)] == [True]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"party": "urn:altinn:person:identifier-no:12345678901"},
+        {"party": "urn:altinn:organization:identifier-no:31092304"},
+        {"party": None},
+        {"partyUuid": "x"},
+        {"name": ""},
+        {"isDeleted": "no"},
+        {"subParties": ["x"]},
+        {"partyType": None},
+    ],
+)
+def test_one_party_that_cannot_be_read_makes_the_list_no_answer(said: dict[str, Any]) -> None:
+    with pytest.raises(WrongField):
+        read_parties(party_of(), party_of(**said))
+
+
+def test_a_list_that_is_no_answer_is_a_failure_and_names_nobody(
+    altinn: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = party_of(party="urn:altinn:person:identifier-no:12345678901")
+    monkeypatch.setattr(simulator_of(altinn), "parties", lambda person: [wrong])
+    with pytest.raises(Temporary) as raised:
+        altinn.connector().parties(Account(OWNER.national_id))
+    assert "1234567" not in str(raised.value)
+
+
+def test_an_enterprises_letters_are_its_own_and_hers_hers(altinn: Stand) -> None:
+    altinn.person = OWNER
+    own = altinn.simulator.send(altinn.letter(1))
+    its = altinn.simulator.send(altinn.letter(2, enterprise=WORKSHOP))
+    connector = altinn.connector()
+
+    def fetched(account: Account) -> list[IncomingLetter]:
+        return letters_in(list(connector.fetch(account, None)))
+
+    assert [each.external_id for each in fetched(Account(OWNER.national_id))] == [own]
+    [letter] = fetched(acting())
+    assert letter.external_id == its
+    assert letter.recipient == Recipient(RecipientKind.ORGANISATION, WORKSHOP.org_number)
+    assert fetched(acting(by_slug("kari"))) == []
+    for method, url in altinn.recorder.requests:
+        assert OWNER.national_id not in str(url), method
+
+
+def test_an_enterprises_letter_is_opened_and_confirmed_by_who_acts_for_it(altinn: Stand) -> None:
+    altinn.person = OWNER
+    its = altinn.simulator.send(altinn.letter(1, enterprise=WORKSHOP, needs_confirmation=True))
+    with pytest.raises(Gone):
+        altinn.connector().open_letter(acting(by_slug("kari")), its)
+    letter = altinn.connector().open_letter(replace(acting(), security_level=LEVEL_HIGH), its)
+    assert letter.body and letter.needs_confirmation
+    assert letter.recipient.value == WORKSHOP.org_number
+    assert b"".join(altinn.connector().download(acting(), letter.documents[0].ref))
+    receipt = OutgoingReceipt(ReceiptKind.CONFIRMED, its, clock.now(), "1")
+    altinn.connector().send_receipt(acting(), receipt)
+    simulator = simulator_of(altinn)
+    assert simulator.marks(WORKSHOP)["read"] == {its}
+    assert not any(simulator.marks(OWNER).values())
+    # She has given it up: nothing is hers to see there any more.
+    simulator.dismiss(OWNER, WORKSHOP)
+    assert letters_in(list(altinn.connector().fetch(acting(), None))) == []
+    with pytest.raises(Gone):
+        altinn.connector().open_letter(acting(), its)

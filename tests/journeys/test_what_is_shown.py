@@ -161,7 +161,7 @@ def plain(page: str) -> str:
 def chosen(count: int = SAMPLE) -> list[Draft]:
     """Return letters at random, the same each time, about as many of each source."""
     dice = Random(SEED)
-    found = [draft for draft in drafts() if draft.person.slug != LOAD]
+    found = [each for each in drafts() if each.person.slug != LOAD and not each.enterprise]
     dice.shuffle(found)
     by_source: dict[Channel, list[Draft]] = {}
     for draft in found:

@@ -15,8 +15,15 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters import proposals
 from inbox.letters.life_events import DEATH, WORK
 from inbox.letters.models import Access, Document, Event, Letter, LifeEventLetter
-from inbox.sync.models import OutboundReceipt
-from tests.make import act_for, log_in, make_citizen, make_letter, make_representation
+from inbox.sync.models import OutboundReceipt, PartyList
+from tests.make import (
+    act_for,
+    log_in,
+    make_citizen,
+    make_letter,
+    make_representation,
+    make_source,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 
@@ -444,3 +451,103 @@ def test_a_helper_finds_no_more_papers_than_she_was_given(kari, ola, by):
         assert "Hemmelig" not in said
         assert "Klinikken" not in said
         assert "Olas" not in said
+
+
+@pytest.fixture
+def workshop(ola) -> Citizen:
+    """An enterprise for which Ola acts, as Altinn says."""
+    enterprise = make_citizen("GAUP BILVERKSTED", email="", is_enterprise=True)
+    make_source()
+    make_representation(
+        enterprise,
+        ola,
+        kind="enterprise",
+        may_answer=True,
+        register_key="altinn:1",
+        ends_at=clock.now() + timedelta(days=30),
+    )
+    return enterprise
+
+
+def test_her_enterprises_mail_is_reached_as_others_is_and_stays_apart(ola, workshop):
+    make_letter(ola, title="Til Ola")
+    letter = make_letter(workshop, title="Til verkstedet")
+    client = screen(ola)
+    page = text(client, "/acting/")
+    assert "GAUP BILVERKSTED" in page and "Enterprise" in page and "key role, by Altinn" in page
+    assert "from 23 November 2026, as long as you have the role" in page
+    assert "Til verkstedet" not in text(client, "/")
+    act_for(client, workshop)
+    page = text(client, "/")
+    assert "Til verkstedet" in page and "Til Ola" not in page
+    assert "You are viewing the mail of GAUP BILVERKSTED (key role, by Altinn)" in page
+    assert client.get(page_of(letter)).status_code == 200
+    letter.refresh_from_db()
+    assert not letter.unread
+    [opened] = Event.objects.filter(kind="opened")
+    assert (opened.actor_id, opened.detail) == (ola.id, {"role": "enterprise"})
+    [line] = Access.objects.filter(what="letter")
+    assert (line.citizen_id, line.actor_id, line.role) == (workshop.id, ola.id, "enterprise")
+
+
+def test_all_who_act_for_an_enterprise_see_who_has_seen_its_mail(kari, ola, workshop):
+    letter = make_letter(workshop)
+    client = screen(ola)
+    act_for(client, workshop)
+    client.get(page_of(letter))
+    make_representation(workshop, kari, kind="enterprise", register_key="altinn:1")
+    other = screen(kari)
+    act_for(other, workshop)
+    page = text(other, "/access-log/")
+    assert "Who has seen the mail of the enterprise?" in page
+    assert "Ola Hansen (key role) opened the letter" in page
+    assert "You opened the letter" in text(client, "/access-log/")
+    # To others on somebody's behalf, and to strangers, it is not there.
+    given = helping(make_citizen("Solveig Moen"), kari)
+    assert given.get("/access-log/").status_code == 404
+    assert (
+        screen(make_citizen()).post("/acting/start/", {"citizen": workshop.id}).status_code == 404
+    )
+
+
+def test_a_session_that_looks_at_an_enterprise_ends_with_the_role(ola, workshop):
+    letter = make_letter(workshop, title="Til verkstedet", security_level=4)
+    low = screen(ola, level=3)
+    act_for(low, workshop)
+    assert "Til verkstedet" not in text(low, "/")
+    client = screen(ola)
+    act_for(client, workshop)
+    assert client.get(page_of(letter)).status_code == 200
+    Representation.objects.update(withdrawn_at=clock.now())
+    page = client.get("/", follow=True).content.decode()
+    assert "You can no longer see the mail of GAUP BILVERKSTED" in page
+    assert client.get(page_of(letter)).status_code == 404
+
+
+def test_an_enterprise_is_nobody_that_can_log_in_or_give_up_what_it_is(ola, workshop):
+    row = Representation.objects.get(citizen=workshop)
+    assert "Give up this access" not in text(screen(ola), "/acting/")
+    client = screen(ola)
+    act_for(client, workshop)
+    for address in ("/account/", "/sharing/", "/folders/", "/account/export/"):
+        assert client.get(address).status_code == 404, address
+    assert row.ends_at is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, "We are asking Altinn."),
+        ({"failure": "temporary"}, "We cannot get an answer from Altinn right now, and try again"),
+        ({"answered": True}, "Altinn last answered 23 November 2026"),
+        ({"answered": True, "failure": "temporary"}, "What it said last applies for 30 days."),
+        ({"answered": True, "persons_elsewhere": 1}, "Altinn also names 1 person whose mail"),
+        ({"answered": True, "persons_elsewhere": 2}, "by the population register alone"),
+    ],
+)
+def test_the_page_says_what_the_source_has_said(ola, said, told):
+    answered = clock.now() if said.pop("answered", False) else None
+    PartyList.objects.create(
+        citizen=ola, source=make_source(), due_at=clock.now(), last_success_at=answered, **said
+    )
+    assert told in text(screen(ola), "/acting/")

@@ -1,9 +1,13 @@
-"""A sole trader in Kárášjohka: the register, the Sámi parliament and the roads."""
+"""A sole trader in Kárášjohka: the register, the Sámi parliament and the roads.
+
+What is to the trader and what is to the enterprise comes to two inboxes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 from connectors.contract import Kind
 from connectors.world.drafts import Draft, Enclosure
@@ -127,4 +131,66 @@ def road_permit(person: Person, on: date) -> Draft:
         "Gebyret er 3 100 kroner. Skiltet må stå minst tre meter fra veikanten.",
         kind=Kind.DECISION,
         enclosures=(complaint_guide("vegvesenet", on.year),),
+    )
+
+
+def own_enterprise(person: Person) -> Iterator[Draft]:
+    """Yield what is addressed to the enterprise, by its organisation number."""
+    yield _to_enterprise(
+        person,
+        "verksted-godkjent",
+        "vegvesenet",
+        date(2022, 3, 14),
+        "Verkstedet er godkjent",
+        "Foretaket er godkjent som kjøretøyverksted til og med 2027.",
+        "Si fra til oss når teknisk leder slutter, eller når verkstedet flytter.",
+        kind=Kind.DECISION,
+        enclosures=(complaint_guide("vegvesenet", 2022),),
+    )
+    yield _to_enterprise(
+        person,
+        "verksted-mva-2026-4",
+        "skatteetaten",
+        date(2026, 9, 8),
+        "Mva-meldingen for 4. termin er mottatt",
+        f"Foretaket skal betale {kroner(18_440)}.",
+        Rows(("Sum", "Kroner"), (("Utgående", number(31_960)), ("Inngående", number(13_520)))),
+    )
+    yield _to_enterprise(
+        person,
+        "verksted-tilsyn",
+        "vegvesenet",
+        date(2026, 11, 17),
+        "Vi kommer på tilsyn",
+        "Statens vegvesen kommer på tilsyn i verkstedet 9. desember.",
+        "Bekreft at dere har fått brevet. Teknisk leder må være til stede.",
+        kind=Kind.TASK,
+        due=date(2026, 12, 1),
+        needs_action=True,
+        needs_confirmation=True,
+    )
+    yield _to_enterprise(
+        person,
+        "verksted-mva-2026-5",
+        "skatteetaten",
+        date(2026, 11, 19),
+        "Frist for mva-meldingen for 5. termin",
+        "Mva-meldingen for september og oktober skal leveres innen 10. desember.",
+        due=date(2026, 12, 10),
+    )
+
+
+def _to_enterprise(
+    person: Person, key: str, sender: str, on: date, title: str, *text: Any, **more: Any
+) -> Draft:
+    return letter(
+        person,
+        key,
+        sender,
+        Channel.ALTINN,
+        on,
+        title,
+        *text,
+        enterprise="gaup-bilverksted",
+        **more,
     )

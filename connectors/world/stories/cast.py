@@ -131,6 +131,7 @@ def nils_ante(person: Person) -> Iterator[Draft]:
     yield business.electoral_roll(person, 2021)
     yield business.electoral_roll(person, 2025)
     yield business.road_permit(person, date(2023, 5, 8))
+    yield from business.own_enterprise(person)
     yield everyday.periodic_test(person, "ZA 20202", date(2024, 6, 30), date(2024, 3, 11))
     yield everyday.periodic_test(person, "ZA 20202", date(2026, 6, 30), date(2026, 3, 9))
     yield from everyday.vehicle_registered(person, range(2023, 2024))

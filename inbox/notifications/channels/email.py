@@ -8,15 +8,37 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from inbox.citizens.models import Citizen, SecurityLevel
+from connectors import clock
+from inbox.citizens.models import Citizen, Representation, SecurityLevel
+from inbox.citizens.representation import in_force
 from inbox.notifications.channels import PermanentFailure, TemporaryFailure
 from inbox.notifications.models import InvitationNotice, Notification
 from inbox.notifications.outbox import Notice
 
 
 def send(notification: Notification) -> None:
-    """Send the notice. Raises TemporaryFailure or PermanentFailure."""
-    _hand_over(notification.citizen, *render(notification))
+    """Send the notice, of an enterprise's letter to each who acts for it.
+
+    Raises TemporaryFailure or PermanentFailure when it has reached nobody.
+    """
+    told = readers(notification.citizen)
+    failures: list[TemporaryFailure | PermanentFailure] = []
+    for reader in told:
+        try:
+            _hand_over(reader, *render(notification, reader.language))
+        except (TemporaryFailure, PermanentFailure) as error:
+            failures.append(error)
+    if failures and len(failures) == len(told):
+        raise failures[0]
+
+
+def readers(citizen: Citizen) -> list[Citizen]:
+    """Return who is told of a citizen's letters and has an address: of an enterprise's, others."""
+    found = [citizen]
+    if citizen.is_enterprise:
+        acting = Representation.objects.filter(in_force(clock.now()), citizen=citizen)
+        found = [each.helper for each in acting.select_related("helper") if each.helper]
+    return [each for each in found if each.email]
 
 
 def send_invitation(notice: InvitationNotice) -> None:
@@ -42,16 +64,17 @@ def _hand_over(citizen: Citizen, subject: str, text: str) -> None:
         raise TemporaryFailure(type(error).__name__) from error
 
 
-def render(notification: Notification) -> tuple[str, str]:
-    """Return subject and text in the citizen's language."""
+def render(notification: Notification, language: str = "") -> tuple[str, str]:
+    """Return subject and text in the reader's language, the citizen's where none is named."""
     letter = notification.letter
-    with override(notification.citizen.language):
+    with override(language or notification.citizen.language):
         open_sender = letter.security_level < SecurityLevel.HIGH
         context = {
             # One line, whatever a sender calls itself: no way into the headers.
             "sender": " ".join(letter.sender_name.split()) if open_sender else _("a public body"),
             "kind": notification.kind,
             "name": notification.citizen.name,
+            "is_enterprise": notification.citizen.is_enterprise,
         }
         subject = render_to_string("notifications/email_subject.txt", context)
         text = render_to_string("notifications/email.txt", context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import get_language, gettext
@@ -19,7 +19,6 @@ from inbox.letters.models import Access, Letter
 from inbox.web.dates import Calendar
 from inbox.web.sessions import (
     citizen_required,
-    herself_required,
     person_of,
     person_required,
     viewer_of,
@@ -31,13 +30,18 @@ What = Access.What
 
 @require_safe
 @citizen_required
-@herself_required
 def page(request: HttpRequest) -> HttpResponseBase:
-    """Show who has seen her mail, newest first."""
+    """Show who has seen her mail, newest first; that of an enterprise to all who act for it."""
     viewer = viewer_of(request)
-    lines = access.log_of(viewer.citizen_id, _after(request), LINES_A_PAGE + 1)
+    if not viewer.is_herself and viewer.role is not Role.ENTERPRISE:
+        raise Http404
+    lines = access.log_of(viewer, _after(request), LINES_A_PAGE + 1)
     context = _context(lines, _there(viewer, lines))
-    return render(request, "web/access_log.html", context | {"own": True})
+    return render(
+        request,
+        "web/access_log.html",
+        context | {"own": viewer.is_herself, "enterprises": not viewer.is_herself},
+    )
 
 
 @require_safe
@@ -104,6 +108,7 @@ def _who(line: AccessLine) -> str:
         Role.PARENT: gettext("parent"),
         Role.GUARDIAN: gettext("guardian"),
         Role.ESTATE: gettext("for the estate"),
+        Role.ENTERPRISE: gettext("key role"),
         Role.LINK: gettext("by a link"),
     }
     said = capacity.get(Role(line.role)) if line.role in set(Role) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from connectors import clock
 from inbox.citizens import representation
 from inbox.letters import case_list
+from inbox.sync import parties
+from inbox.sync.models import PartyList
 from inbox.web import acting, sharing_words, throttle
 from inbox.web.dates import Calendar
 from inbox.web.sessions import person_of, person_required
@@ -34,8 +37,19 @@ def page(request: HttpRequest) -> HttpResponseBase:
     context = {
         "persons": sharing_words.by_principal(held, references, calendar),
         "invitations": sharing_words.by_principal(asked, {}, calendar),
+        "lists": [_standing(each, calendar) for each in parties.lists_of(person.citizen_id)],
     }
     return render(request, "web/acting.html", context)
+
+
+def _standing(asked: PartyList, calendar: Calendar) -> dict[str, Any]:
+    answered = asked.last_success_at
+    return {
+        "source": asked.source.label,
+        "failure": asked.failure,
+        "answered": calendar.moment(answered) if answered else "",
+        "elsewhere": asked.persons_elsewhere,
+    }
 
 
 @require_POST

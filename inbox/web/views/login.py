@@ -33,7 +33,7 @@ from mozilla_django_oidc.utils import (
 from connectors.contract import ConnectorError
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.oidc import Attempt, IdportenBackend, LoginRefused
-from inbox.sync import contacts
+from inbox.sync import contacts, parties
 from inbox.web import kept, panel, sessions
 from inbox.web.paths import own_path
 
@@ -132,6 +132,7 @@ def callback(request: HttpRequest) -> HttpResponseBase:
         return _sorry(request, _("You have no inbox in Samlepost."))
     sessions.start(request, citizen, backend.proof)
     contacts.ask_if_old(citizen)
+    parties.ask_if_old(citizen)
     is_another = before is not None and before.citizen_id != citizen.pk
     answer = redirect(settings.LOGIN_REDIRECT_URL if is_another else started.next_page)
     panel.give_cookie(request, answer, citizen)
