@@ -27,6 +27,7 @@ BEAT = {
     "answers of citizens": ("inbox.sync.tasks.send_replies", 5),
     "letters to citizens' own mailboxes": ("inbox.sync.tasks.hand_over_due", 5),
     "receipts owed": ("inbox.sync.tasks.send_receipts", 5),
+    "where citizens have put letters": ("inbox.sync.tasks.tell_sources", 5),
     "how citizens may be reached": ("inbox.sync.tasks.ask_contact_register", 5),
     "for whom citizens may act": ("inbox.sync.tasks.ask_for_parties", 5),
     "accounts to close": ("inbox.sync.tasks.close_accounts", 60),

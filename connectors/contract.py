@@ -499,6 +499,30 @@ class PaperNotice:
     """What is kept with the letter: what was signed."""
 
 
+class Place(StrEnum):
+    """Where a letter lies in an inbox: in one place at a time."""
+
+    INBOX = "inbox"
+    ARCHIVE = "archive"
+    BIN = "bin"
+
+
+@dataclass(frozen=True, slots=True)
+class LetterState:
+    """Where a letter lies in the source's own inbox, and whether she has set it aside unread."""
+
+    external_id: str
+    place: Place
+    unread: bool
+    """She has marked it as unread there, after it was opened."""
+    revision: str
+    """The source's own name for this state; empty where it has none."""
+    changed_at: datetime
+    """When the letter itself last changed there: what its sender does may move it, too."""
+    as_of: datetime
+    """It was so at that moment at the earliest: real time, by our clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some letters, what could not be read among them, and the cursor after both.
@@ -513,6 +537,8 @@ class Batch:
     settle_refs: Sequence[str] = ()
     paper: Sequence[PaperNotice] = ()
     """Taken in after the letters, of which it may tell."""
+    states: Sequence[LetterState] = ()
+    """Of letters, here or taken in before, at a source whose inbox she may use as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -571,6 +597,22 @@ class OutgoingAct:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingState:
+    """What she has changed here of a letter that she sees in the source's own inbox as well."""
+
+    reference: str
+    """What the connector put in the letter's `external_id`."""
+    sent_at: datetime
+    """The letter's own `sent_at`."""
+    known: LetterState | None
+    """What the source said last; None: nothing is known."""
+    place: Place | None = None
+    """None: as it is."""
+    unread: bool | None = None
+    """None: as it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingCopy:
     """A letter that a citizen puts into her own mailbox at a source."""
 
@@ -616,6 +658,8 @@ class Connector:
     """It does what a letter's actions of other methods than GET ask for."""
     lists_parties: bool = False
     """It says for whom else a citizen may act (`parties`)."""
+    takes_states: bool = False
+    """Its own inbox follows where she puts letters here."""
     takes_copies: bool = False
     """Citizens have mailboxes there, into which they may put letters from elsewhere."""
 
@@ -689,6 +733,14 @@ class Connector:
         answer may be acted for no longer.
         """
         raise Misconfigured("this source does not say for whom she may act")
+
+    def set_state(self, account: Account, state: OutgoingState) -> LetterState:
+        """Let the source's inbox show a letter as she has it here; returns how it is there then.
+
+        What she changed there meanwhile gives way to what is asked for and stays otherwise. Must
+        have no effect that counts as reading. Raises Gone where the letter is there no longer.
+        """
+        raise Misconfigured("this source's inbox follows nothing")
 
     def put_copy(self, account: Account, copy: OutgoingCopy) -> CopyReceipt:
         """Put a letter into the citizen's mailbox; returns the source's receipt.

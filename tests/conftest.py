@@ -11,6 +11,7 @@ from connectors import clock, http, tokens
 from connectors.simulate import World, create_world
 from connectors.world.model import STUDY_DATE, Channel
 from inbox.sync import demo
+from inbox.sync.models import Source
 from inbox.sync.sources import forget_labels
 from tests.connectors.altinn_judge import judge
 
@@ -63,4 +64,7 @@ def demo_citizens(world, _keys, db, settings, tmp_path, frozen_clock) -> World:
     settings.ARCHIVE_DIR = tmp_path / "archive"
     settings.KRR_PRIVATE_KEY_FILE = str(_keys / "maskinporten-client.pem")
     demo.configure(f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi))
+    altinn = Source.objects.get(slug="altinn")
+    del altinn.settings["look_again_seconds"]  # as in production
+    altinn.save()
     return world

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from connectors import clock, contract
-from connectors.altinn import mapping
+from connectors.altinn import labels, mapping
 from connectors.altinn.tokens import SCOPE, AltinnTokens
 from connectors.contract import (
     LEVEL_HIGH,
@@ -23,10 +24,12 @@ from connectors.contract import (
     CursorExpired,
     Gone,
     IncomingLetter,
+    LetterState,
     Misconfigured,
     NotPermitted,
     OutgoingAct,
     OutgoingReceipt,
+    OutgoingState,
     Party,
     RawPart,
     ReceiptKind,
@@ -46,10 +49,17 @@ PAGE_SIZE = 100
 PAGES_MAX = 1000
 OVERLAP = timedelta(minutes=1)
 """Asked for again each time: a dialog may be committed after one with a later time."""
+INSTANT = timedelta(milliseconds=1)
+"""Around a moment, which Altinn may keep more finely than we do."""
+STATE_TRIES = 3
 AHEAD_MAX = timedelta(days=1)
 """A time further ahead than this is an error in the item; the cursor does not follow it."""
 ALREADY_READ, ALREADY_CONFIRMED, CONFIRM_BEFORE_FETCHED = 1040, 1041, 1025
 """Correspondence's codes (`Errors.cs`) for what is done already, and for what must come first."""
+LOOK_AGAIN_SECONDS = 900.0
+"""How long after the last page of the round of all letters the next one is read at the earliest."""
+UNKNOWN_TOKEN = (400, 422)
+"""How a continuation token is refused."""
 GONE_CODES = (2018, 2019, 2020)
 """Correspondence's codes for an attachment that has been purged or has expired."""
 
@@ -65,6 +75,10 @@ class Position:
     since: str = ""
     target: str = ""
     token: str = ""
+    window: str = ""
+    """Where the round of all letters goes on, of which a run reads a page; empty: anew."""
+    looked_at: float = 0.0
+    """When it last did so: seconds of the real time."""
 
     def dump(self) -> str:
         """Return the cursor as it is saved."""
@@ -79,8 +93,14 @@ class Position:
             said = table(json.loads(cursor), "the cursor")
             for name in ("since", "target"):
                 optional_moment(said, name)
-            return cls(*(str(said[name]) for name in cls.__slots__))
-        except (ValueError, KeyError):
+            return cls(
+                since=str(said["since"]),
+                target=str(said["target"]),
+                token=str(said["token"]),
+                window=str(said.get("window", "")),
+                looked_at=float(said.get("looked_at", 0)),
+            )
+        except (ValueError, TypeError, KeyError):
             raise CursorExpired("the cursor cannot be read") from None
 
 
@@ -93,6 +113,7 @@ class Connector(contract.Connector):
     receipts = frozenset({ReceiptKind.CONFIRMED})
     acts = True
     lists_parties = True
+    takes_states = True
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Raise Misconfigured when a setting is missing or the key cannot be read."""
@@ -116,20 +137,50 @@ class Connector(contract.Connector):
         """Yield one batch for each page of the list, newest page first; only list calls.
 
         A run that was broken off goes on where it was. When Dialogporten no longer knows that
-        place, the run starts over from `since`: what is listed twice is received once.
+        place, the run starts over from `since`: what is listed twice is received once. Where
+        letters lie there, and that she has opened one, no list by time tells: now and then a run
+        reads one page more, in rounds of all letters.
         """
         account = _given(account)
         position = Position.load(cursor)
+        if not position.since:
+            position = replace(position, looked_at=time.time())  # this run lists them all
         for _ in range(PAGES_MAX):
+            as_of = datetime.now(UTC)
             page = self._page(account, position)
             items = rows_of(page)
             position = _after(position, page, items)
             letters, unreadable = mapping.read_items(reversed(items), account.recipient)
+            states = labels.states_of(items, as_of)
             if items:
-                yield Batch(letters, unreadable, position.dump())
+                yield Batch(letters, unreadable, position.dump(), states=states)
             if not position.token:
-                return
-        raise Temporary("the list does not come to an end")
+                break
+        else:
+            raise Temporary("the list does not come to an end")
+        waits = float(self.settings.get("look_again_seconds") or LOOK_AGAIN_SECONDS)
+        if position.since and not 0 <= time.time() - position.looked_at < waits:
+            yield from self._look_again(account, replace(position, looked_at=time.time()))
+
+    def _look_again(self, account: Account, position: Position) -> Iterator[Batch]:
+        """Yield the next page of all letters, whenever they changed."""
+        as_of = datetime.now(UTC)
+        parameters = _common("createdAt")
+        try:
+            onward = {"continuationToken": position.window} if position.window else {}
+            page = self._list(account, parameters | onward)
+        except Refused as refusal:
+            if not position.window or refusal.status not in UNKNOWN_TOKEN:
+                raise
+            page = self._list(account, parameters)
+        items = rows_of(page)
+        token = page.get("continuationToken") if page["hasNextPage"] else ""
+        window = token if isinstance(token, str) and token != position.window else ""
+        # What cannot be read lies in quarantine since it was listed by its time.
+        letters, _ = mapping.read_items(items, account.recipient)
+        if items:
+            moved_on = replace(position, window=window).dump()
+            yield Batch(letters, (), moved_on, states=labels.states_of(items, as_of))
 
     def open_letter(self, account: Account, external_id: str) -> IncomingLetter:
         """Open a letter at Altinn: seen, fetched and marked as read there.
@@ -232,6 +283,54 @@ class Connector(contract.Connector):
         except WrongField as error:
             raise Temporary(f"the parties cannot be read: {error}") from None
 
+    def set_state(self, account: Account, state: OutgoingState) -> LetterState:
+        """Set a dialog's system labels, against the revision that we know of.
+
+        Where it is another by now the dialog is read anew, from a list: to get it counts as
+        reading. Raises Temporary where it changes faster than that.
+        """
+        known = state.known
+        for _ in range(STATE_TRIES):
+            known = known or self._state_now(account, state)
+            wanted = replace(
+                known,
+                place=known.place if state.place is None else state.place,
+                unread=known.unread if state.unread is None else state.unread,
+            )
+            if wanted == known:
+                return known
+            try:
+                answer = self._http.request(
+                    "PUT",
+                    f"{DIALOGS}/{_identifier(state.reference)}/context/systemlabels",
+                    json=labels.changes(state),
+                    headers={"If-Match": known.revision},
+                    bearer=self._tokens.of(account),
+                    accept=(410, 412),
+                )
+            except NotFound:
+                raise Gone("the letter is no longer at Altinn") from None
+            if answer.status_code == 410:
+                raise Gone("the letter is no longer at Altinn")
+            if answer.status_code == 204:
+                revision = answer.headers.get("etag", "").strip('"')
+                return replace(wanted, revision=revision, as_of=datetime.now(UTC))
+            if answer.status_code != 412:
+                raise Temporary("the answer to a change of labels is not the one that was promised")
+            known = None
+        raise Temporary("the letter's labels change all the time at Altinn")
+
+    def _state_now(self, account: Account, state: OutgoingState) -> LetterState:
+        """Return a dialog's state by a list of what was made at its moment."""
+        as_of = datetime.now(UTC)
+        moment = {"createdAfter": state.sent_at - INSTANT, "createdBefore": state.sent_at + INSTANT}
+        times = {name: at.astimezone(UTC).isoformat() for name, at in moment.items()}
+        items = rows_of(self._list(account, _common("createdAt") | times))
+        for each in labels.states_of(items, as_of):
+            if each.external_id == state.reference:
+                return each
+        raise Gone("the letter is no longer listed at Altinn")
+
     def _offered(self, letter: IncomingLetter) -> IncomingLetter:
         """Leave out what would be done at a host that may not be asked."""
         actions = [
@@ -267,10 +366,10 @@ class Connector(contract.Connector):
         try:
             return self._list(account, _parameters(position))
         except Refused as refusal:
-            if not position.token or refusal.status not in (400, 422):
+            if not position.token or refusal.status not in UNKNOWN_TOKEN:
                 raise
         # The continuation token is no longer known: the same list from its beginning.
-        return self._list(account, _parameters(Position(since=position.since)))
+        return self._list(account, _parameters(replace(position, target="", token="")))
 
     def _list(self, account: Account, parameters: dict[str, str]) -> Mapping[str, Any]:
         if account.organisation:
@@ -366,9 +465,13 @@ def _identifier(external_id: str) -> str:
         raise Gone("no letter of Altinn's has this id") from None
 
 
-def _parameters(position: Position) -> dict[str, str]:
+def _common(order: str) -> dict[str, str]:
     # What is meant for the computers of businesses alone has no text to show.
-    parameters = {"limit": str(PAGE_SIZE), "excludeApiOnly": "true", "orderBy": "updatedAt_desc"}
+    return {"limit": str(PAGE_SIZE), "excludeApiOnly": "true", "orderBy": f"{order}_desc"}
+
+
+def _parameters(position: Position) -> dict[str, str]:
+    parameters = _common("updatedAt")
     if position.since:
         since = datetime.fromisoformat(position.since) - OVERLAP
         parameters["updatedAfter"] = since.astimezone(UTC).isoformat()
@@ -391,11 +494,11 @@ def _after(position: Position, page: Mapping[str, Any], items: list[Any]) -> Pos
             times.append(updated)
     target = max(times).isoformat() if times else ""
     if not page["hasNextPage"]:
-        return Position(since=target)
+        return replace(position, since=target, target="", token="")
     token = page.get("continuationToken")
     if not isinstance(token, str) or not token or token == position.token:
         raise Temporary("the list says that it goes on but not where")
-    return Position(position.since, target, token)
+    return replace(position, target=target, token=token)
 
 
 def _error_code(refusal: Refused) -> int:

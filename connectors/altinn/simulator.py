@@ -49,8 +49,9 @@ TABLES = (
     " PRIMARY KEY (dialog, kind))",
     "CREATE TABLE IF NOT EXISTS paging (generation INTEGER)",
     "CREATE TABLE IF NOT EXISTS contexts (dialog TEXT PRIMARY KEY, labels TEXT, revision INTEGER)",
-    "CREATE TABLE IF NOT EXISTS label_log (dialog TEXT, at TEXT, action TEXT, label TEXT)",
-    "CREATE INDEX IF NOT EXISTS label_log_of ON label_log (dialog)",
+    "CREATE TABLE IF NOT EXISTS label_changes (dialog TEXT, at TEXT, action TEXT, label TEXT,"
+    " by_sender INTEGER)",
+    "CREATE INDEX IF NOT EXISTS label_changes_of ON label_changes (dialog)",
     "CREATE TABLE IF NOT EXISTS seen_log (id TEXT PRIMARY KEY, dialog TEXT, at TEXT)",
     "CREATE INDEX IF NOT EXISTS seen_log_of ON seen_log (dialog)",
     "CREATE TABLE IF NOT EXISTS touched (dialog TEXT PRIMARY KEY, at TEXT)",
@@ -71,8 +72,10 @@ SELECT = (
     " LEFT JOIN touched ON touched.dialog = dialogs.id"
     " WHERE dialogs.person IN (SELECT value FROM json_each(?)) AND dialogs.visible_from <= ?"
 )
-OF_DIALOG = ("contexts", "label_log", "seen_log", "touched", "marks", "served")
+OF_DIALOG = ("contexts", "label_changes", "seen_log", "touched", "marks", "served")
 """Tables with what is noted of a dialog."""
+OF_CONTENT = ("seen_log", "touched", "marks", "served")
+"""Those of what it said before it was replaced; her labels' history stays."""
 
 
 class AltinnSimulator(Simulator):
@@ -318,21 +321,29 @@ class AltinnSimulator(Simulator):
                 revision = _relabel(db, dialog, added, removed)
         return revision
 
-    def label_log(self, dialog: str) -> list[tuple[str, str, str]]:
-        """Return (time, "set" or "remove", label) of every change of a dialog's labels."""
-        rows = self.state.connection().execute(
-            "SELECT at, action, label FROM label_log WHERE dialog = ? ORDER BY rowid", (dialog,)
-        )
-        return [(row["at"], row["action"], row["label"]) for row in rows]
+    def label_log(self, dialog: str) -> list[tuple[str, str, str, bool]]:
+        """Return every change of a dialog's labels.
 
-    def touch(self, dialog: str, **said: Any) -> None:
-        """Change what is said of a letter beside its content: `updatedAt` moves alone."""
+        Each is (time, "set" or "remove", label, whether the service owner caused it).
+        """
+        rows = self.state.connection().execute(
+            "SELECT * FROM label_changes WHERE dialog = ? ORDER BY rowid", (dialog,)
+        )
+        return [(row["at"], row["action"], row["label"], bool(row["by_sender"])) for row in rows]
+
+    def touch(self, dialog: str, *, silently: bool = False, **said: Any) -> None:
+        """Change what is said of a letter beside its content: `updatedAt` moves alone.
+
+        Unless `silently`, it is back in her inbox (`UpdateDialogCommand.cs`, IsSilentUpdate).
+        """
         with self.state.transaction() as db:
             row = db.execute("SELECT person, said FROM dialogs WHERE id = ?", (dialog,)).fetchone()
             changed = json.dumps(json.loads(row["said"]) | said)
             db.execute("UPDATE dialogs SET said = ? WHERE id = ?", (changed, dialog))
             at = _next_updated(db, row["person"], clock.now())
             db.execute("INSERT OR REPLACE INTO touched VALUES (?, ?)", (dialog, at))
+            if not silently:
+                _relabel(db, dialog, ("Default",), (), by_sender=True)
 
     def transmit(
         self,
@@ -407,6 +418,7 @@ def sources(base_url: str, keys_dir: Path) -> list[dict[str, Any]]:
                 "maskinporten_url": f"{base_url}/maskinporten",
                 "client_id": CLIENT_ID,
                 "private_key_file": str(keys_dir / CLIENT_KEY),
+                "look_again_seconds": "0",
             },
         }
     ]
@@ -415,7 +427,8 @@ def sources(base_url: str, keys_dir: Path) -> list[dict[str, Any]]:
 def _put(db: sqlite3.Connection, letter: SimulatedLetter) -> str:
     dialog = wire.version7(letter.key, letter.sent_at)
     correspondence = wire.part_id(letter.key, "correspondence")
-    _remove(db, dialog, correspondence)
+    _remove(db, dialog, correspondence, OF_CONTENT)
+    _relabel(db, dialog, ("Default",), (), by_sender=True)
     person, visible_from = letter.recipient_number, letter.visible_from
     hidden = visible_from is not None and visible_from > clock.now()
     if hidden and visible_from:
@@ -494,9 +507,11 @@ def _mark(db: sqlite3.Connection, dialog: str, kind: str, at: str) -> None:
     db.execute("INSERT OR IGNORE INTO marks VALUES (?, ?, ?)", (dialog, kind, at))
 
 
-def _remove(db: sqlite3.Connection, dialog: str, correspondence: str) -> None:
+def _remove(
+    db: sqlite3.Connection, dialog: str, correspondence: str, tables: Sequence[str] = OF_DIALOG
+) -> None:
     db.execute("DELETE FROM dialogs WHERE id = ?", (dialog,))
-    for table in OF_DIALOG:
+    for table in tables:
         db.execute(f"DELETE FROM {table} WHERE dialog = ?", (dialog,))
     db.execute("DELETE FROM attachments WHERE correspondence = ?", (correspondence,))
 
@@ -542,7 +557,12 @@ def _is_minor(born: date) -> bool:
 
 
 def _relabel(
-    db: sqlite3.Connection, dialog: str, added: Sequence[str], removed: Sequence[str]
+    db: sqlite3.Connection,
+    dialog: str,
+    added: Sequence[str],
+    removed: Sequence[str],
+    *,
+    by_sender: bool = False,
 ) -> str:
     """Change a dialog's labels; returns its revision, another one where anything has changed."""
     row = db.execute("SELECT labels FROM contexts WHERE dialog = ?", (dialog,)).fetchone()
@@ -564,8 +584,12 @@ def _relabel(
         "INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (dialog, json.dumps(after), count + 1)
     )
     db.executemany(
-        "INSERT INTO label_log VALUES (?, ?, ?, ?)",
-        [(dialog, now, action, label) for action, label in changes if label != "Default"],
+        "INSERT INTO label_changes VALUES (?, ?, ?, ?, ?)",
+        [
+            (dialog, now, action, label, by_sender)
+            for action, label in changes
+            if label != "Default"
+        ],
     )
     return wire.revision(dialog, count + 1)
 

@@ -338,10 +338,11 @@ def seen_entry(identifier: str, at: str) -> Json:
     }
 
 
-def label_entry(at: str, action: str, label: str) -> Json:
+def label_entry(at: str, action: str, label: str, by_sender: bool) -> Json:
     """Return a LabelAssignmentLog."""
     name = f"systemlabel:{label}"
-    return {"createdAt": at, "name": name, "action": action, "performedBy": HERSELF}
+    who = {**HERSELF, "actorType": "ServiceOwner"} if by_sender else HERSELF
+    return {"createdAt": at, "name": name, "action": action, "performedBy": who}
 
 
 def urn(number: str) -> str:

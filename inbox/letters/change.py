@@ -160,9 +160,12 @@ def _find_again(letter: Letter, delivery: Delivery) -> None:
 
 
 def _mark_updated(letter: Letter) -> None:
-    """New content stays where she put the letter, marked; in the bin its days begin anew."""
+    """New content stays where she put the letter, marked; in the bin its days begin anew.
+
+    One that she put into the bin at its source has no such days.
+    """
     letter.updated = letter.place != Letter.Place.INBOX
-    if letter.place == Letter.Place.BIN:
+    if letter.place == Letter.Place.BIN and letter.delete_at:
         letter.delete_at = clock.now() + BIN_LASTS
 
 

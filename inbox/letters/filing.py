@@ -1,6 +1,7 @@
 """Putting letters away and getting them back: inbox, archive and bin, and undoing it.
 
-She may do it with what the session may read. Nothing here tells a source anything.
+She may do it with what the session may read. Sources whose own inbox she uses as well are told
+later, of what is so by then (`sync/telling.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from django.utils import timezone
 from connectors import clock
 from inbox.citizens.viewer import Viewer
 from inbox.letters import answers, counters, event_shelf
-from inbox.letters.models import Filing, Folder, Letter, Placement
+from inbox.letters.models import Delivery, Filing, Folder, Letter, Placement, SourceState
 
 BIN_LASTS = timedelta(days=30)
 """So long a letter lies in the bin before it is deleted for good."""
@@ -56,7 +57,7 @@ def move(viewer: Viewer, letter_ids: Iterable[UUID], place: str) -> Filing | Non
 
 
 def mark(viewer: Viewer, letter_ids: Iterable[UUID], *, unread: bool) -> Filing | None:
-    """Mark letters as read or unread, in her list alone: it opens none, and no source is told.
+    """Mark letters as read or unread, in her list: it opens none, and counts as reading nowhere.
 
     Returns what can be undone, None for nothing; leaves out what `move` leaves out.
     """
@@ -135,7 +136,8 @@ def undo(viewer: Viewer, filing_id: UUID) -> Undone:
                     back[letter.id] = {
                         "folders": [one for one in before["folders"] if one in folders]
                     }
-        _write(viewer.citizen_id, letters, back)
+        write(viewer.citizen_id, letters, back)
+        owe_sources(viewer.citizen_id, back)
         filing.undone_at = timezone.now()
         filing.save(update_fields=["undone_at"])
     return Undone(len(back), len(filing.changes) - len(back))
@@ -170,7 +172,9 @@ def _file(
                 if letter.id in new
             },
         )
-        _write(viewer.citizen_id, letters, new)
+        write(viewer.citizen_id, letters, new)
+        if kind not in (Filing.Kind.PUT, Filing.Kind.TAKEN_OUT):
+            owe_sources(viewer.citizen_id, new)
         filing.save(force_insert=True)
     return filing
 
@@ -187,8 +191,19 @@ def _hold(viewer: Viewer, letter_ids: Iterable[UUID]) -> list[Letter]:
     )
 
 
-def _write(citizen_id: UUID, letters: Iterable[Letter], new: Mapping[UUID, Fields]) -> None:
-    """Write new values with one statement for each set of them, and count the letters anew."""
+def owe_sources(citizen_id: UUID, letter_ids: Iterable[UUID]) -> None:
+    """Have the sources' own inboxes follow what she has done with letters. In a transaction."""
+    deliveries = Delivery.objects.filter(citizen_id=citizen_id, letter_id__in=list(letter_ids))
+    SourceState.objects.filter(citizen_id=citizen_id, id__in=deliveries.values("id")).update(
+        state=SourceState.State.WAITING, due_at=timezone.now(), attempts=0, last_error=""
+    )
+
+
+def write(citizen_id: UUID, letters: Iterable[Letter], new: Mapping[UUID, Fields]) -> None:
+    """Write new values with one statement for each set of them, and count the letters anew.
+
+    The letters are held; in a transaction.
+    """
     alike: dict[str, list[UUID]] = defaultdict(list)
     fields_of = {}
     for letter_id, fields in new.items():

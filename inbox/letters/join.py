@@ -209,11 +209,12 @@ def _move_shared(other: Letter, keep: Letter) -> None:
 
 def _lie_together(other: Letter, keep: Letter) -> None:
     """Let `keep` (unsaved) lie where the one that is nearest to her eyes lay, in the folders of
-    both; in the bin until the later of their days.
+    both; in the bin until the later of their days, or until she says where either has none.
     """
     theirs, mine = (PLACES.index(Letter.Place(each.place)) for each in (other, keep))
     if theirs == mine:
-        keep.delete_at = max(filter(None, (keep.delete_at, other.delete_at)), default=None)
+        days = [each.delete_at for each in (keep, other) if each.delete_at]
+        keep.delete_at = max(days) if len(days) == 2 else None
         keep.updated = keep.updated or other.updated
     elif theirs < mine:
         keep.place, keep.delete_at, keep.updated = other.place, other.delete_at, other.updated

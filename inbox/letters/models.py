@@ -318,6 +318,50 @@ class Delivery(CitizenOwned):
         return str(self.id)
 
 
+class SourceState(CitizenOwned):
+    """How a delivery stands in its source's own inbox, and whether the source is to be told.
+
+    One row for each delivery from a source whose inbox she may use as well; it has the delivery's
+    id. `waiting` while that inbox is to follow what she did here (`sync/telling.py`).
+    """
+
+    class State(models.TextChoices):
+        DONE = "done"
+        WAITING = "waiting"
+        FAILED = "failed"
+
+    delivery = models.ForeignObject(
+        Delivery,
+        on_delete=models.CASCADE,
+        from_fields=("citizen_id", "id"),
+        to_fields=("citizen_id", "id"),
+        related_name="source_states",
+    )
+    place = models.CharField(max_length=8)
+    """Where it lies there: the contract's Place."""
+    unread = models.BooleanField(default=False)
+    """She has marked it as unread there."""
+    revision = models.CharField(max_length=64, blank=True)
+    changed_at = models.DateTimeField()
+    """By the source: when the letter itself last changed."""
+    as_of = models.DateTimeField()
+    """Real time: what the source was asked before then says nothing new."""
+    state = models.CharField(max_length=16, choices=State, default=State.DONE)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, blank=True)
+    """Real time: when to tell it; another one by each change of hers."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="source_state_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class DeliveryKey(CitizenOwned):
     """What a delivery can be recognised by as the same letter in another channel."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from inbox.citizens.viewer import Viewer
 from inbox.letters import counters, indexing
-from inbox.letters.filing import LONG_FIELDS
+from inbox.letters.filing import LONG_FIELDS, owe_sources
 from inbox.letters.models import Event, Letter
 
 
@@ -55,7 +55,7 @@ def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
 
 
 def set_unread(letter: Letter, unread: bool) -> None:
-    """Mark a letter as unread or read here alone: the sender is told of an opening once.
+    """Mark a letter as unread or read: the sender is told of an opening once, and not of this.
 
     Must run in a transaction.
     """
@@ -64,6 +64,7 @@ def set_unread(letter: Letter, unread: bool) -> None:
     letter.place = before.place
     if before.unread != unread:
         letter.save(update_fields=["unread", "updated"])
+        owe_sources(letter.citizen_id, [letter.id])
         with counters.changing(letter.citizen_id) as state:
             counters.replace(state, before, letter)
 

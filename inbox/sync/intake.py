@@ -37,7 +37,7 @@ from inbox.letters.erase import erased
 from inbox.letters.models import Delivery, Letter
 from inbox.letters.receive import Arrival, fingerprint, known, named, receive, refusal
 from inbox.notifications.rules import queue_answer, queue_for, stop
-from inbox.sync import paper, quarantine, receipts, rejections
+from inbox.sync import paper, quarantine, receipts, rejections, telling
 from inbox.sync.lease import LeaseLost
 from inbox.sync.models import Mailbox, Quarantined, Source
 
@@ -105,6 +105,10 @@ def take_in(
         # After the letters, of which they may tell. What dies in between is offered again.
         rest, aside = paper.take_in(intake.source, batch.paper)
         letters += _take_in(intake, rest, save_cursor, refused, aside)
+    if batch.states and intake.mailbox:
+        # Should we die in between: each round tells of the states anew.
+        intake.still_ours()
+        telling.follow(intake.mailbox.citizen_id, intake.source.slug, batch.states)
     return letters
 
 
@@ -168,11 +172,12 @@ def _take_in(
 
 
 def _follow(changed: tuple[Letter, bool] | None, now: datetime) -> None:
-    """Call off notices of what is done or taken back; announce what the sender has written."""
+    """Call off notices of what is done, taken back or read; announce what the sender writes."""
     if changed is None:
         return
     letter, answered = changed
-    if letter.handled_at or letter.withdrawn_at:
+    read_elsewhere = letter.opened_at is not None and not letter.unread
+    if letter.handled_at or letter.withdrawn_at or read_elsewhere:
         stop(letter)
     if answered:
         queue_answer(letter, now)

@@ -16,6 +16,7 @@ from inbox.sync import (
     removal,
     schedule,
     sending,
+    telling,
 )
 from inbox.sync import retrieve as retrieval
 
@@ -62,6 +63,12 @@ def send_receipts() -> None:
     receipts.owe_failed_notices()
     receipts.send_due()
     rejections.send_due()
+
+
+@shared_task
+def tell_sources() -> None:
+    """Tell sources' own inboxes where she has put letters."""
+    telling.send_due()
 
 
 @shared_task

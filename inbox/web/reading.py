@@ -173,8 +173,13 @@ def about_context(
 
 def _bin_words(row: Row, replies: Sequence[Reply], calendar: Calendar) -> str:
     """Return what becomes of a letter in the bin, empty for one that lies elsewhere."""
-    if row.delete_at is None:
+    if row.place != Letter.Place.BIN:
         return ""
+    if row.delete_at is None:
+        return gettext(
+            "You have put this letter in the bin at its source. Here it lies in the bin until you "
+            "delete it or move it back."
+        )
     if any(each.state == Reply.State.DRAFT and (each.text or each.attachments) for each in replies):
         return gettext(
             "This letter lies in the bin. It is not deleted by itself as long as your draft of an "

@@ -109,7 +109,9 @@ class Printer:
 
     def _tags(self, row: Row) -> Iterator[Markup]:
         words = self._words
-        if row.place != self._place:
+        if row.place == "bin" and row.delete_at is None:
+            yield tag("neutral", "Trash", words["kept_in_bin"])
+        elif row.place != self._place:
             yield tag("neutral", PLACE_ICONS[row.place], words[row.place])
         if row.updated:
             yield tag("info", "ArrowsCirclepath", words["updated"])
@@ -219,6 +221,7 @@ def _words(_language: str) -> dict[str, str]:
         "inbox": gettext("In the inbox"),
         "filed": gettext("In the archive"),
         "bin": gettext("In the bin"),
+        "kept_in_bin": gettext("In the bin until you delete it"),
         "updated": gettext("Updated by the sender"),
         "delete_at": gettext("Deleted for good on {day}"),
         "delete_waits": gettext("Waits to be deleted"),

@@ -78,8 +78,9 @@ def stored() -> list[Stored]:
         Stored(
             _("Your letters"),
             _(
-                "Sender, titles, text, dates, deadlines, case number and where each letter came"
-                " from. We count your letters to show the numbers in the menu."
+                "Sender, titles, text, dates, deadlines, case number, where each letter came"
+                " from and how it lies in the inbox there. We count your letters to show the"
+                " numbers in the menu."
             ),
             _("Until you delete the letter or close your account. Never because time has passed."),
             you,
@@ -88,6 +89,7 @@ def stored() -> list[Stored]:
                 "letters.Case",
                 "letters.Delivery",
                 "letters.DeliveryKey",
+                "letters.SourceState",
                 "letters.FormerLetter",
                 "letters.Document",
                 "citizens.InboxState",

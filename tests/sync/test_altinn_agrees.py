@@ -10,13 +10,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from unittest import mock
 
 import pytest
+from django.db.models import QuerySet
+from django.utils import timezone
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from connectors import clock
-from connectors.altinn import wire
+from connectors.altinn import connector, labels, wire
 from connectors.altinn.simulator import AltinnSimulator
 from connectors.simulation import Faults
 from connectors.world.letters import new_letter
@@ -25,10 +28,12 @@ from connectors.world.persons import by_slug
 from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
-from inbox.letters import counters
-from inbox.letters.models import Delivery, Letter
+from inbox.letters import counters, filing
+from inbox.letters.models import Delivery, Letter, SourceState
+from inbox.letters.queries import LetterQuerySet
+from inbox.letters.source_state import THEIRS
 from inbox.notifications.models import Notification
-from inbox.sync import engine, reset, retrieve
+from inbox.sync import engine, reset, retrieve, telling
 from inbox.sync.intake import HISTORY_AFTER
 from inbox.sync.models import Mailbox, Source
 from inbox.sync.opening import open_letter
@@ -36,6 +41,8 @@ from inbox.sync.opening import open_letter
 pytestmark = pytest.mark.django_db
 
 KARI = by_slug("kari")
+PAGE_SIZE = 1000
+"""Of lists: as large as they may be, for the sake of speed."""
 FAULTS = ("down", "html", "garbage", "truncated", "rate_limited", "unauthorized")
 
 
@@ -47,6 +54,8 @@ class Both:
         self.mailbox = Mailbox.objects.get(citizen=citizen, source_id="altinn")
         self.sent: list[SimulatedLetter] = []
         self.opened: set[str] = set()
+        self.changed: set[str] = set()
+        """What its sender has changed since it was sent."""
         self.rules: list[Callable[[Random], None]] = [
             *[self.send] * 4,
             self.send_old,
@@ -59,6 +68,11 @@ class Both:
             *[self.fails_for_a_while] * 2,
             *[self.fetch] * 4,
             self.open,
+            *[self.put_away_there] * 2,
+            *[self.put_away_here] * 2,
+            self.set_aside_unread_there,
+            self.set_aside_unread_here,
+            *[self.tell] * 2,
         ]
 
     def letter(self, title: str, at: datetime | None = None, **changes: Any) -> SimulatedLetter:
@@ -90,7 +104,7 @@ class Both:
         if self.sent:
             at = random.randrange(len(self.sent))
             self.sent[at] = replace(self.sent[at], title=f"Rettet {random.random()}")
-            self.simulator.send(self.sent[at])
+            self.changed.add(self.simulator.send(self.sent[at]))
 
     def touch(self, random: Random) -> None:
         if self.sent:
@@ -98,6 +112,7 @@ class Both:
             dialog = wire.version7(letter.key, letter.sent_at)
             due = clock.now() + timedelta(days=random.randint(1, 60))
             self.simulator.touch(dialog, due_at=wire.stamp(due))
+            self.changed.add(dialog)
 
     def time_passes(self, random: Random) -> None:
         clock.freeze(clock.now() + timedelta(minutes=random.randint(1, 600)))
@@ -122,16 +137,58 @@ class Both:
             open_letter(Viewer(self.citizen.id, 3), letter)
             retrieve.run_due()
 
+    def put_away_there(self, random: Random) -> None:
+        """She does it in Altinn's own inbox."""
+        if self.sent:
+            letter = random.choice(self.sent)
+            dialog = wire.version7(letter.key, letter.sent_at)
+            self.simulator.set_labels({dialog: ""}, [random.choice(list(wire.PLACES))], [])
+
+    def set_aside_unread_there(self, random: Random) -> None:
+        dialogs = sorted(self.opened)
+        if dialogs:
+            change = [["MarkedAsUnopened"], []]
+            random.shuffle(change)
+            self.simulator.set_labels({random.choice(dialogs): ""}, *change)
+
+    def put_away_here(self, random: Random) -> None:
+        found = self.mine.values_list("id", flat=True)
+        if found:
+            some = random.sample(list(found), min(len(found), 3))
+            filing.move(Viewer(self.citizen.id, 3), some, random.choice(Letter.Place.values))
+
+    def set_aside_unread_here(self, random: Random) -> None:
+        found = self.mine.filter(opened_at__isnull=False).values_list("id", flat=True)
+        if found:
+            letter = random.choice(list(found))
+            filing.mark(Viewer(self.citizen.id, 3), [letter], unread=random.random() < 0.5)
+
+    @property
+    def mine(self) -> LetterQuerySet:
+        """The letters that she may put away in a session of level 3."""
+        hers = Letter.objects.visible_to(Viewer(self.citizen.id, 3))
+        return hers.filter(security_level=3).order_by("id")
+
+    def tell(self, random: Random) -> None:
+        telling.send_due()
+
     def settle(self) -> None:
-        """The source is well again, and she is fetched from it."""
+        """The source is well again, it is told what she did, and she is fetched from it."""
         self.simulator.state.set_faults("altinn", Faults())
         Source.objects.update(paused_until=None)
-        engine.sync_mailbox(self.citizen.id, self.mailbox.id)
+        SourceState.objects.filter(state="waiting").update(due_at=timezone.now(), lease_until=None)
+        while telling.send_due():
+            pass
+        assert not SourceState.objects.exclude(state="done").exists()
+        # Each letter is looked at again once in a round: a page a fetch.
+        with mock.patch.object(connector, "PAGE_SIZE", PAGE_SIZE):
+            for _ in range(len(self.sent) // PAGE_SIZE + 3):
+                engine.sync_mailbox(self.citizen.id, self.mailbox.id)
         self.mailbox.refresh_from_db()
         assert not self.mailbox.failures, self.mailbox.failure_detail
 
-    def at_altinn(self) -> dict[str, tuple[Any, ...]]:
-        """Return what Altinn would list for a token of level 3, by dialog."""
+    def listed(self) -> dict[str, wire.Stored]:
+        """Return all that Altinn would list, by dialog."""
         bounds = dict.fromkeys(("content", "updated", "created"), ("0001", "9999"))
         listed = self.simulator.listing(
             KARI.national_id,
@@ -141,7 +198,11 @@ class Both:
             before=("9999", ""),
             limit=100_000,
         )
-        return {each.dialog: _told(wire.list_item(each, 3)) for each in listed}
+        return {each.dialog: each for each in listed}
+
+    def at_altinn(self) -> dict[str, tuple[Any, ...]]:
+        """Return what Altinn would say to a token of level 3, by dialog."""
+        return {dialog: _told(wire.list_item(each, 3)) for dialog, each in self.listed().items()}
 
     def with_us(self) -> dict[str, tuple[Any, ...]]:
         """Return the same of what she has here."""
@@ -157,6 +218,33 @@ class Both:
             for each in deliveries
         }
 
+    def standing_there(self) -> dict[str, tuple[str, bool]]:
+        """Return where each letter lies at Altinn, and whether it is set aside as unread.
+
+        One that its sender has changed Altinn puts back; it lies here where she put it.
+        """
+        rows = {row.delivery.external_id: row for row in _states()}
+        found = {}
+        for dialog, stored in self.listed().items():
+            place = next(label for label in stored.labels if label in wire.PLACES)
+            put_back = place == "Default" and dialog in self.changed
+            here = THEIRS[Letter.Place(rows[dialog].delivery.letter.place)]
+            found[dialog] = (
+                here if put_back else labels.PLACES[place],
+                "MarkedAsUnopened" in stored.labels,
+            )
+        return found
+
+    def standing_here(self) -> dict[str, tuple[str, bool]]:
+        """Return the same of what she has here."""
+        return {
+            row.delivery.external_id: (
+                THEIRS[Letter.Place(row.delivery.letter.place)],
+                row.delivery.letter.unread and row.delivery.letter.opened_at is not None,
+            )
+            for row in _states()
+        }
+
     def agree(self) -> None:
         """Assert that both have the same letters, and that Altinn has no mark but her own."""
         self.settle()
@@ -164,6 +252,8 @@ class Both:
         assert ours.keys() == theirs.keys()
         assert {key: ours[key] for key in ours if ours[key] != theirs[key]} == {}
         assert Delivery.objects.count() == len(ours)
+        there, here = self.standing_there(), self.standing_here()
+        assert {key: (here[key], there[key]) for key in there if here[key] != there[key]} == {}
         for marked in self.simulator.marks(KARI).values():
             assert marked <= self.opened
         state = self.citizen.inbox_state
@@ -171,6 +261,10 @@ class Both:
         kept = state.letters, state.unread
         fresh = counters.recount(self.citizen.id)
         assert kept == (fresh.letters, fresh.unread)
+
+
+def _states() -> QuerySet[SourceState]:
+    return SourceState.objects.select_related("delivery__letter")
 
 
 def _told(item: dict[str, Any]) -> tuple[Any, ...]:
@@ -184,6 +278,9 @@ def _told(item: dict[str, Any]) -> tuple[Any, ...]:
 def both(demo_citizens) -> Both:
     citizen = find_citizen("national_id", KARI.national_id)
     assert citizen
+    source = Source.objects.get(slug="altinn")
+    source.settings |= {"look_again_seconds": "0"}  # each run looks
+    source.save()
     return Both(demo_citizens.simulators["altinn"], citizen)
 
 
@@ -221,6 +318,7 @@ def test_in_whatever_order_it_happens_both_sides_agree(both: Both, seed: int, st
     both.simulator.state.set_faults("altinn", Faults())
     both.sent.clear()
     both.opened.clear()
+    both.changed.clear()
     Mailbox.objects.filter(citizen=both.citizen).update(lease_token=None, lease_until=None)
     random = Random(seed)
     for _ in range(steps):

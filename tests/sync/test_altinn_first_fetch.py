@@ -190,6 +190,22 @@ def test_fetches_of_nothing_every_five_minutes_cost_fewer_than_two_requests_each
 
 
 @pytest.mark.django_db
+def test_where_letters_lie_is_looked_up_four_times_an_hour_for_one_request_more(
+    demo_citizens, asked, monkeypatch
+):
+    altinn, clocks = demo_citizens.control.by_channel[Channel.ALTINN], RealTime(monkeypatch)
+    altinn.send(new_letter(KARI, Channel.ALTINN, title="Et brev", at=clock.now()))
+    mailbox = mailbox_of_kari()
+    assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 1
+    costs = []
+    for _ in range(24):
+        clocks.passed += 300
+        costs.append(len(cost(asked, mailbox)))
+    assert costs == [1, 1, 2, 1, 1, 4, 1, 1, 2, 1, 1, 5] * 2
+    assert sum(costs) / len(costs) < 2
+
+
+@pytest.mark.django_db
 def test_a_token_that_altinn_does_not_take_is_forgotten_and_asked_for_once_more(
     demo_citizens, asked
 ):
