@@ -162,6 +162,8 @@ class Account:
     """The level that the citizen's own session vouches for; background work is level 3."""
     organisation: str = ""
     """Nine digits: the enterprise whose letters are meant, for which she acts; empty: her own."""
+    language: str = ""
+    """The language that she reads first ("nb", "nn", "en", "se"); empty where we do not know."""
 
     @property
     def recipient(self) -> Recipient:
@@ -300,6 +302,33 @@ class ReplyForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """What a letter, or a message of its thread, says in another language than the one chosen.
+
+    Empty is what is not said in this language.
+    """
+
+    language: str
+    """As in `IncomingLetter.language`."""
+    title: str = field(default="", repr=False)
+    public_title: str = ""
+    summary: str = field(default="", repr=False)
+    """Of a message its `text`."""
+    body: str = field(default="", repr=False)
+    body_media_type: str = "text/plain"
+
+
+class Rest(StrEnum):
+    """Where the rest of a message is that has more than is here."""
+
+    NONE = ""
+    ON_OPEN = "on_open"
+    """With the source, which counts fetching it as reading: it comes when she opens the letter."""
+    AT_SENDER = "at_sender"
+    """With the sender, and we do not get it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadMessage:
     """One entry of the thread under a letter that the sender wrote."""
 
@@ -314,6 +343,16 @@ class ThreadMessage:
     """What sort of message it is, in the source's own code; one that is not known says nothing."""
     from_her: bool = False
     """She wrote it, or somebody for her, at the source."""
+    body: str = field(default="", repr=False)
+    """What it has to say at length, below `text`."""
+    body_media_type: str = "text/plain"
+    """As of a letter."""
+    links: Sequence[Action] = ()
+    """Ways to the sender that came with it; `due_at` is until when they lead somewhere."""
+    documents: Sequence[str] = ()
+    """Names of the letter's documents that came with it."""
+    rest: Rest = Rest.NONE
+    versions: Sequence[Version] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +421,14 @@ class RawPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Thread:
+    """What has been written under a letter, whole, as it was listed."""
+
+    messages: Sequence[ThreadMessage]
+    raw: Sequence[RawPart] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingLetter:
     """One letter as a connector understood it. The first five fields are all that is required.
 
@@ -437,6 +484,11 @@ class IncomingLetter:
     reply_forms: Sequence[ReplyForm] = ()
     messages: Sequence[ThreadMessage] = ()
     """The sender's side of the thread, whole each time. Her own answers we have ourselves."""
+    messages_count: int = 0
+    """How many messages of the sender's there are, where a list says that and gives none: of a
+    letter that she has opened the others are asked for (`Connector.thread`)."""
+    versions: Sequence[Version] = ()
+    """What it says in other languages than `language`."""
     payment: Payment | None = None
     signing: Signing | None = None
     appointments: Sequence[Appointment] = ()
@@ -687,6 +739,13 @@ class Connector:
     def open_letter(self, account: Account, external_id: str) -> IncomingLetter:
         """Fetch body and documents of a letter sent with `content_on_open`. Counts as reading."""
         raise Misconfigured("this source delivers letters whole")
+
+    def thread(self, account: Account, external_id: str) -> Thread:
+        """List what has been written under a letter that she has opened before.
+
+        Must have no effect at the source that counts as reading.
+        """
+        raise Misconfigured("this source has no thread of its own")
 
     def reread(self, account: Account | None, external_id: str, raw: Sequence[RawPart]) -> Batch:
         """Read once more what was quarantined as `raw`: a batch of one letter, or of why not.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 URL_MAX = 2000
 
@@ -57,6 +58,15 @@ def optional_text(item: Mapping[str, Any], name: str, *, longest: int = 100_000)
         # JSON can spell half of a surrogate pair, which no file or database can hold.
         raise WrongField(f"{name} holds what is no character") from None
     return value
+
+
+def identifier(item: Mapping[str, Any], name: str) -> str:
+    """Return a UUID that must be there, in its usual form. Raises WrongField."""
+    value = text(item, name, longest=64)
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise WrongField(f"{name} is not a UUID") from None
 
 
 def truth(item: Mapping[str, Any], name: str, *, default: bool = False) -> bool:

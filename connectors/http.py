@@ -50,6 +50,10 @@ class NotFound(Temporary):
     """404: callers turn it into `Gone` where the source promises that absence is for good."""
 
 
+class TooLarge(Temporary):
+    """The answer is longer than the caller takes."""
+
+
 class Refused(Temporary):
     """Another 4xx answer. `status` and `body` let the caller see what the source objects to."""
 
@@ -284,12 +288,12 @@ def _wants_json(headers: Mapping[str, str] | None) -> dict[str, str]:
 def _chunks(answer: httpx.Response, max_bytes: int, deadline: Deadline) -> Iterator[bytes]:
     declared = _declared_length(answer)
     if declared is not None and declared > max_bytes:
-        raise Temporary(f"the answer is larger than {max_bytes} bytes")
+        raise TooLarge(f"the answer is larger than {max_bytes} bytes")
     seen = 0
     for chunk in answer.iter_bytes():
         seen += len(chunk)
         if seen > max_bytes:
-            raise Temporary(f"the answer is larger than {max_bytes} bytes")
+            raise TooLarge(f"the answer is larger than {max_bytes} bytes")
         if time.monotonic() > deadline.at:
             raise Temporary("the answer took too long")
         deadline.at += len(chunk) / BYTES_A_SECOND

@@ -30,7 +30,7 @@ def add_routes(app: Flask, simulator: AltinnSimulator) -> None:
 
 
 def _add_services(app: Flask, simulator: AltinnSimulator) -> None:
-    """What service owners do when a GUI action is pressed: once, for whoever has the token."""
+    """What service owners hold themselves, and do at a press, for who has the dialog's token."""
 
     @app.route("/service/<uuid:dialog>/<name>", methods=["POST", "DELETE"])
     def serve(dialog: Any, name: str) -> Response:
@@ -38,6 +38,22 @@ def _add_services(app: Flask, simulator: AltinnSimulator) -> None:
         if simulator.serve(str(dialog), name, request.method) > 1:
             refuse(wire.dialog_problem(409, "Conflict", "Dette er gjort fra før"))
         return Response(status=204)
+
+    @app.get("/service/<uuid:dialog>/text/<key>")
+    def text(dialog: Any, key: str) -> Response:
+        dialog_token_for(simulator, str(dialog))
+        found = simulator.text(str(dialog), key)
+        if found is None:
+            refuse(wire.dialog_problem(404, "Not Found", "There is no such text"))
+        return Response(found, content_type="text/markdown; charset=utf-8")
+
+    @app.get("/service/<uuid:dialog>/file/<uuid:file>")
+    def file(dialog: Any, file: Any) -> Response:
+        dialog_token_for(simulator, str(dialog))
+        found = simulator.file(str(dialog), str(file))
+        if found is None:
+            refuse(wire.dialog_problem(404, "Not Found", "There is no such file"))
+        return Response(found, content_type="application/octet-stream")
 
 
 def _add_exchange(app: Flask, simulator: AltinnSimulator) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,14 +13,16 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from connectors import clock, contract
-from connectors.altinn import labels, mapping
+from connectors.altinn import labels, mapping, transmissions
 from connectors.altinn.tokens import SCOPE, AltinnTokens
+from connectors.altinn.transmissions import Embedded, Surroundings
 from connectors.contract import (
     LEVEL_HIGH,
     LEVEL_SUBSTANTIAL,
     Account,
     ActRefused,
     Batch,
+    ConnectorError,
     CursorExpired,
     Gone,
     IncomingLetter,
@@ -33,13 +35,15 @@ from connectors.contract import (
     Party,
     RawPart,
     ReceiptKind,
+    Rest,
     Scope,
     Temporary,
+    Thread,
     Uncertain,
     Unreadable,
 )
 from connectors.fields import WrongField, moment, optional_moment, optional_text, rows, table, text
-from connectors.http import Http, NotFound, Refused
+from connectors.http import Http, NotFound, Refused, TooLarge
 from connectors.maskinporten.client import TokenSource
 
 DIALOGS = "dialogporten/api/v1/enduser/dialogs"
@@ -47,6 +51,9 @@ PARTIES = "dialogporten/api/v1/enduser/parties"
 CORRESPONDENCES = "correspondence/api/v1/correspondence"
 PAGE_SIZE = 100
 PAGES_MAX = 1000
+TEXT_BYTES_MAX = 500_000
+TEXTS_MAX = 100
+"""Embedded texts that are fetched as a letter is opened; the others stay at the sender."""
 OVERLAP = timedelta(minutes=1)
 """Asked for again each time: a dialog may be committed after one with a later time."""
 INSTANT = timedelta(milliseconds=1)
@@ -128,6 +135,7 @@ class Connector(contract.Connector):
             settings["private_key_file"],
         )
         self._tokens = AltinnTokens(self._http, self._machine_tokens)
+        self._dialog_tokens: dict[str, str] = {}
 
     def check(self) -> None:
         """Ask Maskinporten for a token of our own; raises what stands in the way."""
@@ -150,7 +158,9 @@ class Connector(contract.Connector):
             page = self._page(account, position)
             items = rows_of(page)
             position = _after(position, page, items)
-            letters, unreadable = mapping.read_items(reversed(items), account.recipient)
+            letters, unreadable = mapping.read_items(
+                reversed(items), account.recipient, account.language
+            )
             states = labels.states_of(items, as_of)
             if items:
                 yield Batch(letters, unreadable, position.dump(), states=states)
@@ -187,27 +197,45 @@ class Connector(contract.Connector):
 
         Raises Gone, or NotPermitted when the letter needs a token of level high.
         """
-        dialog = self._get(f"{DIALOGS}/{_identifier(external_id)}", account)
+        dialog = self._dialog(external_id, account)
         try:
             if mapping.is_withheld(dialog):
                 raise NotPermitted("the letter needs a session of a higher level")
             letter = self._as_listed(account, dialog)
             identifier = mapping.correspondence_id(dialog)
             if not identifier:
-                return self._offered(mapping.opened_without_correspondence(letter, dialog))
+                around = self._around(dialog, account, mapping.main_references(dialog).values())
+                return self._offered(mapping.opened_without_correspondence(letter, dialog, around))
             path = f"{CORRESPONDENCES}/{identifier}"
             overview = self._get(path, account)
-            letter = mapping.opened(letter, dialog, overview, self._text(path, account))
+            around = self._around(dialog, account)
+            letter = mapping.opened(letter, dialog, overview, self._text(path, account), around)
         except WrongField as error:
             raise Temporary(f"the opened letter cannot be read: {error}") from None
         self._mark_as_read(path, account)
         return self._offered(letter)
+
+    def thread(self, account: Account, external_id: str) -> Thread:
+        """List a dialog's transmissions: no mark is set by that (`SearchTransmissionQuery.cs`).
+
+        Their texts and files take a dialog token, which only the dialog itself has.
+        """
+        path = f"{DIALOGS}/{_identifier(external_id)}/transmissions"
+        listed = self._http.get_json(path, bearer=self._tokens.of(account))
+        if not isinstance(listed, list):
+            raise Temporary("the transmissions are not the list that was promised")
+        around = self._around({"id": external_id}, account, opened=False)
+        messages, _ = transmissions.thread({"transmissions": listed}, around)
+        return Thread(messages, [mapping.raw_part("transmissions.json", listed)])
 
     def download(self, account: Account | None, ref: str) -> Iterator[bytes]:
         """Stream an attachment and compare it with the checksum that Altinn declared.
 
         Raises Gone when Altinn has purged it, Temporary when the checksum differs.
         """
+        if ref.startswith(transmissions.REF):
+            yield from self._transmitted(_given(account), ref)
+            return
         path, _, checksum = ref.partition("#")
         digest = hashlib.md5(usedforsecurity=False)
         try:
@@ -250,11 +278,12 @@ class Connector(contract.Connector):
         """
         dialog = self._get(f"{DIALOGS}/{_identifier(act.reference)}", account)
         try:
-            action = mapping.act_of(dialog, act.action)
+            actions = mapping.acts_of(dialog, act.action)
             token = text(dialog, "dialogToken")
         except WrongField as error:
             raise Temporary(f"the letter with the action cannot be read: {error}") from None
-        if action is None or action.agreed() != act.agreed:
+        action = next((each for each in actions if each.agreed() == act.agreed), None)
+        if action is None:
             raise ActRefused("changed")
         if not self._may_be_asked(action.url):
             raise ActRefused("host")
@@ -331,6 +360,81 @@ class Connector(contract.Connector):
                 return each
         raise Gone("the letter is no longer listed at Altinn")
 
+    def _dialog(self, external_id: str, account: Account) -> Mapping[str, Any]:
+        """Get a dialog, which counts as seeing it; its token is kept for as long as we are."""
+        dialog = self._get(f"{DIALOGS}/{_identifier(external_id)}", account)
+        token = dialog.get("dialogToken")
+        self._dialog_tokens[_identifier(external_id)] = token if isinstance(token, str) else ""
+        return dialog
+
+    def _around(
+        self,
+        dialog: Mapping[str, Any],
+        account: Account,
+        more: Iterable[str] = (),
+        *,
+        opened: bool = True,
+    ) -> Surroundings:
+        """Return what its parts are read by: with the texts that it embeds, when it is `opened`."""
+        identifier = _identifier(str(dialog.get("id")))
+        addresses = [*more, *transmissions.embedded_addresses(dialog)] if opened else []
+        texts: dict[str, Embedded] = {}
+        silent: set[str] = set()
+        for number, url in enumerate(addresses):
+            host = urlsplit(url).netloc
+            if number >= TEXTS_MAX or host in silent:
+                texts[url] = Embedded(rest=Rest.ON_OPEN if host in silent else Rest.AT_SENDER)
+                continue
+            texts[url] = self._embedded(identifier, url)
+            if texts[url].rest is Rest.ON_OPEN:
+                silent.add(host)  # not to be waited for with each
+        return Surroundings(identifier, account.language, texts, self._may_be_asked, opened)
+
+    def _embedded(self, identifier: str, url: str) -> Embedded:
+        """Fetch a text that the sender holds itself. Never raises: the summary is shown without it.
+
+        HTML is not taken, as the sender's page would have to be shown as it is.
+        """
+        if not self._may_be_asked(url):
+            return Embedded(rest=Rest.AT_SENDER)
+        host = Http(url)
+        try:
+            token = self._dialog_tokens.get(identifier, "")
+            headers = {"Authorization": f"Bearer {token}", "Accept": "text/markdown, text/plain"}
+            answer = host.request("GET", url, headers=headers, max_bytes=TEXT_BYTES_MAX)
+            kind = answer.headers.get("content-type", "").partition(";")[0].strip()
+            if kind not in ("text/plain", "text/markdown"):
+                return Embedded(rest=Rest.AT_SENDER)
+            # What is embedded is Markdown by its reference, whatever its server calls it.
+            return Embedded(answer.content.decode(), "text/markdown")
+        except (NotFound, Refused, TooLarge, UnicodeDecodeError):
+            return Embedded(rest=Rest.AT_SENDER)
+        except Temporary:
+            return Embedded(rest=Rest.ON_OPEN)
+        except ConnectorError:
+            return Embedded(rest=Rest.AT_SENDER)
+        finally:
+            host.close()
+
+    def _transmitted(self, account: Account, ref: str) -> Iterator[bytes]:
+        """Stream what came with a dialog, from where it lies, with the dialog's token alone.
+
+        Raises Gone when it is not to be had there, whatever the host says of us.
+        """
+        identifier, _, url = ref.removeprefix(transmissions.REF).partition(":")
+        if not self._may_be_asked(url):
+            raise Gone("the attachment lies where we may not ask")
+        if not self._dialog_tokens.get(identifier):
+            self._dialog(identifier, account)
+        headers = {"Authorization": f"Bearer {self._dialog_tokens[identifier]}"}
+        host = Http(url)
+        try:
+            yield from host.stream(url, headers=headers)
+        except (NotFound, Refused, TooLarge, NotPermitted, Misconfigured):
+            raise Gone("the attachment is not to be had where it lies") from None
+        finally:
+            host.close()
+
     def _offered(self, letter: IncomingLetter) -> IncomingLetter:
         """Leave out what would be done at a host that may not be asked."""
         actions = [
@@ -351,8 +455,9 @@ class Connector(contract.Connector):
         """Read a quarantined dialog once more."""
         for part in raw:
             if part.name == "dialog.json":
+                given = _given(account)
                 letters, unreadable = mapping.read_items(
-                    [json.loads(part.content)], _given(account).recipient
+                    [json.loads(part.content)], given.recipient, given.language
                 )
                 return Batch(letters, unreadable)
         return Batch(unreadable=[Unreadable(external_id, "the dialog was not kept", raw)])
@@ -421,17 +526,24 @@ class Connector(contract.Connector):
         A token of level high is given every real title, so what it may read tells nothing. The
         list, which has no side effect, says what level 3 is given at the dialog's own time.
         """
-        letter = mapping.listed(dialog, account.recipient)
+        letter = mapping.listed(dialog, account.recipient, account.language)
         if account.security_level < LEVEL_HIGH:
             return letter
         below = replace(account, security_level=LEVEL_SUBSTANTIAL)
         instant = text(dialog, "contentUpdatedAt")
         page = self._list(below, {"contentUpdatedAfter": instant, "contentUpdatedBefore": instant})
-        letters, _ = mapping.read_items(rows_of(page), account.recipient)
+        letters, _ = mapping.read_items(rows_of(page), account.recipient, account.language)
         for each in letters:
             if each.external_id == letter.external_id:
+                public = {version.language: version.public_title for version in each.versions}
                 return replace(
-                    letter, security_level=each.security_level, public_title=each.public_title
+                    letter,
+                    security_level=each.security_level,
+                    public_title=each.public_title,
+                    versions=[
+                        replace(version, public_title=public.get(version.language, ""))
+                        for version in letter.versions
+                    ],
                 )
         return replace(letter, security_level=LEVEL_HIGH)
 

@@ -108,7 +108,7 @@ def _add_reading(app: Flask, simulator: AltinnSimulator) -> None:
     def transmissions(identifier: Any) -> Response:
         person, level = citizen(simulator, SCOPE)
         stored = _hers(simulator, identifier, person)
-        found = wire.transmissions(stored, authorised=level >= stored.said["level"])
+        found = wire.transmissions(stored, base_url(), authorised=level >= stored.said["level"])
         return jsonify([{**each, "deletedAt": None} for each in found])
 
     @app.get(f"{ROOT}/parties")

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from connectors.altinn import languages, transmissions
+from connectors.altinn.languages import localised
+from connectors.altinn.transmissions import Surroundings
 from connectors.contract import (
     LEVEL_HIGH,
     LEVEL_SUBSTANTIAL,
@@ -26,13 +29,15 @@ from connectors.contract import (
     RawPart,
     Recipient,
     RecipientKind,
+    Rest,
     SenderRef,
-    ThreadMessage,
     Unreadable,
+    Version,
 )
 from connectors.fields import (
     WrongField,
     https_url,
+    identifier,
     moment,
     optional_moment,
     optional_text,
@@ -49,8 +54,8 @@ PARTY_KINDS = {
     "Organization": (PartyKind.ORGANISATION, ORGANISATION_URN, 9),
 }
 """By `partyType`: what the party is, how its `party` begins, and how many digits follow."""
-LANGUAGES = ("nb", "nn", "en")
-"""The order in which a text is chosen when it comes in several languages."""
+SPOKEN = ("", "nb", "nn", "en", "se")
+"""Languages that she may have chosen."""
 CORRESPONDENCE_SERVICE = "CorrespondenceService"
 WRITING = ("POST", "DELETE")
 CONFIRMED = "CorrespondenceConfirmed"
@@ -58,6 +63,7 @@ CONFIRMED = "CorrespondenceConfirmed"
 CORRESPONDENCE = re.compile(r"/correspondence/api/v1/correspondence/([0-9a-fA-F-]{36})(?:/|$)")
 ORGANISATION = re.compile(r"(?:0192:|urn:altinn:organization:identifier-no:)([0-9]{9})")
 MD5_HEX = re.compile(r"[0-9a-fA-F]{32}")
+PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 def urn(recipient: Recipient) -> str:
@@ -92,7 +98,7 @@ def _add_party(found: dict[str, Party], item: Mapping[str, Any]) -> None:
     if named == number or len(number) != digits or not (number.isascii() and number.isdecimal()):
         raise WrongField("a party is not what its type says")
     party = Party(
-        key=_uuid(item, "partyUuid"),
+        key=identifier(item, "partyUuid"),
         kind=kind,
         number=number,
         name=text(item, "name", longest=255),
@@ -103,14 +109,17 @@ def _add_party(found: dict[str, Party], item: Mapping[str, Any]) -> None:
 
 
 def read_items(
-    items: Iterable[Any], recipient: Recipient
+    items: Iterable[Any], recipient: Recipient, first: str = ""
 ) -> tuple[list[IncomingLetter], list[Unreadable]]:
-    """Read the items of a list answer one by one: the letters, and what could not be read."""
+    """Read the items of a list answer one by one: the letters, and what could not be read.
+
+    `first` is the language that she reads first.
+    """
     letters: list[IncomingLetter] = []
     unreadable: list[Unreadable] = []
     for item in items:
         try:
-            letters.append(listed(item, recipient))
+            letters.append(listed(item, recipient, first))
         except WrongField as error:
             unreadable.append(refused(item, str(error)))
     return letters, unreadable
@@ -119,7 +128,7 @@ def read_items(
 def refused(item: Any, reason: str) -> Unreadable:
     """Return an item kept whole with the reason; `external_id` is empty where it has none."""
     try:
-        external_id = _uuid(table(item, "the item"), "id")
+        external_id = identifier(table(item, "the item"), "id")
     except WrongField:
         external_id = ""
     return Unreadable(external_id, f"dialog: {reason}", [raw_part("dialog.json", item)])
@@ -136,21 +145,21 @@ def raw_part(name: str, value: Any) -> RawPart:
     return RawPart(name, content, "application/json")
 
 
-def listed(item: Any, recipient: Recipient) -> IncomingLetter:
+def listed(item: Any, recipient: Recipient, first: str = "") -> IncomingLetter:
     """Map a DialogListItem (or a whole Dialog, which has the same fields and more).
 
     Body and documents are had by opening alone. Raises WrongField, also for another's party.
     """
     dialog = table(item, "the item")
-    external_id = _uuid(dialog, "id")
+    external_id = identifier(dialog, "id")
     if text(dialog, "party", longest=255) != urn(recipient):
         raise WrongField("party is not the one who was asked for")
     content = table(dialog.get("content"), "content")
-    title, language = localised(content.get("title"), "title")
-    if not title.strip():
+    title, language = localised(content.get("title"), "title", first)
+    if not title:
         raise WrongField("title is missing")
     level, readable = level_of(content["title"])
-    summary, _ = localised(content.get("summary"), "summary")
+    summary, _ = localised(content.get("summary"), "summary", language)
     status = optional_text(dialog, "status")
     waits = status == "RequiresAttention"
     org = text(dialog, "org", longest=255)
@@ -168,6 +177,8 @@ def listed(item: Any, recipient: Recipient) -> IncomingLetter:
         due_at=optional_moment(dialog, "dueAt"),
         security_level=level,
         content_on_open=True,
+        versions=_versions(content, language, {}, readable=readable),
+        messages_count=_count(dialog, "fromServiceOwnerTransmissionsCount"),
         same_as=(f"{org}:{reference}",) if reference else (),
         needs_action=waits,
         # CreateDialogRequestMapper.cs: a correspondence waits for nothing but its confirmation.
@@ -179,13 +190,19 @@ def listed(item: Any, recipient: Recipient) -> IncomingLetter:
     )
 
 
-def opened(letter: IncomingLetter, dialog: Any, correspondence: Any, body: str) -> IncomingLetter:
+def opened(
+    letter: IncomingLetter, dialog: Any, correspondence: Any, body: str, around: Surroundings
+) -> IncomingLetter:
     """Add to a listed letter what opening its correspondence gave. Raises WrongField."""
     overview = table(correspondence, "the correspondence")
     content = table(overview.get("content"), "content")
-    identifier = _uuid(overview, "correspondenceId")
+    own_id = identifier(overview, "correspondenceId")
     organisation = ORGANISATION.fullmatch(optional_text(overview, "sender"))
     confidential = truth(overview, "isConfidential")
+    language = optional_text(content, "language") or letter.language
+    documents = _documents(rows(content, "attachments"), own_id)
+    dialog = table(dialog, "the dialog")
+    messages, transmitted = transmissions.thread(dialog, around, [each.name for each in documents])
     return replace(
         letter,
         sender=replace(
@@ -197,45 +214,116 @@ def opened(letter: IncomingLetter, dialog: Any, correspondence: Any, body: str) 
         summary=optional_text(content, "messageSummary"),
         body=body,
         body_media_type="text/markdown",
-        language=optional_text(content, "language") or letter.language,
+        language=language,
+        versions=_with_public(letter, _versions(table(dialog["content"], "content"), language, {})),
         due_at=optional_moment(overview, "dueDateTime") or letter.due_at,
-        expires_at=optional_moment(table(dialog, "the dialog"), "expiresAt"),
+        expires_at=optional_moment(dialog, "expiresAt"),
         security_level=LEVEL_HIGH if confidential else letter.security_level,
-        documents=_documents(rows(content, "attachments"), identifier),
+        documents=[*documents, *transmitted],
         content_on_open=False,
         case_reference=_case_reference(overview),
-        same_as=(*letter.same_as, f"altinn:{identifier}"),
-        actions=[*_actions(dialog, overview), *_transmitted_links(dialog)],
-        messages=_messages(dialog),
+        same_as=(*letter.same_as, f"altinn:{own_id}"),
+        actions=_actions(dialog, overview, around.first),
+        messages=messages,
         needs_confirmation=truth(overview, "isConfirmationNeeded"),
         raw=[raw_part("dialog.json", dialog), raw_part("correspondence.json", correspondence)],
     )
 
 
-def opened_without_correspondence(letter: IncomingLetter, dialog: Any) -> IncomingLetter:
-    """Add what a dialog holds itself; its attachments are links, for they lie with the agency.
+def opened_without_correspondence(
+    letter: IncomingLetter, dialog: Any, around: Surroundings
+) -> IncomingLetter:
+    """Add what a dialog holds itself: its texts, attachments and thread. Raises WrongField.
 
-    Raises WrongField.
+    The text that `mainContentReference` leads to stands below `additionalInfo`. Where it could
+    not be had, `provenance` says so: "text": "at_sender".
     """
     content = table(dialog["content"], "content")
-    body, _ = localised(content.get("additionalInfo"), "additionalInfo")
-    media_type = ""
-    if body:
-        media_type = optional_text(table(content["additionalInfo"], "additionalInfo"), "mediaType")
+    bodies, rest = _bodies(content, around)
+    body, media_type = bodies.get(letter.language) or next(iter(bodies.values()), ("", ""))
+    links, documents = transmissions.attachments(dialog, around)
+    names = [each.name for each in documents]
+    messages, transmitted = transmissions.thread(dialog, around, names)
     return replace(
         letter,
         body=body,
-        body_media_type="text/markdown" if media_type == "text/markdown" else "text/plain",
+        body_media_type=media_type or "text/plain",
+        versions=_with_public(letter, _versions(content, letter.language, bodies)),
         expires_at=optional_moment(dialog, "expiresAt"),
         content_on_open=False,
-        messages=_messages(dialog),
-        actions=[
-            *_actions(dialog, {}),
-            *_attachment_links(dialog),
-            *_transmitted_links(dialog),
-        ],
+        documents=[*documents, *transmitted],
+        messages=messages,
+        actions=[*_actions(dialog, {}, around.first), *links],
+        provenance={**letter.provenance, **({"text": rest.value} if rest else {})},
         raw=[raw_part("dialog.json", dialog)],
     )
+
+
+def main_references(dialog: Any) -> dict[str, str]:
+    """Return the addresses of a dialog's own embedded text by language. Raises WrongField."""
+    content = table(table(dialog, "the dialog").get("content"), "content")
+    value = content.get("mainContentReference")
+    if isinstance(value, dict) and value.get("isAuthorized") is False:
+        return {}
+    return transmissions.references(value, "mainContentReference")
+
+
+def _bodies(
+    content: Mapping[str, Any], around: Surroundings
+) -> tuple[dict[str, tuple[str, str]], Rest]:
+    """Return (text, media type) by language, and where what is lacking of the text is."""
+    infos = languages.texts(content.get("additionalInfo"), "additionalInfo")
+    kind = ""
+    if infos:
+        kind = optional_text(table(content["additionalInfo"], "additionalInfo"), "mediaType")
+    markdown = "text/markdown"
+    found = {
+        language: (info, markdown if kind == markdown else "text/plain")
+        for language, info in infos.items()
+    }
+    rest = Rest.NONE
+    for language, url in main_references({"content": content}).items():
+        embedded = around.texts.get(url)
+        if embedded is None or not embedded.text:
+            rest = (embedded and embedded.rest) or Rest.AT_SENDER
+            continue
+        info, info_type = found.get(language, ("", embedded.media_type))
+        if not info:
+            found[language] = embedded.text, embedded.media_type
+        elif info_type == embedded.media_type:
+            found[language] = f"{info}\n\n{embedded.text}", info_type
+        else:
+            both = [(info, info_type), (embedded.text, embedded.media_type)]
+            found[language] = "\n\n".join(_as_markdown(*each) for each in both), markdown
+    return found, rest
+
+
+def _as_markdown(said: str, media_type: str) -> str:
+    """Every sign that means something to Markdown may have a backslash (CommonMark §2.4)."""
+    return said if media_type == "text/markdown" else PUNCTUATION.sub(r"\\\g<0>", said)
+
+
+def _versions(
+    content: Mapping[str, Any],
+    shown: str,
+    bodies: Mapping[str, tuple[str, str]],
+    *,
+    readable: bool = True,
+) -> Sequence[Version]:
+    titles = languages.texts(content.get("title"), "title")
+    summaries = languages.texts(content.get("summary"), "summary")
+    return languages.versions(titles, summaries, bodies, shown=shown, readable=readable)
+
+
+def _with_public(letter: IncomingLetter, found: Sequence[Version]) -> list[Version]:
+    """Return `found` with the public titles that the list gave."""
+    public = {each.language: each.public_title for each in letter.versions}
+    return [replace(each, public_title=public.get(each.language, "")) for each in found]
+
+
+def _count(item: Mapping[str, Any], name: str) -> int:
+    value = item.get(name)
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def correspondence_id(dialog: Any) -> str:
@@ -270,36 +358,6 @@ def level_of(title: Any) -> tuple[int, bool]:
     if authorised is True:
         return LEVEL_SUBSTANTIAL, True
     return LEVEL_HIGH, authorised is not False
-
-
-def localised(value: Any, name: str) -> tuple[str, str]:
-    """Return a ContentValue's text and its language, nb before nn before en before others.
-
-    Both are empty when the value is absent. Raises WrongField.
-    """
-    if value is None:
-        return "", ""
-    return _choose(rows(table(value, name), "value"), name)
-
-
-def _choose(values: list[Any], name: str) -> tuple[str, str]:
-    found: dict[str, str] = {}
-    for each in values:
-        one = table(each, name)
-        found[optional_text(one, "languageCode", longest=16).lower()] = optional_text(one, "value")
-    for language in (*LANGUAGES, *found):
-        if found.get(language):
-            return found[language], language
-    return "", ""
-
-
-def _uuid(item: Mapping[str, Any], name: str) -> str:
-    try:
-        return str(UUID(text(item, name, longest=64)))
-    except WrongField:
-        raise
-    except ValueError:
-        raise WrongField(f"{name} is not a UUID") from None
 
 
 def _seen_at(dialog: Mapping[str, Any]) -> datetime | None:
@@ -349,28 +407,31 @@ def _ref(correspondence: str, attachment: Mapping[str, Any]) -> str:
     """The download path, with the checksum (MD5) that Altinn declares as its fragment."""
     path = (
         f"correspondence/api/v1/correspondence/{correspondence}"
-        f"/attachment/{_uuid(attachment, 'id')}/download"
+        f"/attachment/{identifier(attachment, 'id')}/download"
     )
     checksum = optional_text(attachment, "checksum")
     return f"{path}#{checksum.lower()}" if MD5_HEX.fullmatch(checksum) else path
 
 
-def _actions(dialog: Mapping[str, Any], overview: Mapping[str, Any]) -> list[Action]:
+def _actions(
+    dialog: Mapping[str, Any], overview: Mapping[str, Any], first: str = ""
+) -> list[Action]:
     """Links alone: a GUI action of another method changes something at the agency."""
     due_at = optional_moment(dialog, "dueAt")
     found: dict[str, str] = {}
     for each in rows(dialog, "guiActions"):
         action = table(each, "a guiAction")
         if action.get("httpMethod") == "GET" and action.get("isAuthorized") is True:
-            _add_link(found, action, "url", _choose(rows(action, "title"), "title")[0])
+            label = languages.choose(rows(action, "title"), "title", first)
+            _add_link(found, action, "url", label)
     for each in rows(overview, "replyOptions"):
         option = table(each, "a replyOption")
         _add_link(found, option, "linkURL", optional_text(option, "linkText"))
     links = [Action(url, label or "Gå til avsenderen", due_at) for url, label in found.items()]
-    return [*links, *_acts(dialog)]
+    return [*links, *_acts(dialog, first)]
 
 
-def _acts(dialog: Mapping[str, Any]) -> Iterator[Action]:
+def _acts(dialog: Mapping[str, Any], first: str) -> Iterator[Action]:
     """What changes something at the sender's, but for confirming and deleting.
 
     A confirmation has a way of its own, and what she has got is hers to keep or delete here.
@@ -381,61 +442,18 @@ def _acts(dialog: Mapping[str, Any]) -> Iterator[Action]:
             continue
         if each.get("isDeleteDialogAction") is not False or CORRESPONDENCE.search(url):
             continue
-        title, _ = _choose(rows(each, "title"), "title")
-        prompt, _ = _choose(rows(each, "prompt"), "prompt")
+        title = languages.choose(rows(each, "title"), "title", first)
+        prompt = languages.choose(rows(each, "prompt"), "prompt", first)
         if title and urlsplit(url).scheme in ("http", "https"):
-            yield Action(url, title, method=method, id=UUID(_uuid(each, "id")), prompt=prompt)
+            yield Action(url, title, method=method, id=UUID(identifier(each, "id")), prompt=prompt)
 
 
-def act_of(dialog: Any, identifier: UUID) -> Action | None:
-    """Return what a whole dialog says of one such action today. Raises WrongField."""
-    return next((act for act in _acts(table(dialog, "the dialog")) if act.id == identifier), None)
-
-
-def _attachment_links(dialog: Mapping[str, Any]) -> Iterator[Action]:
-    for each in rows(dialog, "attachments"):
-        attachment = table(each, "an attachment")
-        label, _ = _choose(rows(attachment, "displayName"), "displayName")
-        found: dict[str, str] = {}
-        for url in rows(attachment, "urls"):
-            if table(url, "an url").get("consumerType") == "Gui":
-                _add_link(found, url, "url", label)
-        yield from (Action(url, label or "Åpne vedlegget") for url, label in found.items())
-
-
-def _messages(dialog: Mapping[str, Any]) -> list[ThreadMessage]:
-    """Return the transmissions that she may see; one that cannot be read hides no other."""
-    found = []
-    for each in _transmissions(dialog):
-        try:
-            content, sender = table(each.get("content"), "content"), table(each["sender"], "sender")
-            found.append(
-                ThreadMessage(
-                    id=_uuid(each, "id"),
-                    at=moment(each, "createdAt"),
-                    title=localised(content.get("title"), "title")[0],
-                    text=localised(content.get("summary"), "summary")[0],
-                    author=optional_text(sender, "actorName"),
-                    kind=optional_text(each, "type"),
-                    from_her=sender.get("actorType") == "PartyRepresentative",
-                )
-            )
-        except (WrongField, KeyError):
-            continue
-    return found
-
-
-def _transmitted_links(dialog: Mapping[str, Any]) -> Iterator[Action]:
-    for each in _transmissions(dialog):
-        try:
-            yield from list(_attachment_links(each))
-        except WrongField:
-            continue
-
-
-def _transmissions(dialog: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = [each for each in rows(dialog, "transmissions") if isinstance(each, dict)]
-    return [each for each in found if each.get("isAuthorized") is True]
+def acts_of(dialog: Any, action: UUID) -> list[Action]:
+    """Return what a whole dialog says of one such action today, in each language that she may
+    have read it in. Raises WrongField."""
+    item = table(dialog, "the dialog")
+    found = [act for first in SPOKEN for act in _acts(item, first) if act.id == action]
+    return list(dict.fromkeys(found))
 
 
 def _add_link(found: dict[str, str], item: Mapping[str, Any], name: str, label: str) -> None:

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from connectors import clock
 from connectors.altinn import access, api, wire
+from connectors.contract import Version
 from connectors.keys import signing_key
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, TokenChecker
 from connectors.simulation import Simulator, State, apply_faults
@@ -352,18 +353,72 @@ class AltinnSimulator(Simulator):
         *,
         kind: str = "Information",
         summary: str = "",
+        body: str = "",
         by_her: bool = False,
         urls: Sequence[str] = (),
+        files: Sequence[SimulatedDocument] = (),
+        ways_out: Sequence[tuple[str, str, datetime | None]] = (),
+        versions: Sequence[Version] = (),
     ) -> None:
-        """Add a transmission to a dialog; `urls` are its attachments, at the service owner's."""
+        """Add a transmission to a dialog; `body` is a text that it embeds.
+
+        `urls` are attachments on the service owner's pages, `files` those that take the dialog's
+        token, `ways_out` are navigational actions: title, address, and until when.
+        """
+        with self.state.transaction() as db:
+            stored = db.execute("SELECT said FROM dialogs WHERE id = ?", (dialog,)).fetchone()
+            before = json.loads(stored["said"]).get("transmissions", [])
+            kept: list[dict[str, str]] = []
+            for file in files:
+                identifier = wire.part_id(dialog, f"file-{len(before)}-{len(kept)}")
+                _keep_file(db, identifier, dialog, len(kept), file, clock.now())
+                names = {name: getattr(file, name) for name in ("name", "title", "media_type")}
+                kept.append({"id": identifier, **names})
+        said = {"title": title, "type": kind, "summary": summary, "by_her": by_her, "body": body}
+        said |= {"urls": list(urls), "at": wire.stamp(clock.now()), "files": kept}
+        said["ways_out"] = [
+            (label, url, wire.stamp(until) if until else "") for label, url, until in ways_out
+        ]
+        said["versions"] = [
+            {name: getattr(each, name) for name in wire.VERSION_FIELDS} for each in versions
+        ]
+        self.touch(dialog, transmissions=[*before, said])
+
+    def newest(self, person: Person) -> str | None:
+        """Return the id of the person's newest letter that can be read; None without one."""
+        row = (
+            self.state.connection()
+            .execute(
+                "SELECT id FROM dialogs WHERE person = ? AND visible_from <= ?"
+                " AND json_extract(said, '$.garbage') IS NULL ORDER BY updated DESC LIMIT 1",
+                (person.national_id, wire.stamp(clock.now())),
+            )
+            .fetchone()
+        )
+        return row["id"] if row else None
+
+    def text(self, dialog: str, key: str) -> str | None:
+        """Return a text that the service owner holds itself (`wire.text_of`)."""
         row = (
             self.state.connection()
             .execute("SELECT said FROM dialogs WHERE id = ?", (dialog,))
             .fetchone()
         )
-        said = {"title": title, "type": kind, "summary": summary, "by_her": by_her}
-        said |= {"urls": list(urls), "at": wire.stamp(clock.now())}
-        self.touch(dialog, transmissions=[*json.loads(row["said"]).get("transmissions", []), said])
+        return wire.text_of(json.loads(row["said"]), key) if row else None
+
+    def file(self, dialog: str, identifier: str) -> bytes | None:
+        """Return a file of a dialog or its transmissions; None where there is none."""
+        row = (
+            self.state.connection()
+            .execute(
+                "SELECT contents.content FROM attachments JOIN contents USING (sha256)"
+                " WHERE attachments.id = ? AND attachments.correspondence IN"
+                " (?, (SELECT correspondence FROM dialogs WHERE id = ?))",
+                (identifier, dialog, dialog),
+            )
+            .fetchone()
+        )
+        return bytes(row["content"]) if row else None
 
     def offer(
         self, dialog: str, name: str, title: str, *, method: str, prompt: str = "", url: str = ""
@@ -480,21 +535,37 @@ def _attach(
     position: int,
     document: SimulatedDocument,
 ) -> None:
+    identifier = wire.part_id(letter.key, f"attachment-{position}")
+    _keep_file(
+        db, identifier, correspondence, position, document, letter.sent_at, letter.expires_at
+    )
+
+
+def _keep_file(
+    db: sqlite3.Connection,
+    identifier: str,
+    of: str,
+    position: int,
+    document: SimulatedDocument,
+    at: datetime,
+    expires_at: datetime | None = None,
+) -> None:
+    """Store a file `of` a correspondence, or of a dialog's transmissions."""
     sha256 = hashlib.sha256(document.content).hexdigest()
     db.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (sha256, document.content))
     db.execute(
         "INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            wire.part_id(letter.key, f"attachment-{position}"),
-            correspondence,
+            identifier,
+            of,
             position,
             document.name,
             document.title,
             document.media_type,
             sha256,
             hashlib.md5(document.content, usedforsecurity=False).hexdigest(),
-            wire.stamp(letter.sent_at),
-            wire.stamp(letter.expires_at) if letter.expires_at else None,
+            wire.stamp(at),
+            wire.stamp(expires_at) if expires_at else None,
         ),
     )
 
@@ -513,7 +584,7 @@ def _remove(
     db.execute("DELETE FROM dialogs WHERE id = ?", (dialog,))
     for table in tables:
         db.execute(f"DELETE FROM {table} WHERE dialog = ?", (dialog,))
-    db.execute("DELETE FROM attachments WHERE correspondence = ?", (correspondence,))
+    db.execute("DELETE FROM attachments WHERE correspondence IN (?, ?)", (correspondence, dialog))
 
 
 def _rows_of(db: sqlite3.Connection, number: str) -> list[sqlite3.Row]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from connectors import clock
 from connectors.world.model import SimulatedLetter
 
 PERSON_URN = "urn:altinn:person:identifier-no:"
@@ -23,8 +24,11 @@ PLACES = ("Default", "Bin", "Archive")
 UNOPENED = "MarkedAsUnopened"
 HERSELF = {"actorType": "PartyRepresentative", "actorId": None, "actorName": None}
 UNAUTHORISED = "urn:dialogporten:unauthorized"
+EXPIRED = "urn:dialogporten:expired"
 SERVICE_OWNERS = {"skatteetaten": "skd", "lanekassen": "lk"}
 """Service owners whose code is not the short name that we use."""
+
+VERSION_FIELDS = ("language", "title", "public_title", "summary", "body")
 
 Json = dict[str, Any]
 
@@ -101,6 +105,9 @@ def said_by(letter: SimulatedLetter) -> Json:
         "needs_confirmation": letter.needs_confirmation,
         "documents": len(letter.documents),
         "services": _services(letter),
+        "versions": [
+            {name: getattr(each, name) for name in VERSION_FIELDS} for each in letter.versions
+        ],
     }
 
 
@@ -118,8 +125,15 @@ def list_item(stored: Stored, level: int) -> Json:
     if said.get("garbage"):
         return _broken(stored)
     content = {
-        "title": _value(said, _title(said, level), authorised=level >= said["level"]),
-        "summary": _value(said, said["summary"]) if level >= said["level"] else None,
+        "title": _value(
+            said,
+            _title(said, level),
+            authorised=level >= said["level"],
+            others=_others(said, "title" if level >= said["level"] else "public_title"),
+        ),
+        "summary": _value(said, said["summary"], others=_others(said, "summary"))
+        if level >= said["level"]
+        else None,
         "senderName": _value(said, said["sender"]),
         "extendedStatus": None,
     }
@@ -142,21 +156,36 @@ def whole_dialog(stored: Stored, level: int, base_url: str, token: str) -> Json:
     item = list_item(stored, level)
     del item["guiAttachmentCount"], item["latestActivity"]
     address = f"{base_url}/correspondence/api/v1/correspondence/{stored.correspondence}"
+    service = f"{base_url}/service/{stored.dialog}"
     item["content"]["additionalInfo"] = None
+    own = is_own(said)
+    others = {each: f"{service}/text/{each}" for each in _others(said, "body")}
+    text = f"{service}/text/{said['language']}" if own else f"{address}/content"
     item["content"]["mainContentReference"] = _value(
         said,
-        f"{address}/content" if authorised else UNAUTHORISED,
+        text if authorised else UNAUTHORISED,
         media_type=CONTENT_MEDIA_TYPE,
         authorised=authorised,
+        others=others if authorised else {},
     )
     return {
         **item,
         "revision": part_id(stored.dialog, "revision"),
         "expiresAt": said["expires_at"],
         "dialogToken": token,
-        "attachments": [_dialog_attachment(said, each, address) for each in stored.attachments],
+        "attachments": [
+            _dialog_attachment(
+                said,
+                each,
+                f"{service}/file/{each['id']}"
+                if own
+                else f"{address}/attachment/{each['id']}/download",
+            )
+            for each in stored.attachments
+        ],
         "transmissions": [
-            {**each, "isOpened": False} for each in transmissions(stored, authorised=authorised)
+            {**each, "isOpened": False}
+            for each in transmissions(stored, base_url, authorised=authorised)
         ],
         "guiActions": _gui_actions(stored, address, authorised),
         "apiActions": [],
@@ -238,7 +267,7 @@ def _common(stored: Stored) -> Json:
         "serviceResource": f"urn:altinn:resource:{said['org']}-melding",
         # A correspondence asks for a confirmation or for nothing.
         "serviceResourceType": "GenericAccessResource"
-        if said["needs_action"] and not said["needs_confirmation"]
+        if is_own(said) or (said["needs_action"] and not said["needs_confirmation"])
         else "CorrespondenceService",
         "party": urn(stored.party),
         "progress": None,
@@ -280,46 +309,95 @@ def activities(stored: Stored) -> list[Json]:
     ]
 
 
-def transmissions(stored: Stored, *, authorised: bool) -> list[Json]:
+def transmissions(stored: Stored, base_url: str, *, authorised: bool) -> list[Json]:
     """Return what DialogTransmission and DialogTransmissionSearchItem have in common, of each."""
-    said = stored.said
+    service = f"{base_url}/service/{stored.dialog}"
     return [
-        {
-            "id": part_id(stored.dialog, f"transmission-{number}"),
-            "createdAt": each["at"],
-            "authorizationAttribute": None,
-            "isAuthorized": authorised,
-            "extendedType": None,
-            "externalReference": None,
-            "relatedTransmissionId": None,
-            "type": each["type"],
-            "sender": HERSELF if each["by_her"] else {**HERSELF, "actorType": "ServiceOwner"},
-            "content": {
-                "title": _value(said, each["title"], authorised=authorised),
-                "summary": _value(said, each["summary"], authorised=authorised),
-                "contentReference": None,
-            },
-            "attachments": [
-                {
-                    "id": part_id(stored.dialog, f"transmission-{number}-{url}"),
-                    "displayName": [{"languageCode": "nb", "value": "Vedlegg"}],
-                    "name": None,
-                    "expiresAt": None,
-                    "urls": [
-                        {
-                            "id": part_id(stored.dialog, f"transmission-{number}-{url}-gui"),
-                            "url": url if authorised else UNAUTHORISED,
-                            "mediaType": "application/pdf",
-                            "consumerType": "Gui",
-                        }
-                    ],
-                }
-                for url in each["urls"]
-            ],
-            "navigationalActions": [],
-        }
-        for number, each in enumerate(said.get("transmissions", []))
+        _transmission(stored, each, number, service, authorised=authorised)
+        for number, each in enumerate(stored.said.get("transmissions", []))
     ]
+
+
+def _transmission(
+    stored: Stored, each: Mapping[str, Any], number: int, service: str, *, authorised: bool
+) -> Json:
+    said = {**stored.said, "versions": each.get("versions", [])}
+    name = f"transmission-{number}"
+    files = [
+        (file["title"], file["name"], file["media_type"], f"{service}/file/{file['id']}", "Api")
+        for file in each.get("files", [])
+    ]
+    files += [("Vedlegg", None, "application/pdf", url, "Gui") for url in each["urls"]]
+    text = f"{service}/text/{number}-{said['language']}"
+    return {
+        "id": part_id(stored.dialog, name),
+        "createdAt": each["at"],
+        "authorizationAttribute": None,
+        "isAuthorized": authorised,
+        "extendedType": None,
+        "externalReference": None,
+        "relatedTransmissionId": None,
+        "type": each["type"],
+        "sender": HERSELF if each["by_her"] else {**HERSELF, "actorType": "ServiceOwner"},
+        "content": {
+            "title": _value(
+                said, each["title"], authorised=authorised, others=_others(said, "title")
+            ),
+            "summary": _value(
+                said, each["summary"], authorised=authorised, others=_others(said, "summary")
+            ),
+            "contentReference": _value(
+                said,
+                text if authorised else UNAUTHORISED,
+                media_type=CONTENT_MEDIA_TYPE,
+                authorised=authorised,
+            )
+            if each.get("body")
+            else None,
+        },
+        "attachments": [
+            {
+                "id": part_id(stored.dialog, f"{name}-{url}"),
+                "displayName": [{"languageCode": "nb", "value": title}],
+                "name": file_name,
+                "expiresAt": None,
+                "urls": [
+                    {
+                        "id": part_id(stored.dialog, f"{name}-{url}-{consumer}"),
+                        "url": url if authorised else UNAUTHORISED,
+                        "mediaType": media_type,
+                        "consumerType": consumer,
+                    }
+                ],
+            }
+            for title, file_name, media_type, url, consumer in files
+        ],
+        "navigationalActions": [
+            {
+                "title": [{"languageCode": "nb", "value": title}],
+                "url": (url if not until or until > stamp(clock.now()) else EXPIRED)
+                if authorised
+                else UNAUTHORISED,
+                "expiresAt": until or None,
+            }
+            for title, url, until in each.get("ways_out", [])
+        ],
+    }
+
+
+def text_of(said: Mapping[str, Any], key: str) -> str | None:
+    """Return a text that the service owner holds itself: "nb", or "0-nb" of a transmission."""
+    number, dash, _ = key.partition("-")
+    if dash and number.isdecimal() and int(number) < len(said.get("transmissions", [])):
+        return said["transmissions"][int(number)].get("body") or None
+    if key == said["language"]:
+        return str(said["body"])
+    return _others(said, "body").get(key)
+
+
+def is_own(said: Mapping[str, Any]) -> bool:
+    """Say whether it is the agency's own dialog: a correspondence has one language alone."""
+    return bool(said.get("versions"))
 
 
 def revision(dialog: str, count: int) -> str:
@@ -394,9 +472,16 @@ def _value(
     *,
     media_type: str = "text/plain",
     authorised: bool = True,
+    others: Mapping[str, str] | None = None,
 ) -> Json:
-    value = [{"languageCode": said["language"], "value": text}] if text else []
+    texts = {said["language"]: text, **(others or {})}
+    value = [{"languageCode": name, "value": each} for name, each in texts.items() if each]
     return {"mediaType": media_type, "value": value, "isAuthorized": authorised}
+
+
+def _others(said: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Return a text in the languages other than the first."""
+    return {each["language"]: each[name] for each in said.get("versions", []) if each.get(name)}
 
 
 def _gui_actions(stored: Stored, address: str, authorised: bool) -> list[Json]:
@@ -408,7 +493,8 @@ def _gui_actions(stored: Stored, address: str, authorised: bool) -> list[Json]:
         ("reply", option["linkURL"], option["linkText"], "Tertiary", "GET")
         for option in _reply_options(said)
     ]
-    actions.append(("delete", f"{address}/purge", "Slett", "Tertiary", "DELETE"))
+    if not is_own(said):
+        actions.append(("delete", f"{address}/purge", "Slett", "Tertiary", "DELETE"))
     found = [
         {
             "id": part_id(stored.dialog, f"action-{action}"),
@@ -450,8 +536,7 @@ def _reply_options(said: Mapping[str, Any]) -> list[Json]:
     return [{"linkURL": said["action_url"], "linkText": said["action_label"] or "Svar"}]
 
 
-def _dialog_attachment(said: Mapping[str, Any], each: Mapping[str, Any], address: str) -> Json:
-    url = f"{address}/attachment/{each['id']}/download"
+def _dialog_attachment(said: Mapping[str, Any], each: Mapping[str, Any], url: str) -> Json:
     return {
         "id": part_id(each["id"], "dialog"),
         "displayName": [{"languageCode": said["language"], "value": each["title"]}],

@@ -15,6 +15,7 @@ from connectors.contract import (
     Proof,
     ReplyForm,
     Signing,
+    Version,
 )
 
 STUDY_DATE = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -109,6 +110,8 @@ class SimulatedLetter:
     body: str = ""
     """Text in markdown, for channels that carry text (Altinn)."""
     language: str = "nb"
+    versions: Sequence[Version] = ()
+    """What it says in other languages, too: then it is the agency's own dialog in Altinn."""
     security_level: int = LEVEL_SUBSTANTIAL
     kind: Kind = Kind.LETTER
     visible_from: datetime | None = None

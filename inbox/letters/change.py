@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from connectors import clock
-from connectors.contract import IncomingLetter
+from connectors.contract import IncomingLetter, Rest, ThreadMessage
 from inbox.archive.models import Blob, Package
 from inbox.letters import cases, copies, counters, indexing, matching, proposals
 from inbox.letters.filing import BIN_LASTS
@@ -35,6 +35,7 @@ from inbox.letters.receive import (
     sender_of,
     signing_row,
     snippet,
+    version_rows,
     with_new_messages,
 )
 
@@ -71,9 +72,10 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
         delivery.withdrawn_at = said.withdrawn_at
     if incoming.opened_at and before.opened_at is None:
         letter.unread = False
-    answers = _answers(before, letter, arrival)
+    answers = _answers(before, letter, arrival.source)
     if answers:
         letter.unread = True
+        _mark_updated(letter)
         events += answers
     if is_news:
         letter.unread = True
@@ -109,11 +111,16 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
         said.title = clean(incoming.title, TITLE_MAX) or said.title
         said.snippet = snippet(incoming.summary) or said.snippet
         said.case_reference = clean(incoming.case_reference, TITLE_MAX) or said.case_reference
+        said.language = incoming.language[:8] or said.language
         said.body = clean(incoming.body)
         said.body_media_type = incoming.body_media_type
-        said.actions = action_rows(incoming) or said.actions
+        said.actions = action_rows(incoming.actions) or said.actions
         said.reply_forms = form_rows(incoming) or said.reply_forms
-        said.messages = with_new_messages(said.messages, message_rows(incoming))
+        said.messages = with_new_messages(said.messages, message_rows(incoming.messages))
+        said.versions = version_rows(incoming.versions) or said.versions
+        if incoming.raw:  # else documents alone were fetched
+            lacks_text = incoming.provenance.get("text") == Rest.ON_OPEN
+            delivery.has_more = lacks_text or has_rest(said)
         said.payment = payment_row(incoming) or said.payment
         said.signing = signing_row(incoming) or said.signing
         said.appointments = appointment_rows(incoming) or said.appointments
@@ -122,6 +129,8 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
         said.content = Letter.Content.KEPT
         if incoming.sender.org_number and not letter.sender.org_number:
             said.sender = sender_of(incoming)
+    if incoming.provenance:
+        delivery.provenance = dict(incoming.provenance)
     delivery.needs_confirmation = delivery.needs_confirmation or incoming.needs_confirmation
     cases.assign([letter])
     letter.save()
@@ -137,6 +146,53 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
     with counters.changing(letter.citizen_id) as state:
         counters.replace(state, before, letter)
     _find_again(letter, delivery)
+
+
+def add_messages(
+    letter: Letter, delivery: Delivery, messages: Sequence[ThreadMessage], at: datetime
+) -> bool:
+    """Let the thread of a letter grow; returns whether the sender has written something new.
+
+    Must run in a transaction. Of what is withheld until she opens the letter `has_more` is told.
+    """
+    before = copy.copy(letter)
+    with copies.editing(letter, delivery) as said:
+        said.messages = with_new_messages(said.messages, message_rows(messages))
+        delivery.has_more = has_rest(said)
+    answers = _answers(before, letter, delivery.source)
+    if answers:
+        letter.unread = True
+        _mark_updated(letter)
+    cases.assign([letter])
+    letter.save()
+    indexing.write([letter])
+    delivery.save(update_fields=["has_more"])
+    Event.objects.bulk_create(answers)
+    if letter.revealed:
+        with counters.changing(letter.citizen_id) as state:
+            counters.replace(state, before, letter)
+    return bool(answers)
+
+
+def mark_more(letter: Letter, delivery: Delivery) -> None:
+    """Note that the source has more of the letter, which only its opening can tell.
+
+    Must run in a transaction.
+    """
+    before = copy.copy(letter)
+    letter.unread = True
+    _mark_updated(letter)
+    letter.save(update_fields=["unread", "updated", "delete_at"])
+    delivery.has_more = True
+    delivery.save(update_fields=["has_more"])
+    if letter.revealed:
+        with counters.changing(letter.citizen_id) as state:
+            counters.replace(state, before, letter)
+
+
+def has_rest(letter: Letter) -> bool:
+    """Say whether a message of the thread has more that comes when she opens the letter."""
+    return any(message.get("rest") == Rest.ON_OPEN for message in letter.messages)
 
 
 def _digest_of_main(delivery: Delivery) -> str:
@@ -222,17 +278,12 @@ def _events(letter: Letter, arrival: Arrival) -> list[Event]:
     return events
 
 
-def _answers(before: Letter, letter: Letter, arrival: Arrival) -> list[Event]:
+def _answers(before: Letter, letter: Letter, source: str) -> list[Event]:
     known = {message["id"] for message in before.messages}
     return [
-        _event(
-            letter,
-            Event.Kind.ANSWERED,
-            datetime.fromisoformat(message["at"]),
-            arrival.source,
-        )
+        _event(letter, Event.Kind.ANSWERED, datetime.fromisoformat(message["at"]), source)
         for message in letter.messages
-        if message["id"] not in known
+        if message["id"] not in known and not message.get("from_her")
     ]
 
 

@@ -46,6 +46,7 @@ FACTS = (
     "actions",
     "reply_forms",
     "messages",
+    "versions",
     "payment",
     "signing",
     "appointments",
@@ -141,7 +142,7 @@ def unite(letter: Letter, deliveries: Sequence[Delivery], done_here: datetime | 
     deadline, everything that is asked. What she has done herself stays.
     """
     copies = sorted((read(delivery) for delivery in deliveries), key=_fullest_first)
-    for name in ("sender_id", "sender_name", "source", "title", "expires_at"):
+    for name in ("sender_id", "sender_name", "source", "title", "expires_at", "versions"):
         setattr(letter, name, getattr(copies[0], name))
     for name in ("public_title", "snippet", "language", "case_reference"):
         setattr(letter, name, next(filter(None, (getattr(c, name) for c in copies)), ""))

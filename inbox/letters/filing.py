@@ -26,7 +26,7 @@ from inbox.letters.models import Delivery, Filing, Folder, Letter, Placement, So
 BIN_LASTS = timedelta(days=30)
 """So long a letter lies in the bin before it is deleted for good."""
 UNDO_LASTS = timedelta(hours=24)
-LONG_FIELDS = ("body", "actions")
+LONG_FIELDS = ("body", "actions", "versions")
 """What no counting or filing looks at."""
 
 Fields = dict[str, Any]

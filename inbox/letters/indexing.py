@@ -76,11 +76,12 @@ def write_letter(citizen_id: UUID, letter_id: UUID) -> None:
 
 
 def _row(letter: Letter, texts: Iterable[str]) -> LetterSearch:
-    open_head = norwegian.stems(f"{letter.sender_name}\n{letter.public_title}")
-    head = norwegian.stems(f"{letter.sender_name}\n{letter.title}")
-    said = [letter.sender_name, letter.title, letter.snippet, letter.case_reference]
+    public = [letter.sender_name, letter.public_title, *_versions(letter, "public_title")]
+    titles = [letter.sender_name, letter.title, *_versions(letter, "title")]
+    open_head, head = norwegian.stems("\n".join(public)), norwegian.stems("\n".join(titles))
+    said = [*titles, letter.snippet, *_versions(letter, "summary"), letter.case_reference]
     if not _awaits_consent(letter):
-        said += [_plain(letter), *texts]
+        said += [_plain(letter), *_versions(letter, "body"), *_thread(letter), *texts]
     whole = dict.fromkeys(norwegian.stems("\n".join(said)))
     whole.update(dict.fromkeys(open_head))
     key, level = owner_key(letter.citizen_id), letter.security_level
@@ -96,6 +97,15 @@ def _row(letter: Letter, texts: Iterable[str]) -> LetterSearch:
         tokens=" ".join(tokens),
         stale=False,
     )
+
+
+def _versions(letter: Letter, name: str) -> list[str]:
+    return [version[name] for version in letter.versions]
+
+
+def _thread(letter: Letter) -> list[str]:
+    names = ("title", "text", "body")
+    return [message.get(name, "") for message in letter.messages for name in names]
 
 
 def _number(letter: Letter) -> int:

@@ -185,7 +185,10 @@ class Letter(CitizenOwned):
     """The contract's ReplyForm, each as a dict: how she can answer inside the letter."""
     messages = models.JSONField(default=list, blank=True)
     """[{"id", "at", "text", "author"}]: what the sender has written since; none is ever dropped.
-    Some have "title", "kind" (the source's own code) and "from_her", too."""
+    Some have more of the contract's ThreadMessage: "title", "kind" (the source's own code),
+    "from_her", "body", "links", "documents" (names), "rest", "versions"."""
+    versions = models.JSONField(default=list, blank=True)
+    """The contract's Version, each as a dict: what it says in other languages than `language`."""
     payment = models.JSONField(null=True, blank=True)
     """{"amount" (øre), "account", "kid", "currency", "due_at"}, as the sender said it."""
     signing = models.JSONField(null=True, blank=True)
@@ -292,6 +295,8 @@ class Delivery(CitizenOwned):
     """sha256 of its main document, where the source or the bytes gave it."""
     said = models.JSONField(null=True, blank=True, encoder=DjangoJSONEncoder)
     """What this source says of the letter (`copies.py`), once it is not the only one."""
+    has_more = models.BooleanField(default=False)
+    """Its source has more of it than is here, for which she must open it once more."""
     matched_by = models.CharField(max_length=16, blank=True)
     """Why it is taken for the same letter as the others: see `matching.py`."""
     split_from_id = models.UUIDField(null=True, blank=True)

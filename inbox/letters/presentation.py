@@ -138,6 +138,8 @@ class DeliveryLine:
     expires_at: datetime | None
     withdrawn_at: datetime | None
     needs_confirmation: bool
+    has_more: bool
+    """Its source has more of it, which comes when she opens it."""
     matched_by: str
     """Why it is taken for the same letter as the first, empty for that one (`matching.py`)."""
 
@@ -181,7 +183,9 @@ class LetterPage:
     documentary_value: bool | None
     actions: list[dict[str, Any]]
     reply_forms: list[dict[str, Any]]
-    messages: list[dict[str, str]]
+    messages: list[dict[str, Any]]
+    versions: list[dict[str, str]]
+    """What it says in other languages; locked: the public titles alone."""
     payment: dict[str, Any] | None
     signing: dict[str, str] | None
     appointments: list[dict[str, Any]]
@@ -191,6 +195,8 @@ class LetterPage:
     deliveries: Sequence[DeliveryLine]
     apart: Sequence[Apart]
     events: Sequence[EventLine]
+    body_language: str = ""
+    """Where it is another than the letter's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +206,7 @@ class ThreadLetter:
     row: Row
     hidden: bool
     """She has not yet agreed that the sender is told of the opening."""
-    messages: Sequence[dict[str, str]]
+    messages: Sequence[dict[str, Any]]
 
 
 ROWS = cast("LetterQuerySet", Letter.objects.values_list(*ROW_FIELDS))
@@ -366,6 +372,7 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
         actions=[] if hidden else letter.actions,
         reply_forms=[] if hidden else letter.reply_forms,
         messages=[] if hidden else letter.messages,
+        versions=_versions(letter, locked=locked, hidden=hidden),
         payment=None if hidden else letter.payment,
         signing=None if hidden else letter.signing,
         appointments=[] if hidden else letter.appointments,
@@ -385,6 +392,18 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
             for event in events
         ],
     )
+
+
+def _versions(letter: Letter, *, locked: bool, hidden: bool) -> list[dict[str, str]]:
+    """Return what may be shown of the letter in other languages: hidden, no more than a title."""
+    if not hidden:
+        return list(letter.versions)
+    name = "public_title" if locked else "title"
+    return [
+        {"language": each["language"], "title": each[name]}
+        for each in letter.versions
+        if each[name]
+    ]
 
 
 def shown_documents(letter: Letter) -> list[DocumentLine]:
@@ -458,6 +477,7 @@ def _delivery_line(delivery: Delivery) -> DeliveryLine:
         provenance=delivery.provenance,
         expires_at=delivery.expires_at,
         withdrawn_at=delivery.withdrawn_at,
+        has_more=delivery.has_more,
         matched_by=delivery.matched_by,
         needs_confirmation=delivery.needs_confirmation,
     )

@@ -25,7 +25,9 @@ from connectors.contract import (
     IncomingDocument,
     IncomingLetter,
     PaperStep,
+    Rest,
     ThreadMessage,
+    Version,
 )
 from inbox.archive.models import Blob, Package
 from inbox.citizens.models import SecurityLevel
@@ -123,13 +125,15 @@ def fingerprint(incoming: IncomingLetter) -> str:
         [[action.url, action.label, str(action.due_at)] for action in incoming.actions],
         incoming.handled_by,
         form_rows(incoming),
-        message_rows(incoming),
+        message_rows(incoming.messages),
         payment_row(incoming),
         signing_row(incoming),
         content_fingerprint(incoming),
     ]
     if incoming.appointments or incoming.proofs:
         said += [appointment_rows(incoming), proof_rows(incoming)]
+    if incoming.versions or incoming.messages_count:
+        said += [version_rows(incoming.versions), incoming.messages_count]
     return _digest(said)
 
 
@@ -324,11 +328,16 @@ def _letter(arrival: Arrival, sender: Sender, now: datetime) -> Letter:
 
 def describe(letter: Letter, incoming: IncomingLetter, at: datetime) -> None:
     """Set on `letter` (unsaved) all that the source says about it besides its documents."""
+    if incoming.content_on_open and letter.content == Letter.Content.KEPT:
+        # The text that is here has its language, whichever she would choose by now.
+        incoming = in_language(incoming, letter.language)
     letter.sender_name = clean(incoming.sender.name, TITLE_MAX)
-    letter.title = clean(incoming.title or incoming.public_title, TITLE_MAX)
     letter.public_title = clean(incoming.public_title, TITLE_MAX)
-    letter.snippet = snippet(incoming.summary or incoming.body)
-    letter.language = incoming.language[:8]
+    if not _is_withheld_anew(letter, incoming):
+        letter.title = clean(incoming.title or incoming.public_title, TITLE_MAX)
+        letter.snippet = snippet(incoming.summary or incoming.body)
+        letter.language = incoming.language[:8]
+        letter.versions = with_bodies(letter, incoming)
     letter.kind = incoming.kind
     letter.security_level = incoming.security_level
     letter.due_at = incoming.due_at
@@ -339,7 +348,7 @@ def describe(letter: Letter, incoming: IncomingLetter, at: datetime) -> None:
     elif letter.handled_by in ("", Letter.HandledBy.SOURCE):
         letter.handled_at, letter.handled_by = None, ""
     letter.reply_forms = form_rows(incoming)
-    letter.messages = with_new_messages(letter.messages, message_rows(incoming))
+    letter.messages = with_new_messages(letter.messages, message_rows(incoming.messages))
     letter.payment = payment_row(incoming)
     letter.signing = signing_row(incoming)
     letter.appointments = appointment_rows(incoming)
@@ -353,11 +362,65 @@ def describe(letter: Letter, incoming: IncomingLetter, at: datetime) -> None:
     if not incoming.content_on_open:
         letter.body = clean(incoming.body)
         letter.body_media_type = incoming.body_media_type
-        letter.actions = action_rows(incoming)
+        letter.actions = action_rows(incoming.actions)
 
 
-def action_rows(incoming: IncomingLetter) -> list[dict[str, Any]]:
-    """Return the letter's actions as the JSON that a letter keeps."""
+def _is_withheld_anew(letter: Letter, incoming: IncomingLetter) -> bool:
+    """Say whether a list gives no more than the public title of what she has opened."""
+    public = incoming.public_title and incoming.title == incoming.public_title
+    return bool(public and incoming.content_on_open and letter.content == Letter.Content.KEPT)
+
+
+def in_language(incoming: IncomingLetter, language: str) -> IncomingLetter:
+    """Return the letter with what it says in `language` first, where it says that."""
+    said = next((each for each in incoming.versions if each.language == language), None)
+    if said is None or not said.title:
+        return incoming
+    other = Version(
+        incoming.language, incoming.title, incoming.public_title, incoming.summary, incoming.body
+    )
+    return replace(
+        incoming,
+        language=language,
+        title=said.title,
+        public_title=said.public_title or incoming.public_title,
+        summary=said.summary,
+        versions=[other, *(each for each in incoming.versions if each is not said)],
+    )
+
+
+def version_rows(versions: Iterable[Version]) -> list[dict[str, str]]:
+    """Return what is said in other languages as the JSON that a letter keeps."""
+    return [
+        {
+            "language": clean(each.language, 8),
+            "title": clean(each.title, TITLE_MAX),
+            "public_title": clean(each.public_title, TITLE_MAX),
+            "summary": clean(each.summary),
+            "body": clean(each.body),
+            "body_media_type": each.body_media_type,
+        }
+        for each in versions
+    ]
+
+
+def with_bodies(letter: Letter, incoming: IncomingLetter) -> list[dict[str, str]]:
+    """Return the letter's versions as `incoming` says; a list has no bodies: those stay."""
+    rows = version_rows(incoming.versions)
+    if not incoming.content_on_open:
+        return rows
+    before = {row["language"]: row for row in letter.versions}
+    kept = ("body", "body_media_type")
+    return [
+        row | {name: before[row["language"]][name] for name in kept}
+        if row["language"] in before
+        else row
+        for row in rows
+    ]
+
+
+def action_rows(actions: Iterable[Action]) -> list[dict[str, Any]]:
+    """Return actions as the JSON that a letter keeps."""
     return [
         {
             "url": action.url,
@@ -366,7 +429,7 @@ def action_rows(incoming: IncomingLetter) -> list[dict[str, Any]]:
             "takes_return": action.takes_return,
             **_act_row(action),
         }
-        for action in incoming.actions
+        for action in actions
     ]
 
 
@@ -404,8 +467,8 @@ def form_rows(incoming: IncomingLetter) -> list[dict[str, Any]]:
     ]
 
 
-def message_rows(incoming: IncomingLetter) -> list[dict[str, str]]:
-    """Return the sender's side of the thread as the JSON that a letter keeps."""
+def message_rows(messages: Iterable[ThreadMessage]) -> list[dict[str, Any]]:
+    """Return the sender's side of a thread as the JSON that a letter keeps."""
     return [
         {
             "id": clean(message.id, EXTERNAL_ID_MAX),
@@ -414,25 +477,38 @@ def message_rows(incoming: IncomingLetter) -> list[dict[str, str]]:
             "author": clean(message.author, TITLE_MAX),
             **_more_of(message),
         }
-        for message in incoming.messages
+        for message in messages
     ]
 
 
-def _more_of(message: ThreadMessage) -> dict[str, str]:
-    """Return what not every message has: "title", "kind" and "from_her"."""
+def _more_of(message: ThreadMessage) -> dict[str, Any]:
+    """Return what not every message has."""
+    body = clean(message.body)
     said = {
         "title": clean(message.title, TITLE_MAX),
         "kind": clean(message.kind, CODE_MAX),
         "from_her": "1" if message.from_her else "",
+        "body": body,
+        "body_media_type": message.body_media_type if body else "",
+        "links": action_rows(message.links),
+        "documents": [clean(name, TITLE_MAX) for name in message.documents],
+        "rest": message.rest.value,
+        "versions": version_rows(message.versions),
     }
     return {name: value for name, value in said.items() if value}
 
 
 def with_new_messages(
-    known: Sequence[dict[str, str]], said: Sequence[dict[str, str]]
-) -> list[dict[str, str]]:
-    """Return what is known and what is new of a thread, oldest first: nothing is ever dropped."""
-    merged = {message["id"]: message for message in [*known, *said]}
+    known: Sequence[dict[str, Any]], said: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return what is known and what is new of a thread, oldest first: nothing is ever dropped.
+
+    What is known of a message stays where no more than its head was listed.
+    """
+    merged = {message["id"]: message for message in known}
+    for message in said:
+        if message["id"] not in merged or message.get("rest") != Rest.ON_OPEN:
+            merged[message["id"]] = message
     return sorted(merged.values(), key=lambda message: datetime.fromisoformat(message["at"]))
 
 

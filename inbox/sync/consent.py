@@ -39,7 +39,8 @@ def disconnect(citizen_id: UUID, slug: str) -> Mailbox | None:
             citizen_id=citizen_id, state="waiting", delivery__source=slug
         )
         for retrieval in asked_for:
-            note(retrieval.delivery, Letter.Content.ON_OPEN)
+            if retrieval.part == Retrieval.Part.CONTENT:
+                note(retrieval.delivery, Letter.Content.ON_OPEN)
             Retrieval.objects.filter(citizen_id=citizen_id, id=retrieval.id).update(
                 state="failed", lease_until=None, last_error=DISCONNECTED
             )

@@ -37,7 +37,7 @@ from inbox.letters.erase import erased
 from inbox.letters.models import Delivery, Letter
 from inbox.letters.receive import Arrival, fingerprint, known, named, receive, refusal
 from inbox.notifications.rules import queue_answer, queue_for, stop
-from inbox.sync import paper, quarantine, receipts, rejections, telling
+from inbox.sync import paper, quarantine, receipts, rejections, telling, threads
 from inbox.sync.lease import LeaseLost
 from inbox.sync.models import Mailbox, Quarantined, Source
 
@@ -162,7 +162,10 @@ def _take_in(
         if ReceiptKind.REJECTED in intake.connector.receipts:
             rejections.call_off_received(intake.source, sorted_batch.new)
         for delivery, arrival in sorted_batch.changed:
-            _follow(change(delivery, arrival), now)
+            changed = change(delivery, arrival)
+            _follow(changed, now)
+            if changed:
+                threads.follow(changed[0], delivery, arrival.incoming, now)
         access.note_fetched(letters, now)
         queue_for(letters, now, _orders(sorted_batch))
         if ReceiptKind.DELIVERED in intake.connector.receipts:

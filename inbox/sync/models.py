@@ -153,6 +153,16 @@ class PartyList(CitizenOwned, Polling):
 class Retrieval(CitizenOwned, Work):
     """The citizen opened a letter, or asked for a copy, whose content the source had withheld."""
 
+    class Part(models.TextChoices):
+        """What is fetched; what is here is shown meanwhile, but for the first."""
+
+        CONTENT = "content"
+        MORE = "more"
+        """Of a letter that is here, what its source has besides: she has opened it again."""
+        THREAD = "thread"
+        """What has been written under a letter that she has opened: nothing of this is reading."""
+
+    part = models.CharField(max_length=8, choices=Part, default=Part.CONTENT)
     letter_id = models.UUIDField()
     letter = OwnedForeignKey(Letter, "letter_id", related_name="retrievals")
     delivery_id = models.UUIDField()

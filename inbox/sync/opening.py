@@ -15,6 +15,7 @@ from inbox.letters.open import get_letter, mark_opened, set_unread
 from inbox.letters.presentation import EventLine, LetterPage, page_of
 from inbox.notifications.rules import stop
 from inbox.sync import receipts, retrieve, tasks
+from inbox.sync.models import Retrieval
 from inbox.sync.wake import wake
 
 NOT_KEPT = frozenset(Letter.Content) - {Letter.Content.KEPT}
@@ -28,6 +29,16 @@ def open_letter(viewer: Viewer, letter_id: UUID, *, agreed: bool = False) -> Let
     stands in for her by law. Raises Letter.DoesNotExist.
     """
     letter = get_letter(viewer, letter_id)
+    page = _opened(letter, viewer, agreed=agreed)
+    may_ask = viewer.stands_in and not (page.row.locked or page.awaiting_consent)
+    if may_ask and any(line.has_more for line in page.deliveries):
+        with transaction.atomic():
+            own = Delivery.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id)
+            _request(letter, own.filter(has_more=True), viewer, Retrieval.Part.MORE)
+    return page
+
+
+def _opened(letter: Letter, viewer: Viewer, *, agreed: bool) -> LetterPage:
     agrees = agreed and viewer.stands_in and letter.asks_receipt
     if agrees and viewer.may_read(letter.security_level):
         return _open(letter, viewer)
@@ -95,8 +106,15 @@ def _read_again(letter: Letter, page: LetterPage) -> LetterPage:
     return replace(page, row=replace(page.row, unread=False))
 
 
-def _request(letter: Letter, deliveries: Iterable[Delivery], viewer: Viewer) -> None:
+def _request(
+    letter: Letter,
+    deliveries: Iterable[Delivery],
+    viewer: Viewer,
+    part: str = Retrieval.Part.CONTENT,
+) -> None:
     for delivery in deliveries:
-        retrieval = retrieve.request(letter, delivery, viewer.level, clock.now(), viewer.asks_as)
+        retrieval = retrieve.request(
+            letter, delivery, viewer.level, clock.now(), viewer.asks_as, part
+        )
         if retrieval is not None:
             wake(tasks.retrieve, retrieval.citizen_id, retrieval.id)

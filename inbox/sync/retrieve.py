@@ -25,7 +25,7 @@ from inbox.letters import copies, join
 from inbox.letters.change import add_content
 from inbox.letters.models import Delivery, Document, Letter
 from inbox.letters.receive import Arrival
-from inbox.sync import lease, schedule
+from inbox.sync import lease, schedule, threads
 from inbox.sync.intake import BadDocument, Intake, deposit
 from inbox.sync.models import Mailbox, Retrieval, Source
 from inbox.sync.sources import NobodyActs, account_of, connected
@@ -33,6 +33,8 @@ from inbox.sync.sources import NobodyActs, account_of, connected
 log = logging.getLogger("samlepost.sync.retrieve")
 
 ATTEMPTS_MAX = 8
+PATIENT_ATTEMPTS = 4
+"""After so many a letter is taken without the documents that cannot be had."""
 BATCH = 50
 
 
@@ -42,13 +44,14 @@ def request(
     level: int,
     at: datetime,
     asked_by: UUID | None = None,
+    part: str = Retrieval.Part.CONTENT,
 ) -> Retrieval | None:
     """Ask for what a delivery's source still holds, in a transaction; None when already asked.
 
     None also when she has disconnected the source: then nothing is asked of it.
 
     `level` is that of the session in which she asked; `asked_by` is who asked for an enterprise.
-    Sets `letter.content` (saved).
+    Sets `letter.content` (saved), where it is the content that is asked for.
     """
     if _is_disconnected(delivery):
         return None
@@ -56,6 +59,7 @@ def request(
         citizen_id=letter.citizen_id,
         letter_id=letter.id,
         delivery_id=delivery.id,
+        part=part,
         security_level=level,
         asked_by=asked_by,
         requested_at=at,
@@ -63,8 +67,20 @@ def request(
     )
     Retrieval.objects.bulk_create([retrieval], ignore_conflicts=True)
     if not Retrieval.objects.filter(citizen_id=letter.citizen_id, id=retrieval.id).exists():
-        return None
-    letter.content = note(delivery, Letter.Content.REQUESTED)
+        # What waits to list the thread does all of it instead.
+        listing = Retrieval.objects.filter(
+            citizen_id=letter.citizen_id,
+            delivery_id=delivery.id,
+            state="waiting",
+            part=Retrieval.Part.THREAD,
+        )
+        if not listing.update(part=part, security_level=level, asked_by=asked_by):
+            return None
+        retrieval = Retrieval.objects.get(
+            citizen_id=letter.citizen_id, delivery_id=delivery.id, state="waiting"
+        )
+    if part == Retrieval.Part.CONTENT:
+        letter.content = note(delivery, Letter.Content.REQUESTED)
     return retrieval
 
 
@@ -147,12 +163,18 @@ def _carry_out(retrieval: Retrieval) -> bool:
 
 
 def _retrieve(retrieval: Retrieval) -> None:
+    if retrieval.part == Retrieval.Part.THREAD:
+        threads.read(retrieval)
+        return
     letter, delivery = retrieval.letter, retrieval.delivery
     source = Source.objects.get(slug=delivery.source)
     account = account_of(letter.citizen_id, retrieval.security_level, retrieval.asked_by)
     with connected(source) as connector:
         documents = _known_documents(delivery)
-        if any(document.ref for document in documents):
+        if retrieval.part == Retrieval.Part.MORE:
+            opened = connector.open_letter(account, delivery.external_id)
+            incoming = threads.beside(opened, documents)
+        elif any(document.ref for document in documents):
             incoming = _with_missing(letter, delivery, documents)
         else:
             documents = []
@@ -165,7 +187,8 @@ def _retrieve(retrieval: Retrieval) -> None:
             delivery_id=delivery.id,
             letter_id=letter.id,
         )
-        intake = Intake(source, connector, account, None, still_ours=lambda: None)
+        patient = retrieval.attempts <= PATIENT_ATTEMPTS
+        intake = Intake(source, connector, account, None, lambda: None, patient)
         deposit(intake, arrival, replaces=True)
         for position, document in enumerate(documents):
             arrival.blobs[position] = arrival.blobs[position] or document.blob
@@ -235,5 +258,8 @@ def _end(retrieval: Retrieval, error: Exception, content: str) -> None:
         Retrieval.objects.filter(citizen_id=retrieval.citizen_id, id=retrieval.id).update(
             state="failed", lease_until=None, last_error=str(error)[:255]
         )
-        delivery = Delivery.objects.get(citizen_id=retrieval.citizen_id, id=retrieval.delivery_id)
-        note(delivery, content)
+        if retrieval.part == Retrieval.Part.CONTENT:
+            delivery = Delivery.objects.get(
+                citizen_id=retrieval.citizen_id, id=retrieval.delivery_id
+            )
+            note(delivery, content)

@@ -21,7 +21,7 @@ from connectors.contract import (
 )
 from inbox.citizens import representation
 from inbox.citizens.identity import national_id_of, organisation_of
-from inbox.citizens.models import Identifier
+from inbox.citizens.models import Citizen, Identifier
 from inbox.sync import pauses
 from inbox.sync.models import Source
 
@@ -75,14 +75,15 @@ def account_of(
     For an enterprise it is that of `asked_by`; without one, of whoever has acted for it longest,
     whose level nobody has vouched for. Raises NobodyActs.
     """
+    language = Citizen.objects.values_list("language", flat=True).get(id=citizen_id)
     try:
-        return Account(national_id=national_id_of(citizen_id), security_level=level)
+        return Account(national_id_of(citizen_id), level, language=language)
     except Identifier.DoesNotExist:
         organisation = organisation_of(citizen_id)
     helper_id = representation.who_acts(citizen_id, asked_by)
     if helper_id is None or (asked_by is None and level > LEVEL_SUBSTANTIAL):
         raise NobodyActs("nobody here acts for the enterprise")
-    return Account(national_id_of(helper_id), level, organisation)
+    return Account(national_id_of(helper_id), level, organisation, language)
 
 
 def labels() -> dict[str, str]:

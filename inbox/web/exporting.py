@@ -319,7 +319,8 @@ def _thread(each: Exported, sent: Sequence[_Sent], calendar: Calendar) -> list[d
     for message in [] if each.withheld else each.letter.messages:
         at = datetime.fromisoformat(message["at"])
         side = gettext("From your side") if message.get("from_her") else each.letter.sender_name
-        text = "\n\n".join(filter(None, (message.get("title", ""), message["text"])))
+        parts = (message.get("title", ""), message["text"], message.get("body", ""))
+        text = "\n\n".join(filter(None, parts))
         author = message["author"] or side
         entries.append({"at": at, "author": author, "text": text, "files": []})
     entries.sort(key=lambda entry: entry["at"])
@@ -385,6 +386,7 @@ def _metadata(each: Exported, files: Sequence[_File], sent: Sequence[_Sent]) -> 
             "documents": [_document(file) for file in files],
             "answers": [_answer(reply, sent) for reply in each.replies],
             "messages": letter.messages,
+            "versions": letter.versions,
             "events": [
                 {"kind": event.kind, "at": event.at, "detail": event.detail}
                 for event in each.events

@@ -53,17 +53,19 @@ def letter_context(
     *,
     whole: bool = False,
     asked: Mapping[str, Asked] | None = None,
+    chosen: str = "",
 ) -> dict[str, Any]:
     """Return everything that the letter's templates show.
 
     `replies` are her answers to it, `kept` a text that she wrote as her session ended;
-    `whole` shows every attachment; `asked` says where what she asked for stands.
+    `whole` shows every attachment; `asked` says where what she asked for stands; `chosen` is the
+    language that she reads it in (`languages.py`), where it is not the letter's first.
     """
     calendar = Calendar(clock.now(), get_language())
     row = page.row
     links = replying.links_out(page)
     return {
-        **content_context(page, labels, back, whole=whole),
+        **content_context(page, labels, back, whole=whole, chosen=chosen),
         **about_context(page, labels, calendar),
         "title": letter_words.title_of(row),
         "initials": initials(row.sender_name),
@@ -83,7 +85,9 @@ def letter_context(
         "proofs": [each | {"valid": letter_words.validity(each, calendar)} for each in page.proofs],
         "signing": replying.signing_words(page, calendar),
         "acts": replying.act_lines(page, asked or {}),
-        "actions": [_with_due(link, calendar) for link in links if link["label"]],
+        "actions": [
+            _with_due(link, calendar) for link in links if link["label"] and not link["message"]
+        ],
         "document_links": [
             link | {"shown": link["url"].partition("//")[2][:120]}
             for link in links
@@ -113,10 +117,11 @@ def content_context(
     polls: int = 0,
     *,
     whole: bool = False,
+    chosen: str = "",
 ) -> dict[str, Any]:
     """Return what the part with body and documents shows; `polls`: how often it was asked for."""
     row = page.row
-    query = _kept(back)
+    query = _kept(back) | ({"lang": chosen} if chosen else {})
     documents = [_document(row.id, line) for line in page.documents]
     main = next((d for d in documents if d["is_main"]), documents[0] if documents else None)
     attachments = [document for document in documents if document is not main]
@@ -133,13 +138,17 @@ def content_context(
         "content": row.content,
         "intro": _intro(page),
         "body": render_body(page.body, page.body_media_type),
+        "body_lang": letter_words.other_language(page.body_language or row.language),
+        "text_rest": next(
+            filter(None, (each.provenance.get("text") for each in page.deliveries)), ""
+        ),
         "main": main,
         "kept_count": sum(document["kept"] for document in documents),
         "lacks_documents": not all(document["kept"] for document in documents),
         "attachments": attachments if whole else attachments[:ATTACHMENTS_SHOWN],
         "attachments_count": len(attachments),
         "all_attachments": _address("letter", row.id, {**query, "attachments": "all"}),
-        "print": reverse("letter_print", args=[row.id]),
+        "print": _address("letter_print", row.id, {"lang": chosen} if chosen else {}),
     }
 
 

@@ -12,12 +12,14 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import get_language, gettext, ngettext
 
+from connectors.contract import Rest
 from inbox.letters.models import Event, Letter, Reply
 from inbox.letters.payment import account_is_right, kid_is_right
-from inbox.letters.presentation import LetterPage, Row
+from inbox.letters.presentation import DocumentLine, LetterPage, Row
 from inbox.sync.acts import Asked
 from inbox.sync.replies import CannotReply
 from inbox.web import letter_words
+from inbox.web.body import render_body
 from inbox.web.dates import Calendar
 
 POLLS_MAX = 60
@@ -73,10 +75,16 @@ def thread_context(
     entries = [
         answer_entry(page.row, reply, calendar) for reply in replies if reply.state != "draft"
     ]
-    entries += [message_entry(page.row, message, calendar) for message in page.messages]
+    ways = {link["url"]: link for link in links_out(page)}
+    files = {document.name: document for document in page.documents}
+    entries += [
+        message_entry(page.row, message, calendar, ways, files) for message in page.messages
+    ]
     entries.sort(key=lambda entry: entry["at"])
     waits = any(reply.state == "waiting" for reply in replies)
     expects = bool(entries) and entries[-1]["hers"] and entries[-1]["state"] == "done"
+    more = sum(entry.get("rest") == Rest.ON_OPEN for entry in entries)
+    expects = expects or (more > 0 and any(line.has_more for line in page.deliveries))
     return {
         "letter": page.row,
         "entries": entries,
@@ -84,7 +92,7 @@ def thread_context(
         "is_waiting": waits,
         "thread_polls": (waits or expects) and polls < POLLS_MAX,
         "thread_address": f"{reverse('letter_thread', args=[page.row.id])}?asked={polls + 1}",
-        "thread_mark": len(entries),
+        "thread_mark": f"{len(entries)}.{more}" if more else len(entries),
     }
 
 
@@ -173,8 +181,17 @@ def answer_entry(row: Row, reply: Reply, calendar: Calendar) -> dict[str, Any]:
     }
 
 
-def message_entry(row: Row, message: Mapping[str, str], calendar: Calendar) -> dict[str, Any]:
-    """Return what a thread shows of a message that came from the source."""
+def message_entry(
+    row: Row,
+    message: Mapping[str, Any],
+    calendar: Calendar,
+    ways: Mapping[str, Mapping[str, str]] | None = None,
+    documents: Mapping[str, DocumentLine] | None = None,
+) -> dict[str, Any]:
+    """Return what a thread shows of a message that came from the source.
+
+    `ways` out of the letter by address and its `documents` by name, where they are to be shown.
+    """
     at = datetime.fromisoformat(message["at"])
     author = gettext("From your side") if message.get("from_her") else row.sender_name
     # DialogTransmissionType; a plain message, or of a kind that we do not know, says no kind.
@@ -196,6 +213,30 @@ def message_entry(row: Row, message: Mapping[str, str], calendar: Calendar) -> d
         "kind": kinds.get(message.get("kind", ""), ""),
         "title": message.get("title", ""),
         "text": message["text"],
+        "body": render_body(message.get("body", ""), message.get("body_media_type", "")),
+        "rest": message.get("rest", ""),
+        "links": [
+            dict(ways[link["url"]], label=link["label"], until=_until(link, calendar))
+            for link in message.get("links", ())
+            if ways and link["url"] in ways
+        ],
+        "files": [
+            _came_with(row.id, documents[name])
+            for name in message.get("documents", ())
+            if documents and name in documents
+        ],
+    }
+
+
+def _until(link: Mapping[str, str], calendar: Calendar) -> str:
+    return calendar.day(datetime.fromisoformat(link["due_at"])) if link["due_at"] else ""
+
+
+def _came_with(letter_id: UUID, line: DocumentLine) -> dict[str, str]:
+    return {
+        "name": line.title,
+        "size": letter_words.size_of(line.size),
+        "address": reverse("document", args=[letter_id, line.id]) if line.kept else "",
     }
 
 
@@ -307,17 +348,32 @@ def links_out(page: LetterPage) -> list[dict[str, str]]:
                 "label": label,
                 "due": action.get("due_at", ""),
                 "takes_return": "1" if action.get("takes_return") else "",
+                "message": "",
             }
         )
+    for message in page.messages:
+        # By the message's own id, as the thread may grow between page and click.
+        found += [
+            {
+                "key": f"m{message['id']}.{number}",
+                "url": link["url"],
+                "label": link["label"] or gettext("Go to the sender"),
+                "due": link["due_at"],
+                "takes_return": "",
+                "message": message["id"],
+            }
+            for number, link in enumerate(message.get("links", ()))
+        ]
     if page.signing and page.signing["url"] and page.signing["status"] == "waiting":
         sign = {"key": "s0", "url": page.signing["url"], "label": gettext("Sign the document")}
-        found.append(sign | {"due": "", "takes_return": ""})
+        found.append(sign | {"due": "", "takes_return": "", "message": ""})
     known = {link["url"] for link in found}
     number = 0
     for url in _document_links(page):
         if url not in known and number < LINKS_MAX:
             found.append(
                 {"key": f"d{number}", "url": url, "label": "", "due": "", "takes_return": ""}
+                | {"message": ""}
             )
             known.add(url)
             number += 1

@@ -17,6 +17,7 @@ from connectors import clock, http
 from connectors.altinn import mapping
 from connectors.altinn.connector import Connector
 from connectors.altinn.simulator import AltinnSimulator
+from connectors.altinn.transmissions import Surroundings
 from connectors.contract import (
     LEVEL_HIGH,
     LEVEL_SUBSTANTIAL,
@@ -452,7 +453,9 @@ def test_a_dialog_that_is_no_correspondence_opens_with_what_it_has() -> None:
         }
     ]
     assert mapping.correspondence_id(dialog) == ""
-    letter = mapping.opened_without_correspondence(mapping.listed(dialog, HER), dialog)
+    letter = mapping.opened_without_correspondence(
+        mapping.listed(dialog, HER), dialog, Surroundings(dialog["id"])
+    )
     assert (letter.body, letter.body_media_type) == ("**Hei**", "text/markdown")
     assert [(each.url, each.label) for each in letter.actions] == [
         ("https://app.example.no/1", "Skjema")
@@ -486,7 +489,7 @@ def test_transmissions_that_are_hers_to_see_are_the_thread_and_a_wrong_one_hides
     first["type"] = "Noe helt nytt"
     del second["createdAt"]
     dialog["transmissions"] += [7, {**first, "isAuthorized": False, "id": dialog["id"]}]
-    again = mapping.opened_without_correspondence(letter, dialog)
+    again = mapping.opened_without_correspondence(letter, dialog, Surroundings(dialog["id"]))
     assert [each.kind for each in again.messages] == ["Noe helt nytt"]
 
 

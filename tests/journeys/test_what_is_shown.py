@@ -13,7 +13,7 @@ import re
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,11 +26,12 @@ from django.utils.translation import override
 from lxml import etree, html
 
 from connectors import clock
+from connectors.contract import Version
 from connectors.dpi.envelope import peek, signer_of
 from connectors.dpi.package import open_package
 from connectors.world.drafts import Draft, finish
 from connectors.world.letters import drafts
-from connectors.world.model import Channel
+from connectors.world.model import Channel, SimulatedDocument
 from inbox.archive import store
 from inbox.archive.models import Blob
 from inbox.citizens.identity import find_citizen
@@ -186,7 +187,19 @@ def looked_at(demo_citizens) -> list[Seen]:
     people = {}
     for draft in picked:
         letter = finish(draft)
-        demo_citizens.control.by_channel[letter.channel].send(letter)
+        sent = demo_citizens.control.by_channel[letter.channel].send(letter)
+        if letter.channel is Channel.ALTINN:
+            demo_citizens.simulators["altinn"].transmit(
+                sent,
+                "Et vedtak i saken",
+                kind="Decision",
+                summary="Les vedtaket.",
+                body="Du får *medhold*.",
+                urls=["https://skatt.example/vedtak"],
+                files=[SimulatedDocument("v.pdf", "Vedtaksbrevet", "application/pdf", b"%PDF")],
+                ways_out=[("Klag her", "https://klage.example/", clock.now() + timedelta(9))],
+                versions=[Version("en", "A decision", "", "Read the decision.")],
+            )
         people[letter.person.slug] = find_citizen("national_id", letter.person.national_id)
     for mailbox in Mailbox.objects.filter(citizen__in=people.values(), source__shared_queue=False):
         engine.sync_mailbox(mailbox.citizen_id, mailbox.id)
@@ -244,6 +257,10 @@ def day(value: str) -> str:
     return calendar().full_day(datetime.fromisoformat(value))
 
 
+def short_day(value: str) -> str:
+    return calendar().day(datetime.fromisoformat(value))
+
+
 def moment(value: str) -> str:
     return calendar().moment(datetime.fromisoformat(value))
 
@@ -285,6 +302,13 @@ def where(name: str, wanted: Any, shows: Shows) -> Shows:
     return lambda value, seen, beside: beside.get(name) != wanted or shows(value, seen, beside)
 
 
+def in_its_language(shows: Shows) -> Shows:
+    """Return what looks for a text that is in the letter's own language; others are a way away."""
+    return lambda value, seen, beside: (
+        beside["languageCode"] != seen.letter.language or shows(value, seen, beside)
+    )
+
+
 def host(value: str, seen: Seen, _beside: Mapping[str, Any]) -> bool:
     return host_of(value) in seen.hosts
 
@@ -299,6 +323,8 @@ def below(value: str, seen: Seen, _beside: Mapping[str, Any]) -> bool:
 
 def language(value: str, seen: Seen, _beside: Mapping[str, Any]) -> bool:
     code = LANGUAGES.get(value.lower(), value.lower())
+    if any(each["language"] == code for each in seen.letter.versions):
+        return language_name(code) in seen.page[seen.page.index("Also in:") :]
     return code == "en" or f"The letter is written in: {language_name(code)}" in seen.page
 
 
@@ -407,13 +433,25 @@ FORMS: dict[str, dict[str, Shows]] = {
         "updatedAt": where("status", "Completed", shown(event)),
         "expiresAt": shown(day),
         "seenSinceLastContentUpdate.seenAt": shown(event),
-        "content.title.value.value": heading,
+        "content.title.value.value": in_its_language(heading),
         "content.title.value.languageCode": language,
-        "content.summary.value.value": shown(),
+        "content.summary.value.value": in_its_language(shown()),
+        "transmissions.createdAt": shown(moment),
+        "transmissions.type": lambda value, seen, _beside: (
+            value == "Information" or value in seen.page
+        ),
+        "transmissions.sender.actorName": shown(),
+        "transmissions.content.title.value.value": in_its_language(shown()),
+        "transmissions.content.summary.value.value": in_its_language(shown()),
+        "transmissions.attachments.displayName.value": shown(),
+        "transmissions.navigationalActions.title.value": shown(),
+        "transmissions.navigationalActions.url": host,
+        "transmissions.navigationalActions.expiresAt": shown(short_day),
         "content.senderName.value.value": shown(),
         "guiActions.url": where(*GET, host),
         "guiActions.title.value": where(*GET, shown()),
     },
+    "transmissions.json": {},
     "correspondence.json": {
         "sender": shown(number),
         "messageSender": shown(),

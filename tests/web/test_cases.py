@@ -19,7 +19,7 @@ from inbox.citizens.models import Representation
 from inbox.letters.models import Letter, Reply
 from inbox.letters.receive import message_rows
 from inbox.sync import replies
-from tests.incoming import WRITE, incoming
+from tests.incoming import WRITE
 from tests.make import (
     act_for,
     copy_letter,
@@ -96,7 +96,7 @@ def test_the_thread_shows_letters_her_answers_and_the_senders_oldest_first(kari)
     answer = ThreadMessage(
         "m1", STUDY_DATE - timedelta(days=25), "Takk, vi ser på det.", "Saksbehandler"
     )
-    Letter.objects.filter(id=first.id).update(messages=message_rows(incoming(messages=(answer,))))
+    Letter.objects.filter(id=first.id).update(messages=message_rows((answer,)))
     said = main(client, case_address(first))
     in_order = [
         "Brev 1",

@@ -29,9 +29,10 @@ from inbox.sync import acts, pauses
 from inbox.sync.freshness import disconnected, labels
 from inbox.sync.opening import ask_for_content, mark_unread, open_letter
 from inbox.sync.replies import replies_to
-from inbox.web import event_words, kept
+from inbox.web import event_words, kept, languages
 from inbox.web.filters import read_address
-from inbox.web.letter_words import title_of
+from inbox.web.languages import in_language
+from inbox.web.letter_words import other_language, title_of
 from inbox.web.paths import address_of
 from inbox.web.reading import content_context, is_waiting, letter_context
 from inbox.web.replying import may_have_replies
@@ -161,7 +162,8 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     Never opens a letter: of one that she has not opened here, only a link is shown.
     """
     viewer = viewer_of(request)
-    letter = page_of(get_letter(viewer, letter_id), viewer)
+    chosen = request.GET.get("lang", "")[:8]
+    letter = in_language(page_of(get_letter(viewer, letter_id), viewer), chosen)
     htmx: Any = request.htmx  # type: ignore[attr-defined]
     if not htmx:
         return redirect(letter_address(letter_id, request.GET.get("back", "")))
@@ -169,14 +171,15 @@ def content(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     if has_opened(letter):
         asked = request.GET.get("asked", "")
         polls = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
-        context = content_context(letter, labels(), back_address(request.GET), polls)
+        back = back_address(request.GET)
+        context = content_context(letter, labels(), back, polls, chosen=chosen)
         context["not_asked"] = _not_asked(viewer, letter)
         context["wait"] = _wait(letter)
         if not is_waiting(letter):
             # With its content come what she is asked to do and what is known of its origin.
             own = _replies(viewer, letter)
             context |= letter_context(
-                letter, labels(), back_address(request.GET), own, asked=_asked(viewer, letter)
+                letter, labels(), back, own, asked=_asked(viewer, letter), chosen=chosen
             )
             context["arrived"] = True
     response = render(request, "web/_content.html", context)
@@ -251,12 +254,19 @@ def _replies(viewer: Viewer, letter: LetterPage) -> list[Reply]:
 
 def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
     back = back_address(request.GET)
+    said, wanted = letter, request.GET.get("lang", "")[:8]
+    letter = in_language(said, wanted)
+    query = {"back": back} if back != reverse("inbox") else {}
+    own_address = reverse("letter", args=[letter.row.id])
+    also_in = languages.others(said, letter.row.language, own_address, query)
     if letter.row.locked or letter.awaiting_consent:
         context = {
             "letter": letter.row,
             "title": title_of(letter.row),
             "next": request.get_full_path(),
             "back": back,
+            "also_in": also_in,
+            "lang": other_language(letter.row.language),
         }
         locked = letter.row.locked
         template = "web/letter_locked.html" if locked else "web/letter_consent.html"
@@ -265,7 +275,11 @@ def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
     text = kept.find(request, viewer_of(request), letter.row.id)
     whole = request.GET.get("attachments") == "all"
     asked = _asked(viewer_of(request), letter)
-    context = letter_context(letter, labels(), back, own, text, whole=whole, asked=asked)
+    chosen = wanted if letter is not said else ""
+    context = letter_context(
+        letter, labels(), back, own, text, whole=whole, asked=asked, chosen=chosen
+    )
+    context["also_in"] = also_in
     context["not_asked"] = _not_asked(viewer_of(request), letter)
     context["wait"] = _wait(letter)
     return render(request, "web/letter.html", context)

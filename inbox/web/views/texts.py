@@ -21,6 +21,7 @@ from inbox.letters.presentation import LetterPage, page_of
 from inbox.sync.freshness import labels
 from inbox.web import letter_words
 from inbox.web.as_text import pages_of
+from inbox.web.languages import in_language
 from inbox.web.reading import can_be_text, letter_context, plain_type
 from inbox.web.seen import note_document, note_letter
 from inbox.web.sessions import citizen_required, viewer_of
@@ -65,6 +66,7 @@ def printed(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """Show an opened letter as it goes onto paper. Never opens one."""
     viewer = viewer_of(request)
     letter = page_of(get_letter(viewer, letter_id), viewer)
+    letter = in_language(letter, request.GET.get("lang", "")[:8])
     address = reverse("letter", args=[letter_id])
     if letter.row.locked:
         return redirect(f"{reverse('step_up')}?{urlencode({'next': address})}")
