@@ -153,9 +153,17 @@ class Connector(contract.Connector):
         position = Position.load(cursor)
         if not position.since:
             position = replace(position, looked_at=time.time())  # this run lists them all
+        restarted = False
         for _ in range(PAGES_MAX):
             as_of = datetime.now(UTC)
-            page = self._page(account, position)
+            try:
+                page = self._list(account, _parameters(position))
+            except Refused as refusal:
+                if not position.token or restarted or refusal.status not in UNKNOWN_TOKEN:
+                    raise
+                # The continuation token is no longer known: the same list from its beginning.
+                position, restarted = replace(position, target="", token=""), True
+                continue
             items = rows_of(page)
             position = _after(position, page, items)
             letters, unreadable = mapping.read_items(
@@ -187,7 +195,7 @@ class Connector(contract.Connector):
         token = page.get("continuationToken") if page["hasNextPage"] else ""
         window = token if isinstance(token, str) and token != position.window else ""
         # What cannot be read lies in quarantine since it was listed by its time.
-        letters, _ = mapping.read_items(items, account.recipient)
+        letters, _ = mapping.read_items(items, account.recipient, account.language)
         if items:
             moved_on = replace(position, window=window).dump()
             yield Batch(letters, (), moved_on, states=labels.states_of(items, as_of))
@@ -466,15 +474,6 @@ class Connector(contract.Connector):
         """Let go of connections."""
         self._http.close()
         self._maskinporten.close()
-
-    def _page(self, account: Account, position: Position) -> Mapping[str, Any]:
-        try:
-            return self._list(account, _parameters(position))
-        except Refused as refusal:
-            if not position.token or refusal.status not in UNKNOWN_TOKEN:
-                raise
-        # The continuation token is no longer known: the same list from its beginning.
-        return self._list(account, _parameters(replace(position, target="", token="")))
 
     def _list(self, account: Account, parameters: dict[str, str]) -> Mapping[str, Any]:
         if account.organisation:

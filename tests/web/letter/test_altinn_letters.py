@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 from django.test import Client
@@ -127,6 +129,10 @@ def test_the_largest_and_most_hostile_letter_is_read_and_does_no_harm(
     answer = screen.get(address)
     assert b"".join(answer) == b"%PDF-1.7 99"
     assert "\n" not in answer["Content-Disposition"]
+    answer = screen.get(reverse("documents_download", args=[letter.id]))
+    names = ZipFile(BytesIO(b"".join(answer.streaming_content))).namelist()
+    assert len({each.casefold() for each in names}) == 100
+    assert max(len(each.encode()) for each in names) <= 255
 
 
 TEXT = "# Om vedtaket\n\nDu får **medhold**. <script>alert(1)</script>"
