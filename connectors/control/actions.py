@@ -15,13 +15,19 @@ from typing import Any
 
 from connectors import clock
 from connectors.addresses import inbox_url, simulators_url
+from connectors.altinn.simulator import AltinnSimulator
 from connectors.contract import ConnectorError
 from connectors.control.compose import (
+    BODY_MAX,
     CHANNEL_NAMES,
     OSLO,
+    SUMMARY_MAX,
+    TITLE_MAX,
     WrongInput,
+    attachments,
     channel_of,
     compose,
+    link_of,
     person_of,
     read_text,
     read_wishes,
@@ -45,6 +51,18 @@ TEXT_MAX, REASON_MAX, CONTACT_MAX = 5_000, 500, 255
 MONTHS_MAX = 240
 RESET_SECONDS = 30.0
 REQUESTS_MAX = 10_000
+
+TRANSMISSIONS = {
+    "Information": "Informasjon",
+    "Request": "Forespørsel",
+    "Decision": "Vedtak",
+    "Acceptance": "Godkjenning",
+    "Rejection": "Avslag",
+    "Alert": "Varsel",
+    "Correction": "Rettelse",
+}
+"""DialogTransmissionType of what a sender writes, with what the page calls them."""
+PROMPT = "Vil du at avsenderen skal gjøre dette?"
 
 log = logging.getLogger("samlepost.simulators")
 
@@ -111,9 +129,33 @@ class Control:
             simulator.send(letter)
             for simulator, letter in zip(simulators, compose(wishes), strict=True)
         ]
+        if wishes.offer and isinstance(simulators[0], AltinnSimulator):
+            simulators[0].offer(sent[0], "tjeneste", wishes.offer, method="POST", prompt=PROMPT)
         for channel in channels:
             ping(wishes.person, channel)
         return sent[0]
+
+    def transmit(self, values: Mapping[str, Any]) -> None:
+        """Let a sender add to the person's newest letter in Altinn, and tell Samlepost."""
+        person, simulator = person_of(values), self._simulator(Channel.ALTINN)
+        title = read_text(values, "title", TITLE_MAX).replace("\n", " ").strip()
+        kind = str(values.get("kind") or "Information")
+        if not title or kind not in TRANSMISSIONS:
+            raise WrongInput("Meldingen må ha en tittel og en type som finnes.")
+        dialog = simulator.newest(person) if isinstance(simulator, AltinnSimulator) else None
+        if dialog is None or not isinstance(simulator, AltinnSimulator):
+            raise WrongInput(f"{person.name} har ikke noe brev i Altinn.")
+        link = link_of(values, "link")
+        simulator.transmit(
+            dialog,
+            title,
+            kind=kind,
+            summary=read_text(values, "summary", SUMMARY_MAX).strip(),
+            body=read_text(values, "body", BODY_MAX).strip(),
+            files=attachments(int(truth(values.get("document", False)))),
+            ways_out=[("Gå til avsenderen", link, None)] if link else (),
+        )
+        ping(person, Channel.ALTINN)
 
     def send_garbage(self, values: Mapping[str, Any]) -> str:
         """Send a letter that cannot be read and tell Samlepost; returns its id on the wire."""

@@ -20,7 +20,7 @@ from connectors.addresses import (
     simulators_url,
     web_public_url,
 )
-from connectors.control.actions import Control
+from connectors.control.actions import TRANSMISSIONS, Control
 from connectors.control.compose import CHANNEL_NAMES, MIN_SIDE, OSLO, WrongInput
 from connectors.krr.simulator import FAULTS as REGISTER
 from connectors.simulation import State, protect_pages
@@ -121,6 +121,7 @@ def _add_api(app: Flask, control: Control) -> None:
         "answer": done(control.answer),
         "close-thread": done(control.close_thread),
         "contact": done(control.change_contact),
+        "transmit": done(control.transmit),
         "clock": done(control.set_clock),
     }
     for name, action in posts.items():
@@ -195,7 +196,11 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
             raise WrongInput("Ingenting er tilbakestilt: Samlepost svarte ikke som ventet.")
         raise WrongInput(f"{text} Men Samlepost har ikke hentet alle. Er en kilde nede?")
 
-    actions = [send, garbage, expire, print_letter, return_letter, answer, close_thread]
+    def transmit(values: dict[str, str]) -> str:
+        control.transmit(values)
+        return "Avsenderen har skrevet mer i det nyeste brevet i Altinn."
+
+    actions = [send, transmit, garbage, expire, print_letter, return_letter, answer, close_thread]
     actions += [contact, faults, set_clock, reset]
     for action in actions:
         _add_form(app, action, messages)
@@ -213,6 +218,7 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
             agencies_that_answer=[(each.value, CHANNEL_NAMES[each]) for each in MIN_SIDE],
             faults=FAULT_NAMES,
             broken_variants=control.broken_variants(),
+            transmissions=TRANSMISSIONS,
             sent=_sent_rows(control),
             clock=_clock_text(),
             clock_input=clock.now().astimezone(OSLO).strftime("%Y-%m-%dT%H:%M"),

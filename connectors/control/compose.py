@@ -9,15 +9,17 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from connectors import clock
-from connectors.contract import LEVEL_HIGH, LEVEL_SUBSTANTIAL
+from connectors.contract import LEVEL_HIGH, LEVEL_SUBSTANTIAL, Version
 from connectors.world.letters import USUAL_SENDER, new_letter
-from connectors.world.model import Agency, Channel, Person, SimulatedLetter
+from connectors.world.model import Agency, Channel, Person, SimulatedDocument, SimulatedLetter
 from connectors.world.persons import AGENCIES, PERSONS
 
 OSLO = ZoneInfo("Europe/Oslo")
 TITLE_MAX = 200
 BODY_MAX = 10_000
 DUE_DAYS_MAX = 3650
+SUMMARY_MAX, LINK_MAX, ATTACHMENTS_MAX = 255, 255, 100
+CONFIRM_DAYS = 14
 
 MIN_SIDE = (Channel.NAV, Channel.OSLO, Channel.LANEKASSEN)
 """An agency's min side carries its own letters alone."""
@@ -55,6 +57,16 @@ class Wishes:
     level: int
     needs_action: bool
     document: bool
+    public_title: str = ""
+    summary: str = ""
+    needs_confirmation: bool = False
+    link: str = ""
+    """Where its button leads; https."""
+    link_label: str = ""
+    attachments: int = 0
+    versions: Sequence[Version] = ()
+    offer: str = ""
+    """Words of a button at whose press the sender does something (Altinn)."""
 
 
 def person_of(values: Mapping[str, Any]) -> Person:
@@ -103,6 +115,14 @@ def read_wishes(values: Mapping[str, Any]) -> Wishes:
     if not title:
         raise WrongInput("Brevet må ha en tittel.")
     level = whole_number(values, "level", LEVEL_SUBSTANTIAL, LEVEL_HIGH) or LEVEL_SUBSTANTIAL
+    confirms = truth(values.get("needs_confirmation", False))
+    versions = _versions(values)
+    offer = read_text(values, "offer", TITLE_MAX).strip()
+    if channel is not Channel.ALTINN and (confirms or versions or offer):
+        raise WrongInput("Bekreftelse, flere språk og knapper som utføres, finnes bare i Altinn.")
+    if confirms and versions:
+        raise WrongInput("En melding som skal bekreftes, har ett språk i Altinn.")
+    due = whole_number(values, "due_in_days", 0, DUE_DAYS_MAX)
     return Wishes(
         person=person,
         channel=channel,
@@ -110,11 +130,40 @@ def read_wishes(values: Mapping[str, Any]) -> Wishes:
         agency=_agency(values, [channel, also] if also else [channel]),
         title=title,
         body=read_text(values, "body", BODY_MAX).strip(),
-        due_in_days=whole_number(values, "due_in_days", 0, DUE_DAYS_MAX),
+        # What is to be confirmed must have a deadline (Altinn's error 1016).
+        due_in_days=CONFIRM_DAYS if confirms and due is None else due,
         level=level,
         needs_action=truth(values.get("needs_action", False)),
         document=truth(values.get("document", True)) or channel in DPI or also in DPI,
+        public_title=read_text(values, "public_title", TITLE_MAX).replace("\n", " ").strip(),
+        summary=read_text(values, "summary", SUMMARY_MAX).strip(),
+        needs_confirmation=confirms,
+        link=link_of(values, "link"),
+        link_label=read_text(values, "link_label", TITLE_MAX).strip(),
+        attachments=whole_number(values, "attachments", 0, ATTACHMENTS_MAX) or 0,
+        versions=versions,
+        offer=offer,
     )
+
+
+def link_of(values: Mapping[str, Any], name: str) -> str:
+    """Return an https address, empty where none is given. Raises WrongInput."""
+    link = read_text(values, name, LINK_MAX).strip()
+    if link and not link.startswith("https://"):
+        raise WrongInput("Lenken må begynne med https://.")
+    return link
+
+
+def _versions(values: Mapping[str, Any]) -> list[Version]:
+    found = []
+    for language in ("nn", "en"):
+        title = read_text(values, f"title_{language}", TITLE_MAX).replace("\n", " ").strip()
+        body = read_text(values, f"body_{language}", BODY_MAX).strip()
+        if body and not title:
+            raise WrongInput("Teksten på et annet språk må ha en tittel på det språket.")
+        if title:
+            found.append(Version(language, title, "", body.split("\n\n")[0][:255], body))
+    return found
 
 
 def compose(wishes: Wishes) -> list[SimulatedLetter]:
@@ -134,12 +183,37 @@ def compose(wishes: Wishes) -> list[SimulatedLetter]:
         needs_action=wishes.needs_action,
         with_document=wishes.document,
     )
+    letter = replace(
+        letter,
+        public_title=wishes.public_title or letter.public_title,
+        summary=wishes.summary or letter.summary,
+        needs_confirmation=wishes.needs_confirmation,
+        action_url=wishes.link or letter.action_url,
+        action_label=wishes.link_label
+        or letter.action_label
+        or ("Gå til avsenderen" if wishes.link else ""),
+        documents=(*letter.documents, *attachments(wishes.attachments)),
+        versions=wishes.versions,
+    )
     if wishes.also is None:
         return [letter]
     conversation = str(uuid4())
     keys = (f"{wishes.agency.slug}:{letter.key}", f"dpi:{conversation}")
     letter = replace(letter, same_as=keys, conversation=conversation)
     return [letter, replace(letter, key=f"{letter.key}-kopi", channel=wishes.also)]
+
+
+def attachments(count: int) -> list[SimulatedDocument]:
+    """Return so many short texts."""
+    return [
+        SimulatedDocument(
+            f"vedlegg-{number}.txt",
+            f"Vedlegg {number}",
+            "text/plain",
+            f"Dette er vedlegg {number}.\n".encode(),
+        )
+        for number in range(1, count + 1)
+    ]
 
 
 def _agency(values: Mapping[str, Any], channels: Sequence[Channel]) -> Agency:

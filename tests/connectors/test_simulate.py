@@ -327,6 +327,11 @@ def test_a_letter_needs_a_person_a_channel_and_a_title_alone(
         {"due_in_days": -1},
         {"due_in_days": "soon"},
         {"body": "x" * 10_001},
+        {"attachments": 101},
+        {"link": "http://nav.no"},
+        {"body_en": "Hello"},
+        {"needs_confirmation": True, "title_en": "Hello"},
+        {"channel": "minside-nav", "needs_confirmation": True},
     ],
 )
 def test_a_wish_that_cannot_be_met_is_refused_in_words(
@@ -337,6 +342,21 @@ def test_a_wish_that_cannot_be_met_is_refused_in_words(
     assert answer.status_code == 400
     assert answer.json()["error"].endswith(".")
     assert shelf.letters == [] and inbox.events == []
+
+
+def test_more_of_a_letter_can_be_wished(client: httpx.Client, shelf: Shelf) -> None:
+    more = {"public_title": "Brev", "summary": "Kort.", "attachments": 3, "document": False}
+    link = {"link": "https://skatt.example/", "link_label": "Klag"}
+    wanted = {"person": "kari", "channel": "altinn", "title": "Hei"}
+    api(client, "send", **wanted, **more, **link, title_en="Hello", body_en="In English.")
+    api(client, "send", **wanted, needs_confirmation=True)
+    first, second = shelf.letters
+    assert (first.public_title, first.summary, len(first.documents)) == ("Brev", "Kort.", 3)
+    assert (first.action_url, first.action_label) == ("https://skatt.example/", "Klag")
+    assert [(each.language, each.title, each.body) for each in first.versions] == [
+        ("en", "Hello", "In English.")
+    ]
+    assert second.needs_confirmation and second.due_at and not second.action_label
 
 
 def test_a_letter_is_sent_though_samlepost_does_not_listen(
@@ -568,7 +588,7 @@ def test_the_page_shows_no_identity_number_and_allows_no_script(client: httpx.Cl
 
 def test_every_form_of_the_page_leads_somewhere(client: httpx.Client, clock_file: Path) -> None:
     actions = re.findall(r'(?:form)?action="([^"]+)"', client.get("/").text)
-    assert len(set(actions)) == 10
+    assert len(set(actions)) == 11
     for action in actions:
         answer = client.post(action, headers={"Origin": BASE})
         assert answer.status_code == 303, action

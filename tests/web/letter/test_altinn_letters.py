@@ -16,6 +16,7 @@ from connectors import clock
 from connectors.altinn import wire
 from connectors.altinn.simulator import AltinnSimulator
 from connectors.contract import Version
+from connectors.control.compose import WrongInput
 from connectors.world.letters import new_letter
 from connectors.world.model import Channel, SimulatedDocument, SimulatedLetter
 from connectors.world.persons import by_slug
@@ -375,3 +376,28 @@ def test_below_its_level_each_language_shows_what_is_safe_and_no_more(
         assert f">{title}</h1>" in page
         for secret in ("støtte", "stønad", "support", "Granted", "English</strong>"):
             assert secret not in page, (code, secret)
+
+
+def test_what_is_written_from_the_control_page_is_the_letter_and_its_thread(
+    screen, kari, demo_citizens
+) -> None:
+    control = demo_citizens.control
+    with pytest.raises(WrongInput):
+        control.transmit({"person": "kari", "title": "For tidlig"})
+    wanted = {"person": "kari", "channel": "altinn", "title": "Fra kontrollsiden"}
+    control.send(wanted | {"offer": "Be om møte", "title_en": "From the page", "document": False})
+    fetch(kari)
+    letter = Letter.objects.get(citizen=kari)
+    log_in(screen, kari)
+    page_of(screen, letter)
+    assert retrieve.run_due() == 1
+    page = page_of(screen, letter)
+    assert "Be om møte" in page and 'hreflang="en"' in page
+    said = {"title": "Et vedtak", "kind": "Decision", "body": "**Ja.**", "document": "on"}
+    control.transmit({"person": "kari", "link": "https://skatt.example/", **said})
+    fetch(kari)
+    assert retrieve.run_due() == 1
+    page_of(screen, letter)
+    assert retrieve.run_due() == 1
+    page = page_of(screen, letter)
+    assert "<strong>Ja.</strong>" in page and "opens skatt.example" in page and "Vedlegg 1" in page
