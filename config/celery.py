@@ -24,6 +24,7 @@ BEAT = {
     # name: (task, seconds between runs)
     "mailboxes due": ("inbox.sync.tasks.sync_due", 2),
     "letters asked for by citizens": ("inbox.sync.tasks.retrieve_due", 5),
+    "letters that soon disappear": ("inbox.sync.tasks.keep_due", 30),
     "answers of citizens": ("inbox.sync.tasks.send_replies", 5),
     "letters to citizens' own mailboxes": ("inbox.sync.tasks.hand_over_due", 5),
     "receipts owed": ("inbox.sync.tasks.send_receipts", 5),

@@ -473,6 +473,8 @@ class IncomingLetter:
     """The sender's word on dokumentasjonsverdi; None when it said nothing."""
     opened_at: datetime | None = None
     """Already opened at the source, by the citizen, then."""
+    opened_again_at: datetime | None = None
+    """… and once more there, the last time then; None where there is no word of that."""
     handled_at: datetime | None = None
     """Already done at the source."""
     handled_by: str = ""
@@ -712,6 +714,8 @@ class Connector:
     """It says for whom else a citizen may act (`parties`)."""
     takes_states: bool = False
     """Its own inbox follows where she puts letters here."""
+    withholds: bool = False
+    """Body and documents are had by `open_letter` alone, as fetching them counts as reading."""
     takes_copies: bool = False
     """Citizens have mailboxes there, into which they may put letters from elsewhere."""
 
@@ -739,6 +743,13 @@ class Connector:
     def open_letter(self, account: Account, external_id: str) -> IncomingLetter:
         """Fetch body and documents of a letter sent with `content_on_open`. Counts as reading."""
         raise Misconfigured("this source delivers letters whole")
+
+    def keep_letter(self, account: Account, external_id: str) -> IncomingLetter:
+        """As `open_letter`, for a copy of a letter that she has not opened.
+
+        Whatever mark can be left out is; those that cannot count as her own act.
+        """
+        return self.open_letter(account, external_id)
 
     def thread(self, account: Account, external_id: str) -> Thread:
         """List what has been written under a letter that she has opened before.

@@ -117,10 +117,11 @@ class Connector(contract.Connector):
     label = "Altinn"
     scope = Scope.PER_CITIZEN
     required_settings = ("base_url", "maskinporten_url", "client_id", "private_key_file")
-    receipts = frozenset({ReceiptKind.CONFIRMED})
+    receipts = frozenset({ReceiptKind.CONFIRMED, ReceiptKind.OPENED})
     acts = True
     lists_parties = True
     takes_states = True
+    withholds = True
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Raise Misconfigured when a setting is missing or the key cannot be read."""
@@ -205,6 +206,13 @@ class Connector(contract.Connector):
 
         Raises Gone, or NotPermitted when the letter needs a token of level high.
         """
+        return self._open(account, external_id, read=True)
+
+    def keep_letter(self, account: Account, external_id: str) -> IncomingLetter:
+        """Fetch a letter that she has not opened: seen and fetched at Altinn, not read."""
+        return self._open(account, external_id, read=False)
+
+    def _open(self, account: Account, external_id: str, *, read: bool) -> IncomingLetter:
         dialog = self._dialog(external_id, account)
         try:
             if mapping.is_withheld(dialog):
@@ -220,7 +228,8 @@ class Connector(contract.Connector):
             letter = mapping.opened(letter, dialog, overview, self._text(path, account), around)
         except WrongField as error:
             raise Temporary(f"the opened letter cannot be read: {error}") from None
-        self._mark_as_read(path, account)
+        if read:
+            self._mark_as_read(path, account)
         return self._offered(letter)
 
     def thread(self, account: Account, external_id: str) -> Thread:
@@ -260,9 +269,10 @@ class Connector(contract.Connector):
             raise Temporary("an attachment's checksum is not the one that was declared")
 
     def send_receipt(self, account: Account | None, receipt: OutgoingReceipt) -> None:
-        """Confirm a letter that she has opened. Raises Gone when Altinn no longer has it.
+        """Confirm a letter that she has opened, or mark as read one that was kept before she did.
 
-        Altinn keeps the first confirmation, wherever it was given.
+        Altinn keeps the first confirmation, wherever it was given. Raises Gone when Altinn no
+        longer has the letter.
         """
         if receipt.kind not in self.receipts:
             raise Misconfigured(f"Altinn takes no receipt of kind {receipt.kind}")
@@ -272,9 +282,15 @@ class Connector(contract.Connector):
             identifier = mapping.correspondence_id(dialog)
         except WrongField as error:
             raise Temporary(f"the letter to confirm cannot be read: {error}") from None
+        if not identifier and receipt.kind is ReceiptKind.OPENED:
+            return  # to get the dialog was to see it
         if not identifier:
             raise Gone("the letter has no correspondence to confirm")
         path = f"{CORRESPONDENCES}/{identifier}"
+        if receipt.kind is ReceiptKind.OPENED:
+            self._get(path, account)  # fetched by that, as it must be first
+            self._mark_as_read(path, account)
+            return
         if not self._confirm(path, account):
             self._get(path, account)  # fetched by that: she has opened the letter
             self._confirm(path, account)
@@ -502,6 +518,8 @@ class Connector(contract.Connector):
     def _mark_as_read(self, path: str, account: Account) -> None:
         try:
             self._http.post(f"{path}/markasread", bearer=self._tokens.of(account))
+        except NotFound:
+            raise Gone("the letter is no longer at Altinn") from None
         except Refused as refusal:
             if _error_code(refusal) != ALREADY_READ:
                 raise

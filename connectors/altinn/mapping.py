@@ -165,6 +165,7 @@ def listed(item: Any, recipient: Recipient, first: str = "") -> IncomingLetter:
     org = text(dialog, "org", longest=255)
     sender_name, _ = localised(content.get("senderName"), "senderName")
     reference = optional_text(dialog, "externalReference")
+    seen = _seen_at(dialog)
     return IncomingLetter(
         external_id=external_id,
         recipient=recipient,
@@ -183,7 +184,8 @@ def listed(item: Any, recipient: Recipient, first: str = "") -> IncomingLetter:
         needs_action=waits,
         # CreateDialogRequestMapper.cs: a correspondence waits for nothing but its confirmation.
         needs_confirmation=waits and dialog.get("serviceResourceType") == CORRESPONDENCE_SERVICE,
-        opened_at=_seen_at(dialog),
+        opened_at=min(seen, default=None),
+        opened_again_at=max(seen) if len(set(seen)) > 1 else None,
         handled_at=_handled_at(dialog, status),
         provenance={"transport": "dialogporten"},
         raw=[raw_part("dialog.json", item)],
@@ -360,11 +362,10 @@ def level_of(title: Any) -> tuple[int, bool]:
     return LEVEL_HIGH, authorised is not False
 
 
-def _seen_at(dialog: Mapping[str, Any]) -> datetime | None:
+def _seen_at(dialog: Mapping[str, Any]) -> list[datetime]:
     """When the citizen herself saw the present content; others who saw it do not count."""
     entries = [table(each, "a seen entry") for each in rows(dialog, "seenSinceLastContentUpdate")]
-    own = [moment(each, "seenAt") for each in entries if truth(each, "isCurrentEndUser")]
-    return min(own, default=None)
+    return [moment(each, "seenAt") for each in entries if truth(each, "isCurrentEndUser")]
 
 
 def _handled_at(dialog: Mapping[str, Any], status: str) -> datetime | None:

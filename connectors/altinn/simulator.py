@@ -148,6 +148,14 @@ class AltinnSimulator(Simulator):
             )
         return True
 
+    def purge(self, dialog: str) -> None:
+        """Let Altinn delete a letter for good: it is listed no more, and asking for it is 404."""
+        with self.state.transaction() as db:
+            row = db.execute(
+                "SELECT correspondence FROM dialogs WHERE id = ?", (dialog,)
+            ).fetchone()
+            _remove(db, dialog, row["correspondence"])
+
     def send_garbage(self, person: Person, channel: Channel) -> str:
         """Publish a dialog whose list item no mapping can read."""
         now = clock.now()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from connectors import clock
 from connectors.contract import IncomingLetter, Rest, ThreadMessage
 from inbox.archive.models import Blob, Package
-from inbox.letters import cases, copies, counters, indexing, matching, proposals
+from inbox.letters import cases, copies, counters, indexing, keeping, matching, proposals
 from inbox.letters.filing import BIN_LASTS
 from inbox.letters.models import Delivery, DeliveryKey, Document, Event, Letter
 from inbox.letters.receive import (
@@ -53,7 +54,10 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
     Returns the letter, and whether the sender has written something new in its thread; None when
     it is gone. `arrival` carries the new package version and blobs when there is new content.
     """
-    incoming, at = arrival.incoming, arrival.fetched_at
+    said_there, at = arrival.incoming, arrival.fetched_at
+    incoming = said_there
+    if keeping.is_ours(delivery, incoming.opened_at):
+        incoming = arrival.incoming = replace(incoming, opened_at=incoming.opened_again_at)
     letter = (
         Letter.objects.select_for_update()
         .filter(citizen_id=delivery.citizen_id, id=delivery.letter_id)
@@ -85,9 +89,9 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
     letter.save()
     indexing.write([letter])
     proposals.renew(letter)
-    delivery.fingerprint = fingerprint(incoming)
+    delivery.fingerprint = fingerprint(said_there)
     delivery.content_fingerprint = content_fingerprint(incoming)
-    delivery.expires_at = incoming.expires_at
+    _keep_by(delivery, arrival)
     delivery.main_digest = matching.main_digest(incoming) or delivery.main_digest
     delivery.needs_confirmation = delivery.needs_confirmation or incoming.needs_confirmation
     delivery.save()
@@ -98,8 +102,22 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
     return letter, bool(answers)
 
 
-def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
+def _keep_by(delivery: Delivery, arrival: Arrival) -> None:
+    """Set (unsaved) when the source lets go of the letter, and when a copy is to be seen to."""
+    incoming = arrival.incoming
+    if incoming.expires_at or not incoming.content_on_open:
+        delivery.expires_at = incoming.expires_at
+    if arrival.blobs or (incoming.content_on_open and incoming.expires_at and delivery.keep_by):
+        for name, value in keeping.of_arrival(arrival).items():
+            setattr(delivery, name, value)
+
+
+def add_content(
+    letter: Letter, delivery: Delivery, arrival: Arrival, *, automatic: bool = False
+) -> None:
     """Add the body and documents that the source gave only on opening. In a transaction.
+
+    `automatic`: it was fetched as she had agreed once, before it could disappear.
 
     Its dates stay, its level may be raised, never lowered. Title and summary become what the
     source says now that it has vouched for her level: the list may have held the public ones.
@@ -127,6 +145,7 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
         said.proofs = proof_rows(incoming) or said.proofs
         said.security_level = max(said.security_level, incoming.security_level)
         said.content = Letter.Content.KEPT
+        said.expires_at = incoming.expires_at or said.expires_at
         if incoming.sender.org_number and not letter.sender.org_number:
             said.sender = sender_of(incoming)
     if incoming.provenance:
@@ -139,10 +158,13 @@ def add_content(letter: Letter, delivery: Delivery, arrival: Arrival) -> None:
     proposals.renew(letter)
     delivery.main_digest = _digest_of_main(delivery) or delivery.main_digest
     delivery.same_as = sorted({*delivery.same_as, *incoming.same_as})
+    delivery.expires_at = incoming.expires_at or delivery.expires_at
+    for name, value in keeping.of_arrival(arrival).items():
+        setattr(delivery, name, value)
     delivery.save()
-    Event.objects.bulk_create(
-        [_event(letter, Event.Kind.CONTENT_KEPT, arrival.fetched_at, arrival.source)]
-    )
+    kept = _event(letter, Event.Kind.CONTENT_KEPT, arrival.fetched_at, arrival.source)
+    kept.detail |= {"automatic": True} if automatic else {}
+    kept.save(force_insert=True)
     with counters.changing(letter.citizen_id) as state:
         counters.replace(state, before, letter)
     _find_again(letter, delivery)

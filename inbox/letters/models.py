@@ -293,6 +293,15 @@ class Delivery(CitizenOwned):
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     main_digest = models.CharField(max_length=64, blank=True)
     """sha256 of its main document, where the source or the bytes gave it."""
+    keep_by = models.DateTimeField(null=True, blank=True)
+    """When the source is to let go of what is not here yet, as it says or as we assume
+    (`keeping.py`); None: all is here, or gone."""
+    keep_due_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: when to see to that by ourselves (`sync/keeping.py`); None: no more."""
+    kept_unseen_at = models.DateTimeField(null=True, blank=True)
+    """When we fetched its content though she had not opened it: seen at its source by our doing."""
+    gone_at = models.DateTimeField(null=True, blank=True)
+    """When its source said that it no longer has it; our copy stays."""
     said = models.JSONField(null=True, blank=True, encoder=DjangoJSONEncoder)
     """What this source says of the letter (`copies.py`), once it is not the only one."""
     has_more = models.BooleanField(default=False)
@@ -312,6 +321,16 @@ class Delivery(CitizenOwned):
             models.Index(fields=["citizen", "letter_id"], name="delivery_by_letter"),
             # A message that cannot be read may name nobody, and yet have been delivered before.
             models.Index(fields=["source", "external_id"], name="delivery_of_message"),
+            models.Index(
+                fields=["keep_due_at"],
+                name="delivery_to_keep",
+                condition=Q(keep_due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["citizen", "source", "keep_by"],
+                name="delivery_not_kept",
+                condition=Q(keep_by__isnull=False),
+            ),
             models.Index(
                 fields=["citizen", "split_from_id"],
                 name="delivery_split",
@@ -421,6 +440,12 @@ class Document(CitizenOwned):
     size = models.PositiveBigIntegerField(null=True, blank=True)
     ref = models.CharField(max_length=512, blank=True)
     """What the connector downloads it by, where we have no bytes yet."""
+    on_open = models.BooleanField(default=False)
+    """Fetching it counts as reading."""
+    expires_at = models.DateTimeField(null=True, blank=True)
+    """When the source lets go of it."""
+    gone_at = models.DateTimeField(null=True, blank=True)
+    """When the source said that it no longer has it; set where we have no bytes."""
     replaced_at = models.DateTimeField(null=True, blank=True)
     """Set when the sender sent new content under the same id: kept, no longer shown first."""
 
@@ -535,6 +560,8 @@ class Event(CitizenOwned):
         SPLIT = "split"
         FORWARDED = "forwarded"
         ON_PAPER = "on_paper"
+        GONE = "gone"
+        """Its source no longer has it."""
 
     letter_id = models.UUIDField()
     letter = OwnedForeignKey(Letter, "letter_id", related_name="events")

@@ -58,6 +58,8 @@ DOCUMENT_FIELDS = (
     "size",
     "is_main",
     "blob_id",
+    "expires_at",
+    "gone_at",
     "texts__pages",
     "texts__warnings",
     "texts__links",
@@ -117,6 +119,10 @@ class DocumentLine:
     size: int | None
     is_main: bool
     kept: bool
+    expires_at: datetime | None
+    """When the source lets go of it."""
+    gone: bool
+    """The source no longer has it, and neither have we."""
     pages: int
     """0 where we do not know (yet)."""
     warnings: Sequence[str]
@@ -136,6 +142,12 @@ class DeliveryLine:
     sender_verified: str
     provenance: dict[str, str]
     expires_at: datetime | None
+    keep_by: datetime | None
+    """When the source lets go of what is not kept here, as it says or as we assume."""
+    kept_unseen: bool
+    """Its content was fetched though she had not opened it."""
+    gone_at: datetime | None
+    """When the source said that it no longer has it."""
     withdrawn_at: datetime | None
     needs_confirmation: bool
     has_more: bool
@@ -428,12 +440,14 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
             size=size,
             is_main=is_main,
             kept=blob_id is not None,
+            expires_at=expires_at,
+            gone=gone_at is not None and blob_id is None,
             pages=pages or 0,
             warnings=warnings or (),
             links=links or (),
         )
-        for document_id, name, title, media_type, size, is_main, blob_id, *read in found
-        for pages, warnings, links in (read,)
+        for document_id, name, title, media_type, size, is_main, blob_id, *rest in found
+        for expires_at, gone_at, pages, warnings, links in (rest,)
     ]
 
 
@@ -476,6 +490,9 @@ def _delivery_line(delivery: Delivery) -> DeliveryLine:
         sender_verified=delivery.sender_verified,
         provenance=delivery.provenance,
         expires_at=delivery.expires_at,
+        keep_by=delivery.keep_by,
+        kept_unseen=delivery.kept_unseen_at is not None,
+        gone_at=delivery.gone_at,
         withdrawn_at=delivery.withdrawn_at,
         has_more=delivery.has_more,
         matched_by=delivery.matched_by,

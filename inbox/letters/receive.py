@@ -32,7 +32,17 @@ from connectors.contract import (
 from inbox.archive.models import Blob, Package
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.owned import new_id
-from inbox.letters import cases, copies, counters, indexing, join, matching, proposals, texts
+from inbox.letters import (
+    cases,
+    copies,
+    counters,
+    indexing,
+    join,
+    keeping,
+    matching,
+    proposals,
+    texts,
+)
 from inbox.letters.models import (
     Delivery,
     DeliveryKey,
@@ -68,10 +78,16 @@ class Arrival:
     """One for each of `incoming.documents`; None where the bytes are not kept."""
     raw_blobs: list[Blob] = field(default_factory=list)
     """What arrived byte for byte."""
+    gone: set[int] = field(default_factory=set)
+    """Positions of documents that the source no longer has."""
     received: bool = False
     """Set by `receive`: this very arrival was written, as a letter or as a further delivery."""
     same_as: list[tuple[UUID, str]] = field(default_factory=list)
     """Set by `receive`: the letters that it is the same as, and why; empty for a new one."""
+
+    def blob_of(self, position: int) -> Blob | None:
+        """Return where the bytes of a document are; None where they are not kept."""
+        return self.blobs[position] if position < len(self.blobs) else None
 
     def kept_blobs(self) -> list[Blob]:
         """Every file of the package that has a row of its own."""
@@ -134,6 +150,8 @@ def fingerprint(incoming: IncomingLetter) -> str:
         said += [appointment_rows(incoming), proof_rows(incoming)]
     if incoming.versions or incoming.messages_count:
         said += [version_rows(incoming.versions), incoming.messages_count]
+    if incoming.opened_again_at:
+        said.append(str(incoming.opened_again_at))
     return _digest(said)
 
 
@@ -303,6 +321,7 @@ def _delivery(arrival: Arrival) -> Delivery:
         needs_confirmation=incoming.needs_confirmation,
         withdrawn_at=arrival.fetched_at if incoming.withdrawn else None,
         main_digest=matching.main_digest(incoming),
+        **keeping.of_arrival(arrival),
     )
 
 
@@ -355,7 +374,9 @@ def describe(letter: Letter, incoming: IncomingLetter, at: datetime) -> None:
     letter.proofs = proof_rows(incoming)
     letter.case_reference = clean(incoming.case_reference, TITLE_MAX)
     letter.documentary_value = incoming.documentary_value
-    letter.expires_at = incoming.expires_at
+    # A list that says nothing of it takes nothing back of what opening has said.
+    if incoming.expires_at or not incoming.content_on_open:
+        letter.expires_at = incoming.expires_at
     letter.asks_receipt = incoming.wants_opening_receipt
     letter.withdrawn_at = (letter.withdrawn_at or at) if incoming.withdrawn else None
     letter.on_paper_at = letter.on_paper_at or incoming.on_paper_at
@@ -569,7 +590,7 @@ def document_rows(arrival: Arrival) -> list[Document]:
     """Return unsaved documents for an arrival, in the order the source gave them."""
     rows = []
     for position, incoming in enumerate(arrival.incoming.documents):
-        blob = arrival.blobs[position] if position < len(arrival.blobs) else None
+        blob = arrival.blob_of(position)
         rows.append(
             Document(
                 citizen_id=arrival.citizen_id,
@@ -583,6 +604,9 @@ def document_rows(arrival: Arrival) -> list[Document]:
                 media_type=incoming.media_type[:127],
                 size=blob.size if blob else incoming.size,
                 ref="" if blob else incoming.ref[:512],
+                on_open=incoming.on_open,
+                expires_at=incoming.expires_at,
+                gone_at=arrival.fetched_at if position in arrival.gone else None,
             )
         )
     return rows

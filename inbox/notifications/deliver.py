@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from connectors import clock
-from inbox.letters.models import Event, Letter
+from inbox.letters.models import Delivery, Event, Letter
 from inbox.notifications.channels import PermanentFailure, TemporaryFailure, email
 from inbox.notifications.models import Notification
 
@@ -54,9 +54,7 @@ def send(citizen_id: UUID, notification_id: UUID) -> bool:
     if not claimed:
         return False
     notification = row.select_related("letter", "citizen__contact_details").get()
-    letter = notification.letter
-    citizen = notification.citizen
-    if not letter.unread or letter.place == Letter.Place.BIN or citizen.deceased_at:
+    if notification.citizen.deceased_at or not _is_news(notification):
         row.update(state=State.CANCELLED, lease_until=None)
         return False
     if reason := _hindrance(notification):
@@ -64,17 +62,58 @@ def send(citizen_id: UUID, notification_id: UUID) -> bool:
         return False
     if not row.filter(state=State.WAITING).update(state=State.SENDING):
         return False  # called off in this very moment
+    others = _told_with(notification)
     try:
-        email.send(notification)
+        email.send(notification, 1 + len(others))
     except TemporaryFailure as error:
-        _later(notification, str(error))
+        for each in (notification, *others):
+            _later(each, str(error))
         return False
     except PermanentFailure as error:
-        _give_up(notification, str(error))
+        for each in (notification, *others):
+            _give_up(each, str(error))
         return False
-    row.update(state=State.SENT, sent_at=clock.now(), lease_until=None, last_error="")
-    _record(notification)
+    for each in (notification, *others):
+        Notification.objects.filter(citizen_id=citizen_id, id=each.id).update(
+            state=State.SENT, sent_at=clock.now(), lease_until=None, last_error=""
+        )
+        _record(each)
     return True
+
+
+def _is_news(notification: Notification) -> bool:
+    """Say whether she is still to be told."""
+    letter = notification.letter
+    if letter.place == Letter.Place.BIN:
+        return False
+    if notification.kind != Notification.Kind.VANISHING:
+        return bool(letter.unread)
+    not_kept = Delivery.objects.filter(
+        citizen_id=letter.citizen_id, letter_id=letter.id, keep_by__isnull=False
+    )
+    return not_kept.exists() and bool(letter.content != Letter.Content.REQUESTED)
+
+
+def _told_with(notification: Notification) -> list[Notification]:
+    """Take what the same e-mail tells of: whatever else of hers disappears and is due."""
+    if notification.kind != Notification.Kind.VANISHING:
+        return []
+    now, taken = timezone.now(), []
+    due = Notification.objects.select_related("letter").filter(
+        Q(lease_until=None) | Q(lease_until__lt=now),
+        citizen_id=notification.citizen_id,
+        kind=notification.kind,
+        channel=notification.channel,
+        state=State.WAITING,
+        due_at__lte=clock.now(),
+    )
+    for each in due:
+        row = Notification.objects.filter(citizen_id=each.citizen_id, id=each.id)
+        state = State.SENDING if _is_news(each) else State.CANCELLED
+        lease_until = now + timedelta(seconds=settings.SYNC_LEASE_SECONDS)
+        if row.filter(state=State.WAITING).update(state=state, lease_until=lease_until):
+            taken += [each] if state == State.SENDING else []
+    return taken
 
 
 def _hindrance(notification: Notification) -> str:
@@ -97,7 +136,7 @@ def _is_forbidden(notification: Notification) -> bool:
     a decision, for which it will not do (eForvaltningsforskriften §§ 8 and 32), is the sender's.
     Ours is a word of service, and her page warns her.
     """
-    if notification.kind == Notification.Kind.ANSWER:
+    if notification.kind in (Notification.Kind.ANSWER, Notification.Kind.VANISHING):
         return False
     details = getattr(notification.citizen, "contact_details", None)
     is_decision = notification.letter.kind == Letter.Kind.DECISION
@@ -106,12 +145,13 @@ def _is_forbidden(notification: Notification) -> bool:
 
 def _record(notification: Notification) -> None:
     new = notification.kind != Notification.Kind.REMINDER
+    vanishing = notification.kind == Notification.Kind.VANISHING
     Event.objects.create(
         citizen_id=notification.citizen_id,
         letter_id=notification.letter_id,
         kind=Event.Kind.NOTIFIED if new else Event.Kind.REMINDED,
         at=clock.now(),
-        detail={"channel": notification.channel},
+        detail={"channel": notification.channel, **({"vanishing": True} if vanishing else {})},
     )
 
 

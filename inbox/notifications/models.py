@@ -19,6 +19,8 @@ class Notification(CitizenOwned):
         NEW = "new"
         REMINDER = "reminder"
         ANSWER = "answer"
+        VANISHING = "vanishing"
+        """What is not kept here soon disappears at its source."""
 
     class Channel(models.TextChoices):
         EMAIL = "email"

@@ -6,11 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Max
+
 from inbox.letters.models import Letter
 from inbox.notifications.models import Notification
 
 REMINDED_ON = 7
 """Days: a letter not opened in a week is announced once more (eForvaltningsforskriften § 8)."""
+TOLD_TOGETHER = timedelta(minutes=10)
+"""A notice of what disappears waits so long for others like it."""
+ONE_A_DAY = timedelta(days=1)
 Orders = Mapping[UUID, Mapping[str, Sequence[int]]]
 """What senders have ordered, by the letter's id: the days on which each channel is to be used."""
 
@@ -53,6 +58,32 @@ def queue_answer(letter: Letter, now: datetime) -> None:
         kind=Notification.Kind.ANSWER,
         channel=Notification.Channel.EMAIL,
         defaults={"state": Notification.State.WAITING, "due_at": now, "attempts": 0},
+    )
+
+
+def queue_vanishing(letter: Letter, now: datetime) -> None:
+    """Queue a notice that a letter soon disappears at its source, once. In a transaction.
+
+    All that are due on one day leave as one e-mail (`deliver.py`), at most one a day.
+    """
+    own = Notification.objects.filter(
+        citizen_id=letter.citizen_id, kind=Notification.Kind.VANISHING
+    ).exclude(state=Notification.State.CANCELLED)
+    due_at = now + TOLD_TOGETHER
+    latest = own.aggregate(latest=Max("due_at"))["latest"]
+    if latest and latest + ONE_A_DAY > due_at:
+        waiting = own.filter(due_at=latest, state=Notification.State.WAITING).exists()
+        due_at = latest if waiting else latest + ONE_A_DAY
+    Notification.objects.bulk_create(
+        [
+            Notification(
+                citizen_id=letter.citizen_id,
+                letter_id=letter.id,
+                kind=Notification.Kind.VANISHING,
+                due_at=due_at,
+            )
+        ],
+        ignore_conflicts=True,
     )
 
 

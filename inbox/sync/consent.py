@@ -1,11 +1,12 @@
 """A citizen disconnects a source, and connects it again: her consent to our fetching from it.
 
 Disconnected, nothing more is fetched for her: not on schedule, not on the source's ping, and no
-content that it withholds; nor does she act for an enterprise by its word. Letters that she has got
-stay, and receipts already owed are sent, as they attest what has happened. A shared queue goes on
-being read for the others on it; a letter to her is put aside unread in quarantine, where she,
-operators and notices do not see it: left on the queue it would be lost when its package expires.
-Connecting again makes letters of what lies there.
+content that it withholds; what she had agreed to be kept by itself there (`keeping.py`) ends, and
+connecting again does not bring it back; nor does she act for an enterprise by its word. Letters
+that she has got stay, and receipts already owed are sent, as they attest what has happened. A
+shared queue goes on being read for the others on it; a letter to her is put aside unread in
+quarantine, where she, operators and notices do not see it: left on the queue it would be lost when
+its package expires. Connecting again makes letters of what lies there.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def disconnect(citizen_id: UUID, slug: str) -> Mailbox | None:
         if mailbox is None or not mailbox.active:
             return mailbox
         mailbox.active = False
-        mailbox.lease_token = mailbox.lease_until = None
-        mailbox.save(update_fields=["active", "lease_token", "lease_until"])
+        mailbox.lease_token = mailbox.lease_until = mailbox.keeps_since = None
+        mailbox.save(update_fields=["active", "lease_token", "lease_until", "keeps_since"])
         asked_for = Retrieval.objects.select_related("delivery").filter(
             citizen_id=citizen_id, state="waiting", delivery__source=slug
         )

@@ -21,6 +21,8 @@ FIELDS = (
     "active",
     "failure",
     "last_success_at",
+    "keeps_since",
+    "source__connector",
     "source__label",
     "source__active",
     "source__shared_queue",
@@ -44,6 +46,9 @@ class SourceState:
     """She has it connected, and we still ask it."""
     connected: bool
     """She has not disconnected it."""
+    keeps_since: datetime | None
+    """By the shared clock: since when she lets us keep copies by ourselves."""
+    connector: str
     shared: bool
     """A supplier's queue that holds many citizens' letters."""
 
@@ -72,6 +77,8 @@ def _state(
     active: bool,
     failure: str,
     last_success_at: datetime | None,
+    keeps_since: datetime | None,
+    connector: str,
     label: str,
     source_active: bool,
     shared_queue: bool,
@@ -89,5 +96,7 @@ def _state(
         last_success_at=last_success_at,
         active=active and source_active,
         connected=active,
+        keeps_since=keeps_since,
+        connector=connector,
         shared=shared_queue,
     )

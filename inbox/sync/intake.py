@@ -325,7 +325,11 @@ def deposit(intake: Intake, arrival: Arrival, *, replaces: bool = False) -> None
         media_types[f"original/{part.name}"] = part.media_type
     paths: list[str | None] = []
     for position, document in enumerate(incoming.documents):
-        content = _content(intake, document)
+        try:
+            content = _content(intake, document)
+        except Gone:
+            content = None
+            arrival.gone.add(position)
         path = None
         if content is not None:
             extension = EXTENSIONS.get(document.media_type, "bin")
@@ -349,7 +353,10 @@ def deposit(intake: Intake, arrival: Arrival, *, replaces: bool = False) -> None
 
 
 def _content(intake: Intake, document: IncomingDocument) -> bytes | Iterator[bytes] | None:
-    """Return the document's bytes, checked as they pass; None where they are not to be had now."""
+    """Return the document's bytes, checked as they pass; None where they are not to be had now.
+
+    Raises Gone, or Temporary when the run is patient.
+    """
     if document.content is not None:
         check(document, len(document.content), hashlib.sha256(document.content).hexdigest())
         return document.content
@@ -361,8 +368,6 @@ def _content(intake: Intake, document: IncomingDocument) -> bytes | Iterator[byt
             return b"".join(chunks)
         # The first chunk is asked for here, so that what is gone is known before writing.
         return chain([next(chunks, b"")], chunks)
-    except Gone:
-        return None
     except Temporary:
         if intake.patient:
             raise

@@ -105,6 +105,9 @@ class Mailbox(CitizenOwned, Polling):
     connected_at = models.DateTimeField()
     """By the shared clock. Letters from well before are history: never unread, never notified."""
     active = models.BooleanField(default=True)
+    keeps_since = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: since when she has agreed that we fetch what would else disappear,
+    though she has not opened it (`keeping.py`); None: she has not."""
     resumes = models.BooleanField(default=False)
     """It was disconnected by the closing of her account, and comes back if she takes that back."""
 
@@ -151,7 +154,7 @@ class PartyList(CitizenOwned, Polling):
 
 
 class Retrieval(CitizenOwned, Work):
-    """The citizen opened a letter, or asked for a copy, whose content the source had withheld."""
+    """Content that the source had withheld is fetched, by an act of hers."""
 
     class Part(models.TextChoices):
         """What is fetched; what is here is shown meanwhile, but for the first."""
@@ -163,13 +166,23 @@ class Retrieval(CitizenOwned, Work):
         """What has been written under a letter that she has opened: nothing of this is reading."""
 
     part = models.CharField(max_length=8, choices=Part, default=Part.CONTENT)
+
+    class Reason(models.TextChoices):
+        OPENING = "opening"
+        """She opened the letter."""
+        COPY = "copy"
+        """She asked for a copy of a letter that she has not opened."""
+        AUTOMATIC = "automatic"
+        """It was about to disappear, and she has agreed to that once (`Mailbox.keeps_since`)."""
+
+    reason = models.CharField(max_length=16, choices=Reason, default=Reason.OPENING)
     letter_id = models.UUIDField()
     letter = OwnedForeignKey(Letter, "letter_id", related_name="retrievals")
     delivery_id = models.UUIDField()
     delivery = OwnedForeignKey(Delivery, "delivery_id", related_name="retrievals")
     """The copy that is fetched, where the letter came by several channels."""
     security_level = models.PositiveSmallIntegerField()
-    """The level of the session in which she asked."""
+    """That of the session in which she asked; of what is automatic, that of background work."""
     asked_by = models.UUIDField(null=True, blank=True)
     """Who asked, for an enterprise: the source is asked as that person."""
     requested_at = models.DateTimeField()
@@ -184,6 +197,7 @@ class Retrieval(CitizenOwned, Work):
         ]
         indexes: ClassVar = [
             models.Index(fields=["due_at"], name="retrieval_due", condition=Q(state="waiting")),
+            models.Index(fields=["citizen", "delivery_id"], name="retrieval_of_delivery"),
         ]
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ from inbox.sync import receipts, retrieve, tasks
 from inbox.sync.models import Retrieval
 from inbox.sync.wake import wake
 
+NOT_HERE = frozenset({Letter.Content.ON_OPEN, Letter.Content.REQUESTED})
 NOT_KEPT = frozenset(Letter.Content) - {Letter.Content.KEPT}
 
 
@@ -82,11 +83,14 @@ def _open(letter: Letter, viewer: Viewer, page: LetterPage | None = None) -> Let
             if letter.asks_receipt:
                 receipts.owe_opened(letter, now)
                 wake(tasks.send_receipts)
-        withheld = letter.content == Letter.Content.ON_OPEN or (first and letter.other_sources)
+            if page and any(line.kept_unseen for line in page.deliveries):
+                receipts.owe_read(letter, now)
+                wake(tasks.send_receipts)
+        withheld = letter.content in NOT_HERE or (first and letter.other_sources)
         # Fetching would be reading, at the source: that is for the recipient.
         if withheld and viewer.stands_in:
             # Opened here is opened: a copy that its source withholds until then comes too.
-            _request(letter, retrieve.withheld(letter, {Letter.Content.ON_OPEN}), viewer)
+            _request(letter, retrieve.withheld(letter, NOT_HERE), viewer)
     if page is None:
         return page_of(letter, viewer)
     opened = EventLine(Event.Kind.OPENED, now, True, {})

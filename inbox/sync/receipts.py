@@ -27,7 +27,7 @@ from connectors.contract import (
 )
 from inbox.archive import store
 from inbox.archive.models import Blob
-from inbox.letters import join
+from inbox.letters import join, keeping
 from inbox.letters.handle import reopen
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.letters.receive import Arrival
@@ -81,6 +81,17 @@ def owe_opened(letter: Letter, at: datetime) -> None:
     )
     OutboundReceipt.objects.bulk_create(
         [_owed(letter.citizen_id, delivery.id, ReceiptKind.OPENED, at) for delivery in wanted],
+        ignore_conflicts=True,
+    )
+
+
+def owe_read(letter: Letter, at: datetime) -> None:
+    """Tell of her opening the sources whose content was kept before it. In a transaction."""
+    kept = Delivery.objects.filter(
+        citizen_id=letter.citizen_id, letter_id=letter.id, kept_unseen_at__isnull=False
+    )
+    OutboundReceipt.objects.bulk_create(
+        [_owed(letter.citizen_id, delivery.id, ReceiptKind.OPENED, at) for delivery in kept],
         ignore_conflicts=True,
     )
 
@@ -240,9 +251,9 @@ def _carry_out(connector: Connector, row: QuerySet[OutboundReceipt]) -> bool:
         row.update(state="done", lease_until=None)
         return False
     account = None
-    # She could confirm it only in a session of the letter's own level.
-    confirmed = receipt.kind == ReceiptKind.CONFIRMED
-    level = delivery.letter.security_level if confirmed else LEVEL_SUBSTANTIAL
+    # She could open or confirm it only in a session of the letter's own level.
+    hers = receipt.kind in (ReceiptKind.CONFIRMED, ReceiptKind.OPENED)
+    level = delivery.letter.security_level if hers else LEVEL_SUBSTANTIAL
     outgoing = _outgoing(receipt, delivery)
     try:
         if connector.scope is Scope.PER_CITIZEN:
@@ -300,13 +311,23 @@ def _quotable(delivery: Delivery) -> dict[str, bytes]:
 def _later(receipt: OutboundReceipt, error: ConnectorError) -> None:
     log.warning("receipt %s: %s: %s", receipt.id, type(error).__name__, error)
     changes = lease.after_failure(receipt.delivery.source, receipt.attempts, error)
-    if receipt.kind == ReceiptKind.CONFIRMED and isinstance(error, (Gone, NotPermitted)):
+    of_hers = receipt.kind in (ReceiptKind.CONFIRMED, ReceiptKind.OPENED)
+    if of_hers and isinstance(error, (Gone, NotPermitted)):
         changes["state"] = "failed"
     row = OutboundReceipt.objects.filter(citizen_id=receipt.citizen_id, id=receipt.id)
     with transaction.atomic():
         join.lock([receipt.citizen_id])
+        if isinstance(error, Gone):
+            _mark_gone(receipt)
         if row.update(**changes) and changes["state"] == "failed":
             _tell_unconfirmed(receipt)
+
+
+def _mark_gone(receipt: OutboundReceipt) -> None:
+    delivery = Delivery.objects.select_related("letter").get(
+        citizen_id=receipt.citizen_id, id=receipt.delivery_id
+    )
+    keeping.mark_gone(delivery.letter, delivery, clock.now())
 
 
 def _tell_unconfirmed(receipt: OutboundReceipt) -> None:

@@ -112,7 +112,14 @@ def _hold(citizen: Citizen) -> None:
     held = {"lease_token": uuid4(), "lease_until": now + HOLD}
     mailboxes = Mailbox.objects.filter(citizen=citizen)
     mailboxes.update(
-        **held, active=True, resumes=False, cursor=None, failures=0, failure="", failure_detail=""
+        **held,
+        active=True,
+        resumes=False,
+        keeps_since=None,
+        cursor=None,
+        failures=0,
+        failure="",
+        failure_detail="",
     )
     mailboxes.filter(source__shared_queue=False).update(due_at=now)
     Source.objects.filter(shared_queue=True, slug__in=mailboxes.values("source_id")).update(**held)

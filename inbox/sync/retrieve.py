@@ -1,4 +1,7 @@
-"""Fetching what the source gives only on opening, once the citizen has opened or asked."""
+"""Fetching what the source gives only on opening, once the citizen has opened or asked.
+
+What she has agreed to be kept before it disappears (`keeping.py`) counts as asked for.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from django.utils import timezone
 
 from connectors import clock
 from connectors.contract import (
+    Account,
+    Connector,
     ConnectorError,
     Gone,
     IncomingDocument,
@@ -20,15 +25,17 @@ from connectors.contract import (
     Recipient,
     RecipientKind,
     SenderRef,
+    Temporary,
 )
-from inbox.letters import copies, join
+from inbox.letters import copies, join, keeping
 from inbox.letters.change import add_content
-from inbox.letters.models import Delivery, Document, Letter
+from inbox.letters.models import Delivery, Document, Event, Letter
 from inbox.letters.receive import Arrival
-from inbox.sync import lease, schedule, threads
+from inbox.notifications.rules import queue_vanishing
+from inbox.sync import lease, receipts, schedule, threads
 from inbox.sync.intake import BadDocument, Intake, deposit
 from inbox.sync.models import Mailbox, Retrieval, Source
-from inbox.sync.sources import NobodyActs, account_of, connected
+from inbox.sync.sources import account_of, connected
 
 log = logging.getLogger("samlepost.sync.retrieve")
 
@@ -36,6 +43,7 @@ ATTEMPTS_MAX = 8
 PATIENT_ATTEMPTS = 4
 """After so many a letter is taken without the documents that cannot be had."""
 BATCH = 50
+Reason = Retrieval.Reason
 
 
 def request(
@@ -45,10 +53,12 @@ def request(
     at: datetime,
     asked_by: UUID | None = None,
     part: str = Retrieval.Part.CONTENT,
+    reason: str = Reason.OPENING,
 ) -> Retrieval | None:
     """Ask for what a delivery's source still holds, in a transaction; None when already asked.
 
-    None also when she has disconnected the source: then nothing is asked of it.
+    None also when she has disconnected the source: then nothing is asked of it. What waits to be
+    kept and is opened meanwhile is fetched as opened.
 
     `level` is that of the session in which she asked; `asked_by` is who asked for an enterprise.
     Sets `letter.content` (saved), where it is the content that is asked for.
@@ -60,6 +70,7 @@ def request(
         letter_id=letter.id,
         delivery_id=delivery.id,
         part=part,
+        reason=reason,
         security_level=level,
         asked_by=asked_by,
         requested_at=at,
@@ -67,18 +78,17 @@ def request(
     )
     Retrieval.objects.bulk_create([retrieval], ignore_conflicts=True)
     if not Retrieval.objects.filter(citizen_id=letter.citizen_id, id=retrieval.id).exists():
-        # What waits to list the thread does all of it instead.
-        listing = Retrieval.objects.filter(
-            citizen_id=letter.citizen_id,
-            delivery_id=delivery.id,
-            state="waiting",
-            part=Retrieval.Part.THREAD,
-        )
-        if not listing.update(part=part, security_level=level, asked_by=asked_by):
-            return None
-        retrieval = Retrieval.objects.get(
+        waiting = Retrieval.objects.filter(
             citizen_id=letter.citizen_id, delivery_id=delivery.id, state="waiting"
         )
+        # What waits to list the thread does all of it instead.
+        listing = waiting.filter(part=Retrieval.Part.THREAD)
+        asked = {"reason": reason, "security_level": level, "asked_by": asked_by}
+        if not listing.update(part=part, **asked):
+            if reason == Reason.OPENING and part == Retrieval.Part.CONTENT:
+                waiting.exclude(reason=reason).update(**asked)
+            return None
+        retrieval = waiting.get()
     if part == Retrieval.Part.CONTENT:
         letter.content = note(delivery, Letter.Content.REQUESTED)
     return retrieval
@@ -103,7 +113,11 @@ def withheld(letter: Letter, standing: Collection[str]) -> list[Delivery]:
 def lacking(letter: Letter) -> list[Delivery]:
     """Return the letter's deliveries that have a document which can still be fetched."""
     missing = Document.objects.filter(
-        citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None, blob_id=None
+        citizen_id=letter.citizen_id,
+        letter_id=letter.id,
+        replaced_at=None,
+        gone_at=None,
+        blob_id=None,
     ).exclude(ref="")
     return list(
         Delivery.objects.filter(
@@ -150,11 +164,11 @@ def retrieve(citizen_id: UUID | str, retrieval_id: UUID | str) -> bool:
 def _carry_out(retrieval: Retrieval) -> bool:
     try:
         _retrieve(retrieval)
-    except NobodyActs as error:
-        _end(retrieval, error, Letter.Content.ON_OPEN)
-        return False
-    except (Gone, NotPermitted) as error:
+    except Gone as error:
         _end(retrieval, error, Letter.Content.GONE)
+        return False
+    except NotPermitted as error:
+        _end(retrieval, error, Letter.Content.ON_OPEN)
         return False
     except (ConnectorError, BadDocument) as error:
         _later(retrieval, error)
@@ -171,14 +185,16 @@ def _retrieve(retrieval: Retrieval) -> None:
     account = account_of(letter.citizen_id, retrieval.security_level, retrieval.asked_by)
     with connected(source) as connector:
         documents = _known_documents(delivery)
+        only_missing = False
         if retrieval.part == Retrieval.Part.MORE:
             opened = connector.open_letter(account, delivery.external_id)
             incoming = threads.beside(opened, documents)
         elif any(document.ref for document in documents):
             incoming = _with_missing(letter, delivery, documents)
+            only_missing = True
         else:
             documents = []
-            incoming = connector.open_letter(account, delivery.external_id)
+            incoming = _content_of(retrieval, connector, account)
         arrival = Arrival(
             letter.citizen_id,
             source.slug,
@@ -187,11 +203,15 @@ def _retrieve(retrieval: Retrieval) -> None:
             delivery_id=delivery.id,
             letter_id=letter.id,
         )
-        patient = retrieval.attempts <= PATIENT_ATTEMPTS
+        patient = retrieval.attempts <= (ATTEMPTS_MAX - 1 if only_missing else PATIENT_ATTEMPTS)
         intake = Intake(source, connector, account, None, lambda: None, patient)
         deposit(intake, arrival, replaces=True)
+        if only_missing and not any(arrival.blobs) and not arrival.gone:
+            raise Temporary("none of the documents that are missing could be had")
         for position, document in enumerate(documents):
             arrival.blobs[position] = arrival.blobs[position] or document.blob
+            if document.gone_at and arrival.blobs[position] is None:
+                arrival.gone.add(position)
     with transaction.atomic():
         join.lock([letter.citizen_id])
         # Meanwhile she may have split the letter, or it has become one with another.
@@ -200,11 +220,29 @@ def _retrieve(retrieval: Retrieval) -> None:
             citizen_id=letter.citizen_id, id=delivery.letter_id
         )
         arrival.letter_id = fresh.id
-        add_content(fresh, delivery, arrival)
+        automatic = retrieval.reason == Reason.AUTOMATIC
+        add_content(fresh, delivery, arrival, automatic=automatic)
+        openings = Event.objects.filter(
+            citizen_id=fresh.citizen_id, letter_id=fresh.id, kind=Event.Kind.OPENED
+        )
+        if fresh.opened_at and openings.exists():  # meanwhile, here
+            receipts.owe_read(fresh, arrival.fetched_at)
         join.join_same(fresh)
         Retrieval.objects.filter(citizen_id=retrieval.citizen_id, id=retrieval.id).update(
             state="done", lease_until=None, last_error=""
         )
+
+
+def _content_of(retrieval: Retrieval, connector: Connector, account: Account) -> IncomingLetter:
+    """Return what the source gives; of a letter that she has not opened, with the fewest marks."""
+    delivery = retrieval.delivery
+    if retrieval.reason == Reason.OPENING:
+        return connector.open_letter(account, delivery.external_id)
+    # Before it is asked for: should we die, what the source notes is known to be our doing.
+    Delivery.objects.filter(
+        citizen_id=delivery.citizen_id, id=delivery.id, kept_unseen_at=None
+    ).update(kept_unseen_at=clock.now())
+    return connector.keep_letter(account, delivery.external_id)
 
 
 def _known_documents(delivery: Delivery) -> list[Document]:
@@ -225,6 +263,7 @@ def _with_missing(
         sender=SenderRef(letter.sender_name),
         title=letter.title,
         sent_at=delivery.sent_at,
+        expires_at=delivery.expires_at,
         body=letter.body,
         body_media_type=letter.body_media_type,
         security_level=letter.security_level,
@@ -234,8 +273,9 @@ def _with_missing(
                 title=document.title,
                 media_type=document.media_type,
                 is_main=document.is_main,
-                ref=document.ref,
+                ref="" if document.gone_at else document.ref,
                 size=document.size,
+                expires_at=document.expires_at,
             )
             for document in documents
         ],
@@ -259,7 +299,22 @@ def _end(retrieval: Retrieval, error: Exception, content: str) -> None:
             state="failed", lease_until=None, last_error=str(error)[:255]
         )
         if retrieval.part == Retrieval.Part.CONTENT:
-            delivery = Delivery.objects.get(
-                citizen_id=retrieval.citizen_id, id=retrieval.delivery_id
-            )
-            note(delivery, content)
+            _put_back(retrieval, error, content)
+
+
+def _put_back(retrieval: Retrieval, error: Exception, content: str) -> None:
+    """Note where the content stands, now that it was not had, and what is done about it."""
+    delivery = Delivery.objects.get(citizen_id=retrieval.citizen_id, id=retrieval.delivery_id)
+    if _known_documents(delivery):  # the letter itself is here
+        content = Letter.Content.KEPT
+    note(delivery, content)
+    letter = Letter(citizen_id=delivery.citizen_id, id=delivery.letter_id)
+    now = clock.now()
+    if isinstance(error, Gone):
+        keeping.mark_gone(letter, delivery, now)
+    elif not isinstance(error, NotPermitted):
+        keeping.look_again(delivery, now)
+    elif retrieval.reason == Reason.AUTOMATIC:
+        # It takes a session of hers: a higher level than we have.
+        keeping.leave(delivery)
+        queue_vanishing(letter, now)

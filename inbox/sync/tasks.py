@@ -9,6 +9,7 @@ from inbox.sync import (
     emptying,
     engine,
     handing_over,
+    keeping,
     parties,
     put_aside,
     receipts,
@@ -55,6 +56,12 @@ def retrieve(citizen_id: str, retrieval_id: str) -> None:
     """Carry out one retrieval, and wake a worker for others that had to wait for it."""
     if retrieval.retrieve(citizen_id, retrieval_id):
         retrieve_due.delay()
+
+
+@shared_task
+def keep_due() -> None:
+    """See to letters that soon disappear at their source: a copy, or a warning."""
+    keeping.run_due()
 
 
 @shared_task

@@ -28,6 +28,7 @@ from inbox.letters import saved_searches
 from inbox.letters.documents import stream
 from inbox.letters.export import Exported, everything
 from inbox.letters.models import Document, Letter, Reply
+from inbox.sync.freshness import freshness
 from inbox.sync.models import OutboundReceipt
 from inbox.web.body import render_body
 from inbox.web.dates import OSLO, Calendar
@@ -119,6 +120,7 @@ class Export:
                 rows.write(self._row(folder, each, files))
             yield "searches.json", moment, iter([_searches(self.viewer)])
             yield "contact.json", moment, iter([_contact(self.viewer)])
+            yield "sources.json", moment, iter([_sources(self.viewer)])
             rows.seek(0)
             head, foot = self._index()
             body = iter(lambda: rows.read(CHUNK_BYTES), b"")
@@ -435,6 +437,23 @@ def _searches(viewer: Viewer) -> bytes:
         "searches": [
             {"name": each.name, "query": each.query, "saved_at": each.saved_at}
             for each in saved_searches.of(viewer)
+        ],
+    }
+    return json.dumps(said, ensure_ascii=False, indent=2, default=_text).encode()
+
+
+def _sources(viewer: Viewer) -> bytes:
+    """Return her sources as JSON, and since when she lets us keep copies of a source's letters."""
+    said = {
+        "format": FORMAT,
+        "sources": [
+            {
+                "source": each.slug,
+                "label": each.label,
+                "connected": each.connected,
+                "keeps_since": each.keeps_since,
+            }
+            for each in freshness(viewer.citizen_id)
         ],
     }
     return json.dumps(said, ensure_ascii=False, indent=2, default=_text).encode()

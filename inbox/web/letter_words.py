@@ -267,8 +267,16 @@ def keeping(page: LetterPage, labels: Mapping[str, str], calendar: Calendar) -> 
     ends = {
         line.source: line.expires_at
         for line in page.deliveries
-        if line.expires_at and not line.withdrawn_at
+        if line.expires_at and not line.withdrawn_at and not line.gone_at
     }
+    for line in page.deliveries:
+        if line.gone_at:
+            noticed = {
+                "source": labels.get(line.source, line.source),
+                "day": calendar.full_day(line.gone_at),
+            }
+            text = gettext("%(source)s no longer has the letter. We found that out on %(day)s.")
+            said.append(text % noticed)
     for slug, end in ends.items():
         shown = {"source": labels.get(slug, slug), "day": calendar.full_day(end)}
         if calendar.days_until(end) >= 0:
@@ -283,11 +291,39 @@ def keeping(page: LetterPage, labels: Mapping[str, str], calendar: Calendar) -> 
     return said
 
 
+def vanishing(page: LetterPage, labels: Mapping[str, str], calendar: Calendar) -> str:
+    """Return when what is not kept here disappears at its source; empty where all is here."""
+    row = page.row
+    lacks = any(not each.kept and not each.gone for each in page.documents)
+    if row.content != Letter.Content.ON_OPEN and not (row.content == Letter.Content.KEPT and lacks):
+        return ""
+    ends = [(line.keep_by, line) for line in page.deliveries if line.keep_by and not line.gone_at]
+    if not ends:
+        return ""
+    end, line = min(ends, key=lambda each: each[0])
+    said = line.expires_at == end or any(each.expires_at == end for each in page.documents)
+    return disappears(end, labels.get(line.source, line.source), calendar, is_said=said)
+
+
+def disappears(end: datetime, source: str, calendar: Calendar, *, is_said: bool) -> str:
+    """Return when a letter that is not kept here goes; `is_said`: by the source's own word."""
+    shown = {"source": source, "day": calendar.full_day(end)}
+    if end < calendar.now:
+        if is_said:
+            return gettext("It disappeared at %(source)s on %(day)s.") % shown
+        return gettext("It may disappear at %(source)s any day unless you keep a copy.") % shown
+    if is_said:
+        return gettext("It disappears at %(source)s on %(day)s unless you keep a copy.") % shown
+    return gettext("It may disappear at %(source)s after %(day)s unless you keep a copy.") % shown
+
+
 def _copy(page: LetterPage, end: datetime | None, calendar: Calendar) -> list[str]:
     if page.row.content == Letter.Content.GONE:
         return [gettext("The letter was removed before we could keep a copy.")]
     if page.row.content != Letter.Content.KEPT:
         lacking = gettext("We have not kept a copy yet.")
+    elif any(document.gone for document in page.documents):
+        return [gettext("Some of the documents were gone before we could keep a copy.")]
     elif not all(document.kept for document in page.documents):
         lacking = gettext("We have not kept a copy of every document yet.")
     else:
@@ -315,6 +351,15 @@ def event_words(line: EventLine, source: str) -> str:
         return text % {"source": source, "reference": line.detail.get("reference", "")}
     if line.kind == Event.Kind.ON_PAPER:
         return _paper_words(line)
+    if line.kind == Event.Kind.CONTENT_KEPT and line.detail.get("automatic"):
+        text = (
+            gettext("Copy fetched from %(source)s before the letter disappears, as you have agreed")
+            if line.is_own
+            else gettext("Copy fetched from %(source)s before the letter disappears")
+        )
+        return text % {"source": source}
+    if line.kind == Event.Kind.NOTIFIED and line.detail.get("vanishing"):
+        return gettext("E-mail sent: the letter may disappear, and no copy is kept")
     if line.kind == Event.Kind.REOPENED and line.detail.get("source"):
         return gettext("%(source)s did not take the confirmation") % {"source": source}
     if line.kind == Event.Kind.RECEIPT_SENT:
@@ -327,6 +372,7 @@ def event_words(line: EventLine, source: str) -> str:
         Event.Kind.CONTENT_REQUESTED: gettext("You asked for a copy"),
         Event.Kind.CONTENT_KEPT: gettext("Content fetched from %(source)s, copy kept"),
         Event.Kind.REPLACED: gettext("The sender sent new content; the old is kept as well"),
+        Event.Kind.GONE: gettext("%(source)s no longer has the letter"),
         Event.Kind.WITHDRAWN: gettext("The sender withdrew the letter"),
         Event.Kind.SPLIT: gettext("The copy from %(source)s was made a letter of its own"),
         Event.Kind.JOINED: gettext("The copy from %(source)s was put together with the letter"),

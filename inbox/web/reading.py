@@ -122,13 +122,15 @@ def content_context(
     """Return what the part with body and documents shows; `polls`: how often it was asked for."""
     row = page.row
     query = _kept(back) | ({"lang": chosen} if chosen else {})
-    documents = [_document(row.id, line) for line in page.documents]
+    calendar = Calendar(clock.now(), get_language())
+    source = labels.get(row.source, row.source)
+    documents = [_document(row.id, line, source, calendar) for line in page.documents]
     main = next((d for d in documents if d["is_main"]), documents[0] if documents else None)
     attachments = [document for document in documents if document is not main]
     language = letter_words.other_language(row.language)
     return {
         "letter": row,
-        "source": labels.get(row.source, row.source),
+        "source": source,
         "lang": language,
         "language_name": letter_words.language_name(language),
         "back": back,
@@ -144,7 +146,8 @@ def content_context(
         ),
         "main": main,
         "kept_count": sum(document["kept"] for document in documents),
-        "lacks_documents": not all(document["kept"] for document in documents),
+        "lacks_documents": not all(document["kept"] or document["gone"] for document in documents),
+        "vanishing": letter_words.vanishing(page, labels, calendar),
         "attachments": attachments if whole else attachments[:ATTACHMENTS_SHOWN],
         "attachments_count": len(attachments),
         "all_attachments": _address("letter", row.id, {**query, "attachments": "all"}),
@@ -221,7 +224,9 @@ def _moment(moment: datetime, calendar: Calendar) -> dict[str, str]:
     }
 
 
-def _document(letter_id: UUID, line: DocumentLine) -> dict[str, Any]:
+def _document(
+    letter_id: UUID, line: DocumentLine, source: str, calendar: Calendar
+) -> dict[str, Any]:
     media_type = plain_type(line.media_type)
     pages = ngettext("{n} page", "{n} pages", line.pages).format(n=line.pages)
     has_pages = line.pages and media_type == "application/pdf"
@@ -236,12 +241,24 @@ def _document(letter_id: UUID, line: DocumentLine) -> dict[str, Any]:
         "is_main": line.is_main,
         "shown": SHOWN_AS.get(media_type, ""),
         "kept": line.kept,
+        "gone": line.gone,
+        "lacks": "" if line.kept else _lacks(line, source, calendar),
         "described": ", ".join(text for text in described if text),
         "unusual": letter_words.unusual(line.warnings),
         "address": reverse("document", args=own),
         "download": reverse("document_download", args=own),
         "text": reverse("document_text", args=own) if can_be_text(media_type) else "",
     }
+
+
+def _lacks(line: DocumentLine, source: str, calendar: Calendar) -> str:
+    """Return what is said of a document that is not here."""
+    if line.gone:
+        return gettext("No longer at %(source)s") % {"source": source}
+    if line.expires_at is None:
+        return gettext("Not kept yet")
+    text = gettext("Not kept yet. It disappears on %(day)s.")
+    return text % {"day": calendar.full_day(line.expires_at)}
 
 
 def _intro(page: LetterPage) -> str:

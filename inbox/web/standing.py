@@ -12,6 +12,7 @@ from django.utils.translation import get_language, gettext
 from connectors import clock
 from inbox.citizens.viewer import Viewer
 from inbox.sync.freshness import SourceState, freshness
+from inbox.sync.keeping import withholds
 from inbox.web.dates import Calendar
 
 FOUND = "samlepost.sources"
@@ -32,11 +33,19 @@ class Standing:
     last_success_at: datetime | None
     connected: bool
     """She has not disconnected it."""
+    keeps_since: datetime | None
+    """By the shared clock: since when she lets us keep copies by ourselves."""
+    connector: str
     shared: bool
     """A supplier's queue that holds many citizens' letters."""
     consent: tuple[str, ...]
     """What we fetch from it and keep, in a few sentences."""
     calendar: Calendar
+
+    @property
+    def withholds(self) -> bool:
+        """Its letters are had by opening alone: copies are made by her word."""
+        return withholds(self.connector)
 
     @property
     def fetched(self) -> str:
@@ -76,6 +85,8 @@ def _standing(state: SourceState, calendar: Calendar) -> Standing:
         tag=tag,
         last_success_at=state.last_success_at,
         connected=state.connected,
+        keeps_since=state.keeps_since,
+        connector=state.connector,
         shared=state.shared,
         consent=_consent(state),
         calendar=calendar,
@@ -95,7 +106,9 @@ def _consent(state: SourceState) -> tuple[str, ...]:
     return (
         gettext("We ask %(source)s for the letters that lie there for you.")
         % {"source": state.label},
-        gettext("What counts as reading there, we fetch only when you open the letter."),
+        gettext(
+            "What counts as reading there, we fetch only when you open the letter or ask us to."
+        ),
         kept,
     )
 

@@ -57,8 +57,8 @@ def stored() -> list[Stored]:
         Stored(
             _("Your sources"),
             _(
-                "Which sources are connected, how far we have read there,"
-                " and when that last worked."
+                "Which sources are connected, how far we have read there, when that last worked,"
+                " and since when you let us fetch copies before letters disappear."
             ),
             account,
             _("You. Those who run Samlepost see how many inboxes a fault hits, not whose."),

@@ -118,7 +118,7 @@ def test_a_letter_for_tomorrow_is_announced_tomorrow(kari):
 def test_a_failing_mail_server_is_tried_again_later(kari, monkeypatch):
     announced(kari)
 
-    def refuse(_notification):
+    def refuse(*_args):
         raise email.TemporaryFailure("SMTPServerDisconnected")
 
     monkeypatch.setattr(email, "send", refuse)

@@ -16,8 +16,8 @@ from inbox.notifications.models import InvitationNotice, Notification
 from inbox.notifications.outbox import Notice
 
 
-def send(notification: Notification) -> None:
-    """Send the notice, of an enterprise's letter to each who acts for it.
+def send(notification: Notification, letters: int = 1) -> None:
+    """Send the notice, of so many letters; of an enterprise's to each who acts for it.
 
     Raises TemporaryFailure or PermanentFailure when it has reached nobody.
     """
@@ -25,7 +25,7 @@ def send(notification: Notification) -> None:
     failures: list[TemporaryFailure | PermanentFailure] = []
     for reader in told:
         try:
-            _hand_over(reader, *render(notification, reader.language))
+            _hand_over(reader, *render(notification, reader.language, letters))
         except (TemporaryFailure, PermanentFailure) as error:
             failures.append(error)
     if failures and len(failures) == len(told):
@@ -64,8 +64,11 @@ def _hand_over(citizen: Citizen, subject: str, text: str) -> None:
         raise TemporaryFailure(type(error).__name__) from error
 
 
-def render(notification: Notification, language: str = "") -> tuple[str, str]:
-    """Return subject and text in the reader's language, the citizen's where none is named."""
+def render(notification: Notification, language: str = "", letters: int = 1) -> tuple[str, str]:
+    """Return subject and text in the reader's language, the citizen's where none is named.
+
+    What disappears is told of by its number alone: who has written may be years back.
+    """
     letter = notification.letter
     with override(language or notification.citizen.language):
         open_sender = letter.security_level < SecurityLevel.HIGH
@@ -73,6 +76,7 @@ def render(notification: Notification, language: str = "") -> tuple[str, str]:
             # One line, whatever a sender calls itself: no way into the headers.
             "sender": " ".join(letter.sender_name.split()) if open_sender else _("a public body"),
             "kind": notification.kind,
+            "letters": letters,
             "name": notification.citizen.name,
             "is_enterprise": notification.citizen.is_enterprise,
         }

@@ -13,10 +13,10 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import clock
@@ -25,14 +25,15 @@ from inbox.letters import join
 from inbox.letters.models import Delivery, Event, Letter, Reply
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of
-from inbox.sync import acts, pauses
+from inbox.sync import acts, keeping, pauses
 from inbox.sync.freshness import disconnected, labels
 from inbox.sync.opening import ask_for_content, mark_unread, open_letter
 from inbox.sync.replies import replies_to
 from inbox.web import event_words, kept, languages
+from inbox.web.dates import Calendar
 from inbox.web.filters import read_address
 from inbox.web.languages import in_language
-from inbox.web.letter_words import other_language, title_of
+from inbox.web.letter_words import other_language, title_of, vanishing
 from inbox.web.paths import address_of
 from inbox.web.reading import content_context, is_waiting, letter_context
 from inbox.web.replying import may_have_replies
@@ -96,6 +97,22 @@ def fetch(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     """She asks for content that the source withholds until the letter is opened."""
     ask_for_content(viewer_of(request), letter_id)
     return redirect(letter_address(letter_id, request.POST.get("back", "")))
+
+
+@require_POST
+@citizen_required
+@herself_required
+@hers_alone
+def keep(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+    """She asks for a copy of a letter that she has not opened: back to the source's copies."""
+    if keeping.keep(viewer_of(request), letter_id):
+        messages.success(request, gettext("We are fetching a copy. The letter stays unread here."))
+    else:
+        messages.error(request, gettext("Open the letter itself to fetch this one."))
+    try:
+        return redirect("source_copies", request.POST.get("source", ""))
+    except NoReverseMatch:
+        return redirect("sources")
 
 
 @require_POST
@@ -221,7 +238,7 @@ def _not_asked(viewer: Viewer, letter: LetterPage) -> str:
     No query where nothing is lacking.
     """
     lacks = letter.row.content == Letter.Content.ON_OPEN or not all(
-        document.kept for document in letter.documents
+        document.kept or document.gone for document in letter.documents
     )
     if not lacks:
         return ""
@@ -263,6 +280,7 @@ def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
         context = {
             "letter": letter.row,
             "title": title_of(letter.row),
+            "vanishing": vanishing(letter, labels(), Calendar(clock.now(), get_language())),
             "next": request.get_full_path(),
             "back": back,
             "also_in": also_in,

@@ -199,9 +199,9 @@ def test_of_a_source_that_she_has_disconnected_she_is_told_why_nothing_comes(scr
     assert "You have disconnected altinn, so we do not fetch the letter from there." in page
     assert 'href="/sources/">Connect it again' in page
     assert "We could not fetch" not in page
-    assert "Try again</button>" not in page
+    assert "Keep a copy now</button>" not in page
     Mailbox.objects.update(active=True)
-    assert "Try again</button>" in page_of(screen, letter)
+    assert "Keep a copy now</button>" in page_of(screen, letter)
     screen.post(reverse("letter_fetch", args=[letter.id]))
     assert "We are fetching the letter from altinn" in page_of(screen, letter)
 
@@ -225,5 +225,5 @@ def test_a_helper_is_told_that_the_letter_comes_when_the_recipient_opens_it(kari
     act_for(client, kari)
     page = page_of(client, letter)
     assert "The letter is fetched from its source when the recipient opens it." in page
-    assert "Try again</button>" not in page
+    assert "Keep a copy now</button>" not in page
     assert not Retrieval.objects.exists()

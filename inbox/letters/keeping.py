@@ -1,0 +1,107 @@
+"""By when a copy of what is not here yet must be here: what a delivery says of that.
+
+Content that is had on opening alone, and documents that could not be downloaded, lie at the source
+until it lets go of them. Where it does not say when that is (Altinn's list does not), it is assumed
+to be KEEPING_ASSUMED_DAYS after the letter was sent.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from inbox.letters.models import Delivery, Document, Event, Letter
+
+if TYPE_CHECKING:
+    from inbox.letters.receive import Arrival
+
+AHEAD = timedelta(days=30)
+"""So long before a letter disappears a copy is seen to, or she is warned."""
+RETRY_AFTER_AT_LEAST, RETRY_AFTER_AT_MOST = timedelta(hours=1), timedelta(days=7)
+RETRY_AFTER = timedelta(days=1)
+"""Documents that are missing are asked for again after that, by ourselves."""
+SAME_MOMENT = timedelta(minutes=5)
+"""The source has a clock of its own."""
+
+
+def of_arrival(arrival: Arrival) -> dict[str, Any]:
+    """Return `keep_by` and `keep_due_at` of a delivery as it arrives or has new content."""
+    incoming, at = arrival.incoming, arrival.fetched_at
+    if incoming.content_on_open:
+        keep_by = incoming.expires_at or assumed_end(incoming.sent_at)
+        return {"keep_by": keep_by, "keep_due_at": max(keep_by - AHEAD, at)}
+    missing = [
+        document
+        for position, document in enumerate(incoming.documents)
+        if document.ref and not arrival.blob_of(position) and position not in arrival.gone
+    ]
+    if not missing:
+        return {"keep_by": None, "keep_due_at": None}
+    unsaid = incoming.expires_at or max(assumed_end(incoming.sent_at), at + AHEAD)
+    keep_by = min(document.expires_at or unsaid for document in missing)
+    if all(document.on_open for document in missing):
+        return {"keep_by": keep_by, "keep_due_at": max(keep_by - AHEAD, at)}
+    return {"keep_by": keep_by, "keep_due_at": at + RETRY_AFTER}
+
+
+def assumed_end(sent_at: datetime) -> datetime:
+    """Return when a source lets go of a letter, where it does not say."""
+    return sent_at + timedelta(days=settings.KEEPING_ASSUMED_DAYS)
+
+
+def missing_documents(delivery: Delivery) -> QuerySet[Document]:
+    """Return the delivery's documents that are not here and may still be had."""
+    return Document.objects.filter(
+        citizen_id=delivery.citizen_id,
+        delivery_id=delivery.id,
+        replaced_at=None,
+        gone_at=None,
+        blob_id=None,
+    ).exclude(ref="")
+
+
+def look_again(delivery: Delivery, at: datetime) -> None:
+    """Let what could not be fetched be seen to again, sooner the nearer its end is."""
+    keep_by = delivery.keep_by or assumed_end(delivery.sent_at)
+    wait = min(max((keep_by - at) / 4, RETRY_AFTER_AT_LEAST), RETRY_AFTER_AT_MOST)
+    Delivery.objects.filter(citizen_id=delivery.citizen_id, id=delivery.id).update(
+        keep_by=keep_by, keep_due_at=at + wait
+    )
+
+
+def leave(delivery: Delivery) -> None:
+    """Do no more about it by ourselves; that it is not kept stays known."""
+    Delivery.objects.filter(citizen_id=delivery.citizen_id, id=delivery.id).update(keep_due_at=None)
+
+
+def settle(delivery: Delivery) -> None:
+    """Note that nothing is left to be kept."""
+    Delivery.objects.filter(citizen_id=delivery.citizen_id, id=delivery.id).update(
+        keep_by=None, keep_due_at=None
+    )
+
+
+def is_ours(delivery: Delivery, opened_at: datetime | None) -> bool:
+    """Say whether what the source shows as an opening is our own fetching of a copy.
+
+    Dialogporten notes each state of a dialog as seen once, at the moment of that call.
+    """
+    at = delivery.kept_unseen_at
+    return bool(at and opened_at and abs(opened_at - at) <= SAME_MOMENT)
+
+
+def mark_gone(letter: Letter, delivery: Delivery, at: datetime) -> None:
+    """Note that its source no longer has the letter; what we have stays. In a transaction."""
+    row = Delivery.objects.filter(citizen_id=delivery.citizen_id, id=delivery.id)
+    row.update(keep_by=None, keep_due_at=None)
+    if row.filter(gone_at=None).update(gone_at=at):
+        Event.objects.create(
+            citizen_id=letter.citizen_id,
+            letter_id=letter.id,
+            kind=Event.Kind.GONE,
+            at=at,
+            detail={"source": delivery.source},
+        )
