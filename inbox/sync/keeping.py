@@ -97,7 +97,7 @@ def _decide(delivery: Delivery, now: datetime) -> bool:
         reason = Reason.AUTOMATIC
     if reason and _in_the_background(letter):
         look_again(delivery, now)
-        asked = retrieve.request(letter, delivery, LEVEL_SUBSTANTIAL, now, asked_by, reason)
+        asked = retrieve.request(letter, delivery, LEVEL_SUBSTANTIAL, now, asked_by, reason=reason)
         return asked is not None
     leave(delivery)
     # What came with the first fetch is announced to nobody, nor is its end.
