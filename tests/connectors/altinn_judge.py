@@ -56,6 +56,8 @@ class Judge:
         self._inner = simulator.app.wsgi_app
         self._state = simulator.state
         self._found = found
+        self._judged: set[int] = set()
+        """Items of lists, by the hash of what they say: each is judged once."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -70,9 +72,19 @@ class Judge:
         body, status, headers = run_wsgi_app(self._inner, environ, buffered=True)
         answered = Response(b"".join(body), status, headers)
         if BROKEN_ON_COMMAND not in answered.get_data():
-            found = judged(root, asked, answered)
+            found = judged(root, asked, self._shortened(answered))
             self._found += [f"{asked.method} {path}: {each}" for each in found]
         return answered(environ, start_response)
+
+    def _shortened(self, answered: Response) -> Response:
+        """Return an answer without those items of its list that have been judged before."""
+        said = answered.get_json(silent=True)
+        if not isinstance(said, dict) or not isinstance(said.get("items"), list):
+            return answered
+        fresh = {hash(json.dumps(each)): each for each in said["items"]}
+        said["items"] = [each for key, each in fresh.items() if key not in self._judged]
+        self._judged |= fresh.keys()
+        return Response(json.dumps(said), answered.status, list(answered.headers))
 
 
 def judged(root: str, asked: Request, answered: Response) -> list[str]:
