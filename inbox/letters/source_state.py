@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from connectors.contract import LetterState, Place
+from connectors.contract import LetterState, OutgoingState, Place
 from inbox.letters import filing, join
 from inbox.letters.models import Delivery, Letter, SourceState
 
@@ -80,9 +80,12 @@ def _follow(citizen_id: UUID, source: str, said: Mapping[str, LetterState]) -> l
         if row is None:
             row = SourceState(**own, id=delivery_id, place=Place.INBOX, changed_at=now.changed_at)
             fresh.append(row)
-        if row.state != SourceState.State.WAITING and (fields := _hers(row, now, letter)):
+        elif row.state == SourceState.State.WAITING:
+            continue  # what she has done here comes first; then this is said once more
+        if fields := _hers(row, now, letter):
             new[letter.id] = new.get(letter.id, {}) | fields
-        note(row, now)
+        row.place, row.unread, row.revision = now.place, now.unread, now.revision
+        row.changed_at, row.as_of = now.changed_at, now.as_of
     SourceState.objects.bulk_create(fresh, batch_size=500)
     for row in known.values():
         row.save(update_fields=["place", "unread", "revision", "changed_at", "as_of"])
@@ -95,10 +98,16 @@ def _follow(citizen_id: UUID, source: str, said: Mapping[str, LetterState]) -> l
     ]
 
 
-def note(row: SourceState, now: LetterState) -> None:
-    """Let the row (unsaved) say what the source says."""
-    row.place, row.unread, row.revision = now.place, now.unread, now.revision
-    row.changed_at, row.as_of = now.changed_at, now.as_of
+def note_told(row: SourceState, told: OutgoingState, now: LetterState) -> None:
+    """Let the row (unsaved) say what the source has been told.
+
+    What else is another there by now has not been followed here: it is no part of it.
+    """
+    if told.place is not None:
+        row.place = now.place
+    if told.unread is not None:
+        row.unread = now.unread
+    row.revision, row.as_of = now.revision, now.as_of
 
 
 def _hers(row: SourceState, now: LetterState, letter: Letter) -> dict[str, Any]:

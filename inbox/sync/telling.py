@@ -93,10 +93,7 @@ def _carry_out(connector: Connector, row: QuerySet[SourceState]) -> bool:
     same = row.filter(due_at=claimed.due_at)
     outgoing = _outgoing(claimed)
     try:
-        if outgoing is None:
-            now = None
-        else:
-            now = connector.set_state(account_of(claimed.citizen_id), outgoing)
+        now = outgoing and connector.set_state(account_of(claimed.citizen_id), outgoing)
     except (Gone, NotPermitted) as error:
         log.info("the state of %s: %s", claimed.id, error)
         same.update(state="done", lease_until=None)
@@ -109,8 +106,8 @@ def _carry_out(connector: Connector, row: QuerySet[SourceState]) -> bool:
             held = row.select_for_update().first()
             if held is None:
                 return False
-            if now is not None and now.as_of > held.as_of:
-                source_state.note(held, now)
+            if outgoing and now and now.as_of > held.as_of:
+                source_state.note_told(held, outgoing, now)
             if held.due_at == claimed.due_at:
                 held.state = SourceState.State.DONE
                 held.last_error = ""

@@ -236,8 +236,24 @@ def test_where_both_have_changed_what_she_did_here_counts_and_the_rest_stays(her
     assert telling.send_due() == 1
     assert hers.labels(dialog) == ["Archive", "MarkedAsUnopened"]
     hers.fetch()
-    assert hers.letter(dialog).place == FILED
+    assert hers.letter(dialog).place == FILED and hers.letter(dialog).unread
     assert telling.send_due() == 0
+
+
+def test_what_she_does_there_while_something_else_is_owed_comes_here_after_that(
+    hers: Hers,
+) -> None:
+    dialog, letter = hers.received()
+    hers.open(letter)
+    hers.fetch()
+    filing.move(hers.viewer, [letter.id], FILED)
+    hers.label(dialog, ("MarkedAsUnopened",))
+    hers.fetch()
+    assert not hers.letter(dialog).unread
+    assert telling.send_due() == 1
+    assert hers.labels(dialog) == ["Archive", "MarkedAsUnopened"]
+    hers.fetch()
+    assert hers.letter(dialog).place == FILED and hers.letter(dialog).unread
 
 
 def test_what_altinn_said_before_it_was_told_moves_nothing_back(hers: Hers) -> None:
@@ -315,7 +331,7 @@ def test_a_worker_that_dies_with_it_leaves_it_to_the_next(
     dialog, letter = hers.received()
     filing.move(hers.viewer, [letter.id], FILED)
     with monkeypatch.context() as patched, pytest.raises(Dead):
-        patched.setattr(source_state, "note", die)
+        patched.setattr(source_state, "note_told", die)
         telling.send_due()
     assert hers.labels(dialog) == ["Archive"]  # told, and nobody here knows
     assert telling.send_due() == 0
