@@ -197,7 +197,7 @@ class Connector(contract.Connector):
         window = token if isinstance(token, str) and token != position.window else ""
         # What cannot be read lies in quarantine since it was listed by its time.
         letters, _ = mapping.read_items(items, account.recipient, account.language)
-        if items:
+        if items or position.window:  # a page that has become empty is the round's last
             moved_on = replace(position, window=window).dump()
             yield Batch(letters, (), moved_on, states=labels.states_of(items, as_of))
 
@@ -366,7 +366,7 @@ class Connector(contract.Connector):
             if answer.status_code == 410:
                 raise Gone("the letter is no longer at Altinn")
             if answer.status_code == 204:
-                revision = answer.headers.get("etag", "").strip('"')
+                revision = labels.revision(answer.headers.get("etag", ""))
                 return replace(wanted, revision=revision, as_of=datetime.now(UTC))
             if answer.status_code != 412:
                 raise Temporary("the answer to a change of labels is not the one that was promised")

@@ -45,6 +45,14 @@ def changes(state: OutgoingState) -> dict[str, list[str]]:
     return {"addLabels": added, "removeLabels": removed}
 
 
+def revision(etag: str) -> str:
+    """Return the revision that an ETag names; empty, and so asked for, where it names none."""
+    try:
+        return str(UUID(etag.removeprefix("W/").strip('"')))
+    except ValueError:
+        return ""
+
+
 def _state(item: Mapping[str, Any], as_of: datetime) -> LetterState:
     context = table(item.get("endUserContext"), "endUserContext")
     labels = [label for label in rows(context, "systemLabels") if isinstance(label, str)]

@@ -74,8 +74,10 @@ def _follow(citizen_id: UUID, source: str, said: Mapping[str, LetterState]) -> l
     known = {row.id: row for row in rows}
     fresh: list[SourceState] = []
     new: dict[UUID, dict[str, Any]] = {}
-    for delivery_id, now in news.items():
-        letter = letters[letter_of[delivery_id]]
+    for delivery_id, letter_id in letter_of.items():
+        if letter_id not in letters:
+            continue  # deleted for good meanwhile
+        now, letter = news[delivery_id], letters[letter_id]
         row = known.get(delivery_id)
         if row is None:
             row = SourceState(**own, id=delivery_id, place=Place.INBOX, changed_at=now.changed_at)

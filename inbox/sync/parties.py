@@ -38,6 +38,7 @@ from connectors.contract import (
 from inbox.citizens import representation
 from inbox.citizens.identity import Taken, citizens_by_value, find_citizen, identify
 from inbox.citizens.models import Citizen, Identifier, InboxState, Representation
+from inbox.letters.receive import clean
 from inbox.sync import lease, pauses
 from inbox.sync.engine import REFUSED_RETRY
 from inbox.sync.models import Mailbox, PartyList
@@ -189,7 +190,8 @@ def _learn(asked: PartyList, parties: Sequence[Party]) -> int:
     """
     kept = {
         _acts_for(asked, party)
-        for party in parties
+        # In one order for all, so that two who act for the same ones never wait for each other.
+        for party in sorted(parties, key=lambda each: each.number)
         if party.kind is PartyKind.ORGANISATION and party.has_key_role
     }
     lost = _by(asked.citizen_id, asked.source_id).exclude(citizen_id__in=kept)
@@ -224,10 +226,10 @@ def _acts_for(asked: PartyList, party: Party) -> UUID:
 
 def _enterprise(party: Party) -> Citizen:
     """Return the enterprise's inbox, made now where there is none. Raises Temporary."""
-    kind = Identifier.Kind.ORGANISATION
+    kind, name = Identifier.Kind.ORGANISATION, clean(party.name, 255)
     found = find_citizen(kind, party.number)
     if found is None:
-        made = Citizen(name=party.name, is_enterprise=True)
+        made = Citizen(name=name, is_enterprise=True)
         made.set_unusable_password()
         try:
             with transaction.atomic():
@@ -240,8 +242,8 @@ def _enterprise(party: Party) -> Citizen:
             found = find_citizen(kind, party.number)
     if found is None:
         raise Temporary("an enterprise's inbox is being removed")
-    if found.name != party.name:
-        found.name = party.name
+    if found.name != name:
+        found.name = name
         found.save(update_fields=["name"])
     return found
 

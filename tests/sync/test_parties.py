@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from threading import Thread
+from threading import Barrier, Thread
 
 import pytest
 from django.core import mail
@@ -12,7 +12,8 @@ from django.db import connection
 from django.utils import timezone
 
 from connectors import clock
-from connectors.contract import NotPermitted
+from connectors.altinn.connector import Connector
+from connectors.contract import NotPermitted, Party, PartyKind
 from connectors.simulation import Faults
 from connectors.world.letters import new_letter
 from connectors.world.model import Channel, Enterprise, SimulatedLetter
@@ -389,3 +390,37 @@ def test_two_who_share_a_role_are_told_of_it_in_one_moment(altinn):
     assert Citizen.objects.filter(is_enterprise=True).count() == 1
     rows = Representation.objects.filter(kind="enterprise")
     assert {row.helper_id for row in rows} == {here(NILS).id, here(KARI).id}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite writes one at a time")
+def test_two_who_share_many_roles_never_wait_for_each_other(altinn, monkeypatch):
+    many = [
+        Party(str(n), PartyKind.ORGANISATION, f"9{n:08}", f"Foretak {n}", has_key_role=True)
+        for n in range(30)
+    ]
+    both_have_asked = Barrier(2)
+
+    def said(_, account):
+        both_have_asked.wait(timeout=60)
+        return many if account.national_id == NILS.national_id else many[::-1]
+
+    monkeypatch.setattr(Connector, "parties", said)
+    answered = []
+
+    def run(person) -> None:
+        answered.append(ask(person))
+        connection.close()
+
+    threads = [Thread(target=run, args=[each]) for each in (NILS, KARI)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answered == [True, True]
+
+
+def test_a_name_that_the_database_refuses_takes_no_role_away(altinn):
+    altinn.authorise(NILS, replace(WORKSHOP, name="Gaup\0 Bilverksted"))
+    assert ask() and viewer()
+    assert "\0" not in inbox_of().name

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from connectors import clock, http
-from connectors.altinn import labels
+from connectors.altinn import labels, wire
 from connectors.altinn.simulator import AltinnSimulator
 from connectors.simulation import Faults
 from connectors.world.letters import new_letter
@@ -22,6 +22,7 @@ from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
 from inbox.letters import counters, filing, source_state
 from inbox.letters.models import Delivery, Letter, SourceState
+from inbox.letters.queries import LetterQuerySet
 from inbox.notifications.models import Notification
 from inbox.sync import consent, emptying, engine, retrieve, telling
 from inbox.sync.models import Mailbox, Source
@@ -76,6 +77,11 @@ class Hers:
         found = self.altinn.find("id", dialog, KARI.national_id)
         assert found
         return sorted(found.labels)
+
+    def revision(self, dialog: str) -> str:
+        found = self.altinn.find("id", dialog, KARI.national_id)
+        assert found
+        return wire.list_item(found, 3)["endUserContext"]["revision"]
 
     def changes(self, dialog: str) -> int:
         return len(self.altinn.label_log(dialog))
@@ -424,3 +430,68 @@ def test_labels_that_are_not_known_leave_the_letter_where_it_lies(hers: Hers) ->
     assert source_state.follow(hers.citizen.id, "altinn", [state]) == []
     assert hers.letter(dialog).place == INBOX
     assert Delivery.objects.count() == 1
+
+
+def test_the_round_of_all_letters_begins_anew_where_its_next_page_has_become_empty(
+    hers: Hers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.altinn.connector.PAGE_SIZE", 1)
+    hers.altinn.forget(KARI)
+    last = hers.send()
+    clock.freeze(clock.now() + timedelta(hours=3))
+    dialog, _ = hers.received()  # the round's first page; its next would hold the last letter
+    with hers.altinn.state.transaction() as db:
+        db.execute("DELETE FROM dialogs WHERE id = ?", (last,))
+    hers.fetch()
+    clock.freeze(clock.now() + timedelta(hours=3))
+    hers.received()
+    hers.label(dialog, ("Archive",))
+    for _ in range(3):
+        hers.fetch()
+    assert hers.letter(dialog).place == FILED
+
+
+@pytest.mark.parametrize("etag", ["", "x" * 300, 'W/"{}"', '"{}"'])
+def test_a_revision_that_altinn_does_not_name_rightly_is_asked_for(
+    hers: Hers, monkeypatch: pytest.MonkeyPatch, etag: str
+) -> None:
+    dialog, letter = hers.received()
+    inner = http.transport_for
+
+    class Odd(httpx.BaseTransport):
+        def __init__(self, base_url: str) -> None:
+            self._inner = inner(base_url)
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            answer = self._inner.handle_request(request)
+            if "etag" in answer.headers:
+                answer.headers["etag"] = etag.format(answer.headers["etag"])
+            return answer
+
+    monkeypatch.setattr(http, "transport_for", Odd)
+    filing.move(hers.viewer, [letter.id], FILED)
+    assert telling.send_due() == 1
+    assert SourceState.objects.get().revision == ("" if "{}" not in etag else hers.revision(dialog))
+    filing.move(hers.viewer, [letter.id], BIN)
+    assert telling.send_due() == 1
+    assert hers.labels(dialog) == ["Bin"]
+
+
+def test_what_altinn_says_of_a_letter_that_is_deleted_meanwhile_stops_nothing(
+    hers: Hers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialog, letter = hers.received()
+    other, _ = hers.received()
+    for each in (dialog, other):
+        hers.label(each, ("Archive",))
+    defer = LetterQuerySet.defer
+
+    def meanwhile(found: LetterQuerySet, *fields: str) -> LetterQuerySet:
+        Letter.objects.filter(id=letter.id).delete()
+        return defer(found, *fields)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LetterQuerySet, "defer", meanwhile)
+        hers.fetch()
+    assert hers.letter(other).place == FILED
+    assert not Letter.objects.filter(id=letter.id).exists()
