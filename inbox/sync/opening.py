@@ -52,9 +52,12 @@ def _opened(letter: Letter, viewer: Viewer, *, agreed: bool) -> LetterPage:
 
 
 def mark_unread(viewer: Viewer, letter_id: UUID) -> None:
-    """Make a letter that the viewer may read unread again. Raises Letter.DoesNotExist."""
+    """Make a letter that the viewer may read unread again. Raises Letter.DoesNotExist.
+
+    A helper has not read it for her, and so sets nothing aside for her.
+    """
     letter = get_letter(viewer, letter_id)
-    if viewer.may_read(letter.security_level):
+    if viewer.may_read(letter.security_level) and viewer.stands_in:
         with transaction.atomic():
             set_unread(letter, True)
 

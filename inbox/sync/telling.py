@@ -86,7 +86,7 @@ def _tell(slug: str, keys: list[tuple[UUID, UUID]]) -> int:
 
 
 def _carry_out(connector: Connector, row: QuerySet[SourceState]) -> bool:
-    claimed = row.select_related("delivery__letter").first()
+    claimed = row.select_related("citizen", "delivery__letter").first()
     if claimed is None:
         return False  # gone together with its letter
     # What she does from here on is owed anew: its `due_at` is another.
@@ -118,7 +118,12 @@ def _carry_out(connector: Connector, row: QuerySet[SourceState]) -> bool:
 
 
 def _outgoing(row: SourceState) -> OutgoingState | None:
-    """Return what the source is to be told, None where its inbox shows the letter as it is here."""
+    """Return what the source is to be told.
+
+    None where its inbox shows the letter as it is here, or nobody may be told of in her name.
+    """
+    if row.citizen.is_enterprise:
+        return None  # it has no hand of its own, and who moved the letter is not noted
     letter = row.delivery.letter
     place = source_state.THEIRS[Letter.Place(letter.place)]
     # What was opened nowhere is unread there as it is.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from connectors.world.model import Channel
 from connectors.world.persons import by_slug
 from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import Citizen
-from inbox.citizens.viewer import Viewer
+from inbox.citizens.viewer import Role, Viewer
 from inbox.letters import counters, filing, source_state
 from inbox.letters.models import Delivery, Letter, SourceState
 from inbox.letters.queries import LetterQuerySet
@@ -495,3 +495,13 @@ def test_what_altinn_says_of_a_letter_that_is_deleted_meanwhile_stops_nothing(
         hers.fetch()
     assert hers.letter(other).place == FILED
     assert not Letter.objects.filter(id=letter.id).exists()
+
+
+def test_a_helper_sets_nothing_aside_for_her(hers: Hers) -> None:
+    dialog, letter = hers.received()
+    hers.open(letter)
+    helper = find_citizen("national_id", by_slug("henrik").national_id)
+    assert helper
+    mark_unread(replace(hers.viewer, helper_id=helper.id, role=Role.GIVEN), letter.id)
+    assert not hers.letter(dialog).unread
+    assert telling.send_due() == 0 and hers.labels(dialog) == ["Default"]
