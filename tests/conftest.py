@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from django.db import connection
 
 from connectors import clock, http, tokens
 from connectors.simulate import World, create_world
@@ -16,6 +17,17 @@ from inbox.sync.sources import forget_labels
 from tests.connectors.altinn_judge import judge
 
 SIMULATORS = "http://127.0.0.1:8010"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs the servers where a developer runs pytest without them.
+
+    `make test` selects by the marker, so there nothing is skipped.
+    """
+    if connection.vendor == "sqlite":
+        for item in items:
+            if item.get_closest_marker("servers"):
+                item.add_marker(pytest.mark.skip("runs on PostgreSQL and Redis alone"))
 
 
 @pytest.fixture(autouse=True)

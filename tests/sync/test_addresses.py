@@ -293,8 +293,6 @@ def test_no_address_is_readable_in_the_database(kari):
 @pytest.mark.servers
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_that_learn_one_address_for_two_at_once_leave_it_contested(demo_citizens):
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite lets one transaction write at a time; in memory, one connection")
     both = [citizen(KARI), citizen(OLA)]
     together = Barrier(len(both))
     found: list[object] = []

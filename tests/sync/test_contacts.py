@@ -509,8 +509,6 @@ def test_who_closes_her_account_while_a_look_up_fails_is_asked_about_no_more(reg
 def test_closing_an_account_and_writing_what_the_register_says_never_block_each_other(
     register, monkeypatch
 ):
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite lets one transaction write at a time; in memory, one connection")
     [number] = make_many(1)
     her = find_citizen("national_id", number)
     written, closes = Event(), Event()

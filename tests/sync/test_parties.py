@@ -372,8 +372,8 @@ def test_no_log_and_no_address_has_an_identity_number(altinn, caplog):
         assert person.national_id not in caplog.text
 
 
+@pytest.mark.servers
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite writes one at a time")
 def test_two_who_share_a_role_are_told_of_it_in_one_moment(altinn):
     altinn.authorise(KARI, WORKSHOP)
     asked = list(PartyList.objects.filter(citizen__in=[here(NILS), here(KARI)]))
@@ -392,8 +392,8 @@ def test_two_who_share_a_role_are_told_of_it_in_one_moment(altinn):
     assert {row.helper_id for row in rows} == {here(NILS).id, here(KARI).id}
 
 
+@pytest.mark.servers
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite writes one at a time")
 def test_two_who_share_many_roles_never_wait_for_each_other(altinn, monkeypatch):
     many = [
         Party(str(n), PartyKind.ORGANISATION, f"9{n:08}", f"Foretak {n}", has_key_role=True)
