@@ -16,7 +16,13 @@ from types import ModuleType
 
 import connectors
 from connectors import contract
-from connectors.contract import CONTRACT_VERSION, ContactRegister, Misconfigured
+from connectors.contact_register import (
+    ContactRegister,
+)
+from connectors.contract import (
+    CONTRACT_VERSION,
+    Misconfigured,
+)
 from connectors.krr.client import ContactRegister as Krr
 
 ENTRY_POINT_GROUP = "samlepost.connectors"

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors import clock, contract, fields
-from connectors.contract import (
+from connectors import clock, contact_register, fields
+from connectors.contact_register import (
     Contact,
     ContactAnswer,
     ContactChannel,
     ContactStatus,
+)
+from connectors.contract import (
     Misconfigured,
     Temporary,
     Untrustworthy,
@@ -38,7 +40,7 @@ SHORT = 255
 """Characters; what an address or a number may be at most."""
 
 
-class ContactRegister(contract.ContactRegister):
+class ContactRegister(contact_register.ContactRegister):
     """The register behind one base address (the one that ends before `/rest`)."""
 
     persons_max = PERSONS_MAX

@@ -10,7 +10,10 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 
-from connectors.contract import ContactChannel, ContactStatus
+from connectors.contact_register import (
+    ContactChannel,
+    ContactStatus,
+)
 from inbox.citizens.owned import CitizenOwned, new_id
 
 

@@ -27,12 +27,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from connectors import clock, discovery
-from connectors.contract import (
-    ConnectorError,
+from connectors.contact_register import (
     Contact,
     ContactAnswer,
     ContactRegister,
     ContactStatus,
+)
+from connectors.contract import (
+    ConnectorError,
     RateLimited,
     Untrustworthy,
 )

@@ -7,7 +7,10 @@ from typing import Any
 from django.utils.translation import get_language, gettext
 
 from connectors import clock
-from connectors.contract import ContactChannel, ContactStatus
+from connectors.contact_register import (
+    ContactChannel,
+    ContactStatus,
+)
 from inbox.citizens.models import Citizen, ContactDetails
 from inbox.sync.contacts import Standing
 from inbox.web.dates import Calendar

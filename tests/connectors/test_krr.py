@@ -12,10 +12,12 @@ import httpx
 import pytest
 
 from connectors import clock, discovery, http
-from connectors.contract import (
+from connectors.contact_register import (
     Contact,
     ContactChannel,
     ContactStatus,
+)
+from connectors.contract import (
     Misconfigured,
     Temporary,
     Untrustworthy,

@@ -14,12 +14,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors import clock, discovery
-from connectors.contract import (
+from connectors.contact_register import (
     Contact,
     ContactAnswer,
     ContactChannel,
     ContactRegister,
     ContactStatus,
+)
+from connectors.contract import (
     Misconfigured,
     Temporary,
     Untrustworthy,
