@@ -7,10 +7,11 @@ from uuid import uuid4
 
 from flask import request
 
-from connectors.example.connector import SCOPE
 from connectors.maskinporten.simulator import TokenChecker
 from connectors.simulation import Simulator, State, apply_faults
 from connectors.world.model import Channel, Person, SimulatedLetter
+
+from .connector import SCOPE
 
 TABLE = "CREATE TABLE IF NOT EXISTS letters (number INTEGER PRIMARY KEY, person TEXT, item TEXT)"
 PAGE = "SELECT number, item FROM letters WHERE person = ? AND number > ? ORDER BY number LIMIT 20"

@@ -1,4 +1,4 @@
-"""Every connector beside its simulator, for the tests of the contract."""
+"""A connector beside its simulator, reached in-process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpx
 import pytest
 from werkzeug.serving import make_server
 
-from connectors import discovery, http, simulation
+from connectors import discovery, http
 from connectors.contract import Account, Batch, Connector, IncomingLetter, Scope, Unreadable
 from connectors.maskinporten import simulator as maskinporten
 from connectors.simulation import Faults, Simulator, mounted
@@ -26,8 +26,6 @@ from tests.connectors.altinn_judge import judge
 
 BASE = "http://127.0.0.1:8010"
 FIRST_SENT = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
-CONNECTORS = sorted(set(discovery.find()) & set(discovery.own_modules("simulator")))
-"""Each connector folder that has a simulator; a new one is tested without being named here."""
 DEMO_ALONE = ("look_again_seconds",)
 """Settings that hurry the demo."""
 
@@ -171,20 +169,6 @@ def make_stand(
         for connector in stand.made:
             connector.close()
     assert wrong == []
-
-
-@pytest.fixture(params=CONNECTORS)
-def stand(request: pytest.FixtureRequest, make_stand: Callable[..., Stand]) -> Stand:
-    """Each connector in turn."""
-    made: Stand = make_stand(request.param)
-    return made
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait for long: neither who asks nor a simulator that does not answer."""
-    monkeypatch.setattr(simulation, "SLOW_SECONDS_MAX", 2.0)
-    monkeypatch.setitem(http.Http.__init__.__kwdefaults__, "timeout", 0.4)
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 What is covered elsewhere:
 
     expired continuation token          test_altinn.py::test_a_forgotten_continuation_token_…
-    503 and others between two pages    test_contract.py::test_a_fault_between_pages_loses_nothing
-    a list item that cannot be read     test_contract.py::test_one_broken_letter_in_fifty_…
+    503 and others between two pages    tests/conformance, rule C-18
+    a list item that cannot be read     tests/conformance, rules C-21, C-22
     30,000 hostile characters, 100      tests/web/letter/test_altinn_letters.py::
       attachments, names over 255 bytes   test_the_largest_and_most_hostile_letter_…
     names that collide in a zip         tests/web/letter/test_hostile.py, test_download_all.py

@@ -1,0 +1,49 @@
+"""A whole run: every rule, and some letters as they are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from connectors.conformance.bench import Tried, letters_in
+from connectors.conformance.letters import RULES, documents_of
+from connectors.conformance.outcome import Finding, Verdict, try_rules
+from connectors.conformance.report import Report
+from connectors.conformance.shown import Shown, show
+from connectors.contract import ConnectorError
+
+SHOWN_MAX = 3
+"""Letters that are shown as they are seen."""
+
+
+def run_connector(
+    tried: Tried,
+    only: Sequence[str] = (),
+    said: Callable[[Finding], None] = lambda finding: None,
+) -> Report:
+    """Try a connector; `only` names the rules by code, `said` hears each finding at once."""
+    findings = []
+    for finding in try_rules(RULES, tried, only):
+        findings.append(finding)
+        said(finding)
+    usable = not any(
+        each.verdict is Verdict.FAILED and each.code in ("C-01", "C-02") for each in findings
+    )
+    return Report(tried.name, findings, _shown(tried) if usable else ())
+
+
+def _shown(tried: Tried) -> list[Shown]:
+    """Send a letter with a deadline, and return it as the connector reads it."""
+    try:
+        with tried.bench() as bench:
+            letter = bench.letter(1)
+            bench.simulator.send(replace(letter, due_at=letter.sent_at + timedelta(days=21)))
+            connector = bench.connector()
+            found = letters_in(list(connector.fetch(bench.account, None)))
+            return [
+                show(each, [content for _, content in documents_of(bench, connector, each)])
+                for each in found[:SHOWN_MAX]
+            ]
+    except ConnectorError:
+        return []
