@@ -45,6 +45,8 @@ SIMULATORS_URL = env_url("SIMULATORS_URL", "http://127.0.0.1:8010" if DEMO else 
 SIMULATORS_PUBLIC_URL = env_url("SIMULATORS_PUBLIC_URL", SIMULATORS_URL)
 if SIMULATORS_URL and not DEMO:
     raise ImproperlyConfigured("SIMULATORS_URL is set: simulators are allowed only with DEMO=1.")
+# An agency that builds its own feed may serve it on this very machine; nothing else is let in.
+FEEDS_ON_LOOPBACK = DEMO or env_bool("FEEDS_ON_LOOPBACK")
 DEMO_TOKEN = env_text("DEMO_TOKEN", "samlepost-demo") if DEMO else ""
 CLOCK_FILE = env_text("CLOCK_FILE", str(DATA_DIR / "clock.json") if DEMO else "")
 if CLOCK_FILE and not DEMO:

@@ -13,6 +13,7 @@ Errors::
     │  └─ Untrustworthy  a register answered, but what it says of somebody spoils the whole answer
     ├─ CursorExpired     forget the cursor, list everything
     ├─ NotPermitted      no consent, or no account there: show it, stop asking
+    ├─ Unproven          a ping carries no proof that it is from the source
     ├─ Gone              the source no longer has this letter or document
     ├─ ReplyRefused      the source takes no such answer, now or later: tell her why
     ├─ CopyRefused       the source takes no such copy into her mailbox: tell her why
@@ -69,6 +70,10 @@ class CursorExpired(ConnectorError):
 
 class NotPermitted(ConnectorError):
     """The source refuses this citizen: no consent, no account. Asking again will not help."""
+
+
+class Unproven(ConnectorError):
+    """A ping proves not that it is from this source; one that proves another's is NotPermitted."""
 
 
 class Gone(ConnectorError):
@@ -553,6 +558,31 @@ class PaperNotice:
     """What is kept with the letter: what was signed."""
 
 
+class Happening(StrEnum):
+    """What can have happened to a letter at its source."""
+
+    HANDLED = "handled"
+    """What it asks is done."""
+    WITHDRAWN = "withdrawn"
+    """The sender has taken it back."""
+    DELETED = "deleted"
+    """The source has it no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterNote:
+    """Word of one thing that has happened to a letter, sent without the letter itself."""
+
+    external_id: str
+    """The letter's."""
+    what: Happening
+    at: datetime
+    otherwise: Unreadable = field(repr=False)
+    """What is put aside where there is no such letter."""
+    by: str = ""
+    """Who did it, as the source says."""
+
+
 class Place(StrEnum):
     """Where a letter lies in an inbox: in one place at a time."""
 
@@ -593,6 +623,8 @@ class Batch:
     """Taken in after the letters, of which it may tell."""
     states: Sequence[LetterState] = ()
     """Of letters, here or taken in before, at a source whose inbox she may use as well."""
+    notes: Sequence[LetterNote] = ()
+    """Taken in with the letters and after them. Of one citizen's letters alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -718,6 +750,12 @@ class Connector:
     """Body and documents are had by `open_letter` alone, as fetching them counts as reading."""
     takes_copies: bool = False
     """Citizens have mailboxes there, into which they may put letters from elsewhere."""
+    proves_pings: bool = False
+    """Its pings say whom they are from (`check_ping`); one that does not is refused."""
+    size_rule: str = ""
+    digest_rule: str = ""
+    """What the source's own specification calls the rules that a document has the size and the
+    digest that were declared; named where one is broken."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         missing = [name for name in self.required_settings if not settings.get(name)]
@@ -820,6 +858,12 @@ class Connector:
         rest.
         """
         raise Misconfigured("this source takes no copies")
+
+    def check_ping(self, authorization: str, address: str) -> None:
+        """Check that a ping sent to `address` is from this source, by its Authorization header.
+
+        Raises Unproven, NotPermitted where it is another's, Temporary where nobody can tell now.
+        """
 
     def close(self) -> None:
         """Let go of connections."""

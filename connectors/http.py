@@ -54,6 +54,14 @@ class TooLarge(Temporary):
     """The answer is longer than the caller takes."""
 
 
+class NotInTime(Temporary):
+    """No answer came, or not all of it, in the time that there was."""
+
+
+class Redirected(Temporary):
+    """The answer leads elsewhere; nobody is followed."""
+
+
 class Refused(Temporary):
     """Another 4xx answer. `status` and `body` let the caller see what the source objects to."""
 
@@ -229,7 +237,7 @@ class Http:
                 yield answer
                 return
         except httpx.TimeoutException as error:
-            raise Temporary(f"no answer in time ({type(error).__name__})") from None
+            raise NotInTime(f"no answer in time ({type(error).__name__})") from None
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise Temporary(f"the connection failed ({type(error).__name__})") from None
         finally:
@@ -295,7 +303,7 @@ def _chunks(answer: httpx.Response, max_bytes: int, deadline: Deadline) -> Itera
         if seen > max_bytes:
             raise TooLarge(f"the answer is larger than {max_bytes} bytes")
         if time.monotonic() > deadline.at:
-            raise Temporary("the answer took too long")
+            raise NotInTime("the answer took too long")
         deadline.at += len(chunk) / BYTES_A_SECOND
         yield chunk
     if declared is not None and answer.num_bytes_downloaded != declared:
@@ -314,6 +322,8 @@ def _raise_for_status(answer: httpx.Response, deadline: Deadline) -> None:
     if 200 <= status < 300:
         return
     match status:
+        case 301 | 302 | 303 | 307 | 308:
+            raise Redirected(f"the source leads elsewhere ({status}): nobody is followed")
         case 401:
             raise Misconfigured("the source does not accept our credentials (401)")
         case 403:

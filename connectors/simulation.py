@@ -190,6 +190,10 @@ class Simulator:
         """Send one letter that no mapping can read; returns its id on the wire."""
         raise NotImplementedError
 
+    def ping_proof(self, channel: Channel) -> str:
+        """Return the access token that goes with the channel's pings; empty where none does."""
+        return ""
+
     broken_variants: Mapping[str, str] = {}
     """Ways in which a letter can be broken by name, with what the control page calls them."""
 

@@ -14,7 +14,7 @@ from connectors.world.model import STUDY_DATE, Channel
 from inbox.sync import demo
 from inbox.sync.models import Source
 from inbox.sync.sources import forget_labels
-from tests.connectors.altinn_judge import judge
+from tests.connectors import altinn_judge, minside_judge
 
 SIMULATORS = "http://127.0.0.1:8010"
 
@@ -60,7 +60,8 @@ def world(tmp_path, _keys, monkeypatch) -> Iterator[World]:
     """Every simulator, empty, reached in-process by whatever speaks HTTP to the demo's address."""
     made = create_world(tmp_path / "simulators", _keys)
     wrong: list[str] = []
-    judge(made.control.by_channel[Channel.ALTINN], wrong)
+    altinn_judge.judge(made.control.by_channel[Channel.ALTINN], wrong)
+    minside_judge.judge(made.control.by_channel[Channel.NAV], wrong)
 
     def transport(_base_url: str) -> httpx.BaseTransport:
         return httpx.WSGITransport(app=made.wsgi, raise_app_exceptions=False)

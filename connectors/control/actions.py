@@ -132,7 +132,7 @@ class Control:
         if wishes.offer and isinstance(simulators[0], AltinnSimulator):
             simulators[0].offer(sent[0], "tjeneste", wishes.offer, method="POST", prompt=PROMPT)
         for channel in channels:
-            ping(wishes.person, channel)
+            self._ping(wishes.person, channel)
         return sent[0]
 
     def transmit(self, values: Mapping[str, Any]) -> None:
@@ -155,7 +155,7 @@ class Control:
             files=attachments(int(truth(values.get("document", False)))),
             ways_out=[("Gå til avsenderen", link, None)] if link else (),
         )
-        ping(person, Channel.ALTINN)
+        self._ping(person, Channel.ALTINN)
 
     def send_garbage(self, values: Mapping[str, Any]) -> str:
         """Send a letter that cannot be read and tell Samlepost; returns its id on the wire."""
@@ -168,7 +168,7 @@ class Control:
             external_id = simulator.send_broken(person, channel, variant)
         else:
             external_id = simulator.send_garbage(person, channel)
-        ping(person, channel)
+        self._ping(person, channel)
         return external_id
 
     def broken_variants(self) -> dict[str, str]:
@@ -192,14 +192,14 @@ class Control:
         person, channel, dpi = self._dpi(values)
         if not dpi.print_letter(dpi.newest(person, channel, printed=False), clock.now()):
             raise WrongInput(f"{person.name} har ikke noe brev som kan skrives ut.")
-        ping(person, channel)
+        self._ping(person, channel)
 
     def return_letter(self, values: Mapping[str, Any]) -> None:
         """Let the person's newest letter on paper come back from the post, and tell Samlepost."""
         person, channel, dpi = self._dpi(values)
         if not dpi.return_letter(dpi.newest(person, channel, printed=True), clock.now()):
             raise WrongInput(f"{person.name} har ikke noe brev på papir som kan komme i retur.")
-        ping(person, channel)
+        self._ping(person, channel)
 
     def expire(self, values: Mapping[str, Any]) -> None:
         """Let the document of the person's newest letter in a channel expire at the source."""
@@ -215,7 +215,7 @@ class Control:
         person, channel, agency = self._thread(values)
         if not agency.answer(person, channel, read_text(values, "text", TEXT_MAX).strip()):
             raise WrongInput(f"{person.name} har ikke svart på noe i {CHANNEL_NAMES[channel]}.")
-        ping(person, channel)
+        self._ping(person, channel)
 
     def close_thread(self, values: Mapping[str, Any]) -> None:
         """Let an agency close the person's newest open thread, and tell Samlepost."""
@@ -225,7 +225,7 @@ class Control:
             raise WrongInput(
                 f"{person.name} har ikke noe brev i {CHANNEL_NAMES[channel]} som kan besvares."
             )
-        ping(person, channel)
+        self._ping(person, channel)
 
     @property
     def register(self) -> KrrSimulator | None:
@@ -315,7 +315,7 @@ class Control:
         if not problem:
             for channel in self.by_channel:
                 if channel_suits(channel, person):
-                    ping(person, channel)
+                    self._ping(person, channel)
         return {
             "letters": letters,
             "simulators_seconds": round(here, 2),
@@ -361,6 +361,9 @@ class Control:
             return self.register.state, REGISTER
         channel = channel_of(values)
         return self._simulator(channel).state, channel.value
+
+    def _ping(self, person: Person, channel: Channel) -> None:
+        ping(person, channel, self._simulator(channel).ping_proof(channel))
 
     def _simulator(self, channel: Channel) -> Simulator:
         if channel not in self.by_channel:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from connectors import clock
 from connectors.contract import LEVEL_HIGH, LEVEL_SUBSTANTIAL, Version
+from connectors.minside.feed import FEEDS
 from connectors.world.letters import USUAL_SENDER, new_letter
 from connectors.world.model import Agency, Channel, Person, SimulatedDocument, SimulatedLetter
 from connectors.world.persons import AGENCIES, PERSONS
@@ -21,7 +22,7 @@ DUE_DAYS_MAX = 3650
 SUMMARY_MAX, LINK_MAX, ATTACHMENTS_MAX = 255, 255, 100
 CONFIRM_DAYS = 14
 
-MIN_SIDE = (Channel.NAV, Channel.OSLO, Channel.LANEKASSEN)
+MIN_SIDE = tuple(channel for channel, _ in FEEDS.values())
 """An agency's min side carries its own letters alone."""
 
 DPI = (Channel.DIGIPOST, Channel.EBOKS)
@@ -31,7 +32,9 @@ CHANNEL_NAMES = {
     Channel.ALTINN: "Altinn",
     Channel.NAV: "Min side hos NAV",
     Channel.OSLO: "Min side hos Oslo kommune",
+    Channel.BERGEN: "Min side hos Bergen kommune",
     Channel.LANEKASSEN: "Min side hos Lånekassen",
+    Channel.SKATTEETATEN: "Min side hos Skatteetaten",
 }
 
 _PERSONS = {person.slug: person for person in PERSONS}

@@ -21,7 +21,7 @@ METHODS = {SUBSTANTIAL: "Minid-OTC", HIGH: "BankID"}
 """What stands in `amr`."""
 LOCALES = ("nb", "nn", "en", "se")
 SAMLEPOST = "samlepost"
-AGENCIES = ("nav", "oslo", "lanekassen")
+AGENCIES = ("nav", "oslo", "bergen", "lanekassen", "skatteetaten")
 """Those whose own pages are simulated."""
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 """A SHA-256 digest in base64url without padding."""

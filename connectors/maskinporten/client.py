@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,23 @@ class TokenSource:
         self.client = (self._url, client_id, self._key.kid or "")
         """Whom its tokens are made out to: issuer, client and the thumbprint of its key."""
 
-    def bearer(self, scope: str, pid: str | None = None, acr: str | None = None) -> Bearer:
+    def bearer(
+        self,
+        scope: str,
+        pid: str | None = None,
+        acr: str | None = None,
+        resource: str | None = None,
+    ) -> Bearer:
         """Return an access token for `scope` (a space-separated list), asked for when it is sent.
 
         `pid` and `acr` make it a token for one citizen, so that no identity number stands in an
-        address. Sending it raises what `token` raises.
+        address; `resource` one for whoever answers there alone, who cannot use it at another's
+        (`maskinporten_func_audience_restricted_tokens.md`). Sending it raises what `token` raises.
         """
-        name = kept.name("maskinporten", *self.client, scope, pid, acr)
-        return Bearer(name, lambda: self._fresh(scope, pid, acr))
+        name = kept.name("maskinporten", *self.client, scope, pid, acr, resource)
+        said = {"scope": scope, "pid": pid, "acr": acr, "resource": resource}
+        claims = {key: value for key, value in said.items() if value is not None}
+        return Bearer(name, lambda: self._fresh(claims))
 
     def token(self, scope: str, pid: str | None = None, acr: str | None = None) -> str:
         """Return the token of `bearer`.
@@ -54,27 +64,23 @@ class TokenSource:
         """
         return self.bearer(scope, pid, acr).token()[0]
 
-    def _fresh(self, scope: str, pid: str | None, acr: str | None) -> tuple[str, float]:
-        answer = self._ask(self._grant(scope, pid, acr))
+    def _fresh(self, asked: Mapping[str, str]) -> tuple[str, float]:
+        answer = self._ask(self._grant(asked))
         try:
             return str(answer["access_token"]), float(answer["expires_in"])
         except (KeyError, TypeError, ValueError):
             raise Temporary("Maskinporten's answer holds no token") from None
 
-    def _grant(self, scope: str, pid: str | None, acr: str | None) -> str:
+    def _grant(self, asked: Mapping[str, str]) -> str:
         issued = int(time.time())
         claims: dict[str, Any] = {
+            **asked,
             "aud": self._discovered_issuer(),
             "iss": self._client_id,
-            "scope": scope,
             "iat": issued,
             "exp": issued + GRANT_SECONDS,
             "jti": str(uuid.uuid4()),
         }
-        if pid is not None:
-            claims["pid"] = pid
-        if acr is not None:
-            claims["acr"] = acr
         return jwt.encode({"alg": "RS256", "kid": self._key.kid}, claims, self._key)
 
     def _discovered_issuer(self) -> str:

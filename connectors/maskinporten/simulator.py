@@ -59,6 +59,7 @@ def issue_token(
     lifetime: int = TOKEN_SECONDS,
     supplier_org: str = "",
     issued_at: float | None = None,
+    audience: str | None = None,
 ) -> str:
     """Return a signed access token; `consumer_org` is "0192:" and nine digits.
 
@@ -85,6 +86,8 @@ def issue_token(
         claims["pid"] = pid
     if acr is not None:
         claims["acr"] = acr
+    if audience is not None:
+        claims["aud"] = audience
     return jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
 
 
@@ -94,8 +97,13 @@ class TokenChecker:
     def __init__(self, keys_dir: Path) -> None:
         self._keys = KeySet([signing_key(keys_dir / SERVER_KEY)])
 
-    def claims(self, authorization_header: str, scope: str) -> dict[str, Any]:
-        """Return the token's claims. Raises PermissionError unless it is good for `scope`."""
+    def claims(
+        self, authorization_header: str, scope: str, audience: str | None = None
+    ) -> dict[str, Any]:
+        """Return the token's claims. Raises PermissionError unless it is good for `scope`.
+
+        With `audience` it must have been made for that alone.
+        """
         kind, _, token = authorization_header.partition(" ")
         if kind.lower() != "bearer" or not token:
             raise PermissionError("no bearer token")
@@ -109,6 +117,8 @@ class TokenChecker:
             raise PermissionError("the token has expired")
         if scope not in str(claims.get("scope", "")).split():
             raise PermissionError(f"the token lacks the scope {scope}")
+        if audience is not None and claims.get("aud") != audience:
+            raise PermissionError("the token is for another audience")
         return dict(claims)
 
 
@@ -144,6 +154,7 @@ class MaskinportenSimulator(Simulator):
             scope=scope,
             pid=_text(grant, "pid"),
             acr=_text(grant, "acr"),
+            audience=_text(grant, "resource"),
         )
         return {
             "access_token": token,

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, NoReturn
 from flask import Flask, Response, abort, jsonify, request
 
 from connectors.fields import WrongField, moment, table, text
+from connectors.maskinporten.simulator import CLIENT_ORG
 from connectors.minside.connector import CURSOR_EXPIRED, SCOPE
-from connectors.minside.feed import stamp
+from connectors.minside.feed import FEEDS, stamp
 from connectors.minside.threads import Refusal
 
 if TYPE_CHECKING:
     from connectors.minside.simulator import MinsideSimulator
 
 RECEIPTS = ("opened", "handled", "reopened")
-ROOT = "/<any(nav, oslo, lanekassen):agency>/v1"
+ROOT = f"/<any({', '.join(FEEDS)}):agency>/v1"
 
 
 def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
@@ -23,7 +24,7 @@ def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
 
     @app.get(f"{ROOT}/feed")
     def feed(agency: str) -> Response:
-        person = _citizen(simulator)
+        person = _citizen(simulator, agency)
         try:
             return jsonify(simulator.page(agency, person, request.args.get("cursor")))
         except LookupError:
@@ -31,7 +32,7 @@ def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
 
     @app.get(f"{ROOT}/documents/<identifier>")
     def document(agency: str, identifier: str) -> Response:
-        person = _citizen(simulator)
+        person = _citizen(simulator, agency)
         try:
             found = simulator.document(agency, person, identifier)
         except LookupError:
@@ -42,7 +43,7 @@ def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
 
     @app.post(f"{ROOT}/receipts")
     def receipts(agency: str) -> Response:
-        person = _citizen(simulator)
+        person = _citizen(simulator, agency)
         try:
             said = table(request.get_json(silent=True), "the receipt")
             receipt = {name: text(said, name) for name in ("id", "kind", "idempotency_key")}
@@ -57,7 +58,7 @@ def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
 
     @app.post(f"{ROOT}/replies")
     def replies(agency: str) -> Response:
-        person = _citizen(simulator)
+        person = _citizen(simulator, agency)
         try:
             reference = simulator.take_reply(agency, person, request.get_json(silent=True))
         except LookupError:
@@ -69,12 +70,15 @@ def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
         return jsonify(reference=reference)
 
 
-def _citizen(simulator: MinsideSimulator) -> str:
+def _citizen(simulator: MinsideSimulator, agency: str) -> str:
     """Return whom the bearer token is for; answers 401 or 403 otherwise."""
+    here = f"{request.url_root}{agency}/v1"
     try:
-        claims = simulator.tokens.claims(request.headers.get("Authorization", ""), SCOPE)
-    except PermissionError:
-        _refuse(401, "unauthorized", "A token with the scope of the feed is needed")
+        claims = simulator.tokens.claims(request.headers.get("Authorization", ""), SCOPE, here)
+    except PermissionError as error:
+        _refuse(401, "unauthorized", f"A token for {SCOPE} here is needed: {error}")
+    if claims["consumer"]["ID"] != CLIENT_ORG:
+        _refuse(403, "forbidden", "The token is not Samlepost's")
     if not claims.get("pid"):
         _refuse(403, "no_citizen", "The token is not for a citizen")
     return str(claims["pid"])

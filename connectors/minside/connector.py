@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from connectors import contract
@@ -14,6 +15,7 @@ from connectors.contract import (
     CursorExpired,
     Gone,
     Misconfigured,
+    NotPermitted,
     OutgoingReceipt,
     OutgoingReply,
     RawPart,
@@ -23,14 +25,17 @@ from connectors.contract import (
     Temporary,
     Unreadable,
 )
-from connectors.http import Http, NotFound, Refused, parse_json
+from connectors.http import Http, NotFound, Refused
 from connectors.maskinporten.client import TokenSource
-from connectors.minside import mapping
+from connectors.maskinporten.verify import ORGANISATION, TokenVerifier
+from connectors.minside import entries
+from connectors.minside.mapping import DOCUMENT_BYTES_MAX, Agency
+from connectors.minside.page import Page, Round, read_json, read_page, rules_named
 from connectors.tokens import Bearer
 
 SCOPE = "samlepost:feed.read"
-PAGES_MAX = 1000
-CURSOR_MAX = 2000
+PING_SCOPE = "samlepost:feed.ping"
+RETENTION_DAYS_MAX = 100 * 366
 REFERENCE_MAX = 255
 CURSOR_EXPIRED = "cursor_expired"
 
@@ -48,6 +53,8 @@ class Connector(contract.Connector):
         "org_number",
     )
     receipts = frozenset({ReceiptKind.OPENED, ReceiptKind.HANDLED, ReceiptKind.REOPENED})
+    proves_pings = True
+    size_rule, digest_rule = "F-31", "F-32"
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Raise Misconfigured when a setting is missing or the key cannot be read."""
@@ -61,6 +68,10 @@ class Connector(contract.Connector):
             settings["client_id"],
             settings["private_key_file"],
         )
+        self._agency = Agency(
+            settings["org_number"], settings.get("pages_url", ""), _retention(settings)
+        )
+        self._audience = settings.get("audience") or settings["base_url"].rstrip("/")
 
     def check(self) -> None:
         """Ask Maskinporten for a token; raises what stands in the way."""
@@ -73,45 +84,32 @@ class Connector(contract.Connector):
         as a whole is not what was promised.
         """
         account = _given(account)
-        for _ in range(PAGES_MAX):
+        so_far = Round({cursor})
+        while True:
             page = self._page(account, cursor)
-            items, more = page["items"], page["more"]
-            following = _next_cursor(page, cursor, more=more)
-            letters, unreadable = mapping.read_items(
-                items,
-                account.national_id,
-                self.settings["org_number"],
-                self.settings.get("pages_url", ""),
-            )
-            if items:
-                yield Batch(letters, unreadable, following)
-            if not more:
+            so_far.note(page)
+            cursor = page.following or cursor
+            if page.items:
+                yield entries.read_entries(page.items, account.national_id, self._agency, cursor)
+            if not page.more:
                 return
-            cursor = following
-        raise Temporary("the feed does not come to an end")
 
     def download(self, account: Account | None, ref: str) -> Iterator[bytes]:
         """Stream a document; the caller checks the size and digest that the item declared.
 
         Raises Gone when the agency has deleted it.
         """
+        bearer = self._bearer(_given(account))
         try:
-            yield from self._http.stream(ref, bearer=self._bearer(_given(account)))
+            with rules_named():
+                yield from self._http.stream(ref, bearer=bearer, max_bytes=DOCUMENT_BYTES_MAX)
         except NotFound:
             raise Gone("the agency does not have the document") from None
 
     def reread(self, account: Account | None, external_id: str, raw: Sequence[RawPart]) -> Batch:
-        """Read a quarantined item once more."""
-        for part in raw:
-            if part.name == "item.json":
-                letters, unreadable = mapping.read_items(
-                    [json.loads(part.content)],
-                    _given(account).national_id,
-                    self.settings["org_number"],
-                    self.settings.get("pages_url", ""),
-                )
-                return Batch(letters, unreadable)
-        return Batch(unreadable=[Unreadable(external_id, "the item was not kept", raw)])
+        """Read a quarantined entry once more."""
+        batch = entries.reread(raw, _given(account).national_id, self._agency)
+        return batch or Batch(unreadable=[Unreadable(external_id, "the item was not kept", raw)])
 
     def send_receipt(self, account: Account | None, receipt: OutgoingReceipt) -> None:
         """Tell the agency what the citizen has done with a letter; it ignores what it knows."""
@@ -159,31 +157,48 @@ class Connector(contract.Connector):
             raise Temporary("the agency gave no reference for the answer")
         return reference
 
+    def check_ping(self, authorization: str, address: str) -> None:
+        """Check that a ping carries a token of the agency's own, made for this address.
+
+        Raises Unproven, NotPermitted for another organisation's, Temporary while Maskinporten's
+        keys are not to be had.
+        """
+        verifier = TokenVerifier(self._maskinporten, self.settings["maskinporten_url"])
+        consumer = verifier.claims(authorization, PING_SCOPE, address).get("consumer")
+        said = consumer.get("ID") if isinstance(consumer, dict) else None
+        if said != f"{ORGANISATION}{self.settings['org_number']}":
+            raise NotPermitted("F-61: the ping is another organisation's")
+
     def close(self) -> None:
         """Let go of connections."""
         self._http.close()
         self._maskinporten.close()
 
-    def _page(self, account: Account, cursor: str | None) -> dict[str, Any]:
-        answer = self._http.request(
-            "GET",
-            "feed",
-            params={"cursor": cursor} if cursor else None,
-            headers={"Accept": "application/json"},
-            bearer=self._bearer(account),
-            accept=(410,),
-        )
+    def _page(self, account: Account, cursor: str | None) -> Page:
+        with rules_named():
+            answer = self._http.request(
+                "GET",
+                "feed",
+                params={"cursor": cursor} if cursor else None,
+                headers={"Accept": "application/json"},
+                bearer=self._bearer(account),
+                accept=(410,),
+            )
         if answer.status_code == 410:
-            raise _forgotten(parse_json(answer))
-        page = parse_json(answer)
-        if not isinstance(page, dict):
-            raise Temporary("the feed is not the object that was promised")
-        if not isinstance(page.get("items"), list) or not isinstance(page.get("more"), bool):
-            raise Temporary("the feed lacks its items, or whether there are more")
-        return page
+            raise _forgotten(read_json(answer))
+        return read_page(answer)
 
     def _bearer(self, account: Account) -> Bearer:
-        return self._tokens.bearer(SCOPE, account.national_id)
+        return self._tokens.bearer(SCOPE, account.national_id, resource=self._audience)
+
+
+def _retention(settings: Mapping[str, str]) -> timedelta | None:
+    said = settings.get("retention_days") or ""
+    if not said:
+        return None
+    if not (said.isascii() and said.isdecimal() and 0 < int(said) <= RETENTION_DAYS_MAX):
+        raise Misconfigured(f"retention_days is not a number from 1 to {RETENTION_DAYS_MAX}")
+    return timedelta(days=int(said))
 
 
 def _forgotten(problem: Any) -> CursorExpired | Gone:
@@ -200,18 +215,6 @@ def _reason(body: bytes) -> str:
         return ""
     detail = problem.get("detail") if isinstance(problem, dict) else None
     return detail[:REFERENCE_MAX] if isinstance(detail, str) else ""
-
-
-def _next_cursor(page: Mapping[str, Any], cursor: str | None, *, more: bool) -> str | None:
-    """The cursor after a page; the old one stands where the feed is at its end."""
-    following = page.get("next_cursor")
-    if following is None and not more:
-        return cursor
-    if not isinstance(following, str) or not 0 < len(following) <= CURSOR_MAX:
-        raise Temporary("the feed's next_cursor is not one")
-    if more and following == cursor:
-        raise Temporary("the feed says that it goes on but not where")
-    return following
 
 
 def _given(account: Account | None) -> Account:

@@ -7,6 +7,17 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.world.model import Channel
+
+FEEDS = {
+    "nav": (Channel.NAV, "Min side – NAV"),
+    "oslo": (Channel.OSLO, "Min side – Oslo kommune"),
+    "bergen": (Channel.BERGEN, "Min side – Bergen kommune"),
+    "lanekassen": (Channel.LANEKASSEN, "Min side – Lånekassen"),
+    "skatteetaten": (Channel.SKATTEETATEN, "Min side – Skatteetaten"),
+}
+"""The simulated agencies by their slugs: channel, and the source's name for the citizen."""
+
 
 def stamp(moment_of: datetime) -> str:
     """Return a time as the simulator writes it; such texts sort as the times do."""
@@ -21,6 +32,16 @@ def append(
         "INSERT INTO feed (agency, person, id, item) VALUES (?, ?, ?, ?)",
         (slug, person, identifier, json.dumps(item, ensure_ascii=False)),
     )
+
+
+def append_note(
+    db: sqlite3.Connection, slug: str, person: str, identifier: str, event: str, at: datetime
+) -> None:
+    """Write at the feed's end what has happened to a letter, without the letter.
+
+    The row is no version of the letter, so it does not have its id.
+    """
+    append(db, slug, person, "", {"event": event, "id": identifier, "at": stamp(at)})
 
 
 def latest(db: sqlite3.Connection, slug: str, person: str, identifier: str) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""From an item of an agency's feed to our letter. Pure; README.md has the table."""
+"""From an agency's letter in its feed to ours. Pure; README.md has the table."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -26,7 +28,6 @@ from connectors.contract import (
     Signing,
     SigningStatus,
     ThreadMessage,
-    Unreadable,
 )
 from connectors.fields import (
     WrongField,
@@ -46,33 +47,20 @@ REPLY_TEXT_MAX = 10_000
 CODE_MAX = 64
 LABEL_MAX = 255
 ENTRIES_MAX = 500
+DOCUMENT_BYTES_MAX = 150_000_000
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 
-def read_items(
-    items: Iterable[Any], national_id: str, org_number: str, pages_url: str = ""
-) -> tuple[list[IncomingLetter], list[Unreadable]]:
-    """Read the items of a page one by one: the letters, and what could not be read.
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """What is agreed with an agency, besides the feed itself."""
 
-    `pages_url` is where the agency's own pages are, "" where all of them are https.
-    """
-    letters: list[IncomingLetter] = []
-    unreadable: list[Unreadable] = []
-    for item in items:
-        try:
-            letters.append(read_item(item, national_id, org_number, pages_url))
-        except WrongField as error:
-            unreadable.append(refused(item, str(error)))
-    return letters, unreadable
-
-
-def refused(item: Any, reason: str) -> Unreadable:
-    """Return an item kept whole with the reason; `external_id` is empty where it has none."""
-    try:
-        external_id = text(table(item, "the item"), "id", longest=IDENTIFIER_MAX)
-    except WrongField:
-        external_id = ""
-    return Unreadable(external_id, f"item: {reason}", [raw_part(item)])
+    org_number: str
+    """Nine digits; its feed may carry no other sender's letters."""
+    pages_url: str = ""
+    """Where its own pages are, "" where all of them are https."""
+    retention: timedelta | None = None
+    """How long it keeps a letter of which it does not say that."""
 
 
 def raw_part(item: Any) -> RawPart:
@@ -81,28 +69,29 @@ def raw_part(item: Any) -> RawPart:
     return RawPart("item.json", content, "application/json")
 
 
-def read_item(item: Any, national_id: str, org_number: str, pages_url: str = "") -> IncomingLetter:
-    """Map one item. Raises WrongField, also when its sender is not `org_number`."""
-    said = table(item, "the item")
+def read_letter(item: Any, national_id: str, agency: Agency) -> IncomingLetter:
+    """Map one letter. Raises WrongField, also when its sender is not the agency."""
+    said = table(item, "the entry")
     handled_at = optional_moment(said, "handled_at")
+    sent_at = moment(said, "sent_at")
     return IncomingLetter(
-        external_id=text(said, "id", longest=IDENTIFIER_MAX),
+        external_id=identifier(said),
         recipient=Recipient(RecipientKind.NATIONAL_ID, national_id),
-        sender=_sender(said, org_number),
+        sender=_sender(said, agency.org_number),
         title=text(said, "title", longest=TITLE_MAX),
-        sent_at=moment(said, "sent_at"),
+        sent_at=sent_at,
         public_title=optional_text(said, "public_title", longest=TITLE_MAX),
         summary=optional_text(said, "summary"),
         language=optional_text(said, "language", longest=8),
         visible_from=optional_moment(said, "visible_from"),
         due_at=optional_moment(said, "due_at"),
-        expires_at=optional_moment(said, "deleted_at_source"),
+        expires_at=_expires_at(said, sent_at, agency),
         security_level=_level(said),
         kind=_kind(said),
         documents=_documents(said),
         case_reference=optional_text(said, "case_reference", longest=255),
         same_as=_same_as(said),
-        actions=_actions(said, pages_url),
+        actions=_actions(said, agency.pages_url),
         needs_action=truth(said, "needs_action") and handled_at is None,
         wants_opening_receipt=truth(said, "wants_opening_receipt"),
         documentary_value=_documentary_value(said),
@@ -113,24 +102,40 @@ def read_item(item: Any, national_id: str, org_number: str, pages_url: str = "")
         reply_forms=_reply_forms(said),
         messages=[_message(table(each, "a message")) for each in _few(said, "messages")],
         payment=_payment(said),
-        signing=_signing(said, pages_url),
+        signing=_signing(said, agency.pages_url),
         provenance={"transport": "minside"},
         raw=[raw_part(item)],
     )
+
+
+def identifier(said: Mapping[str, Any]) -> str:
+    """Return by what an agency knows the letter. Raises WrongField."""
+    return text(said, "id", longest=IDENTIFIER_MAX)
+
+
+def _expires_at(said: Mapping[str, Any], sent_at: datetime, agency: Agency) -> datetime | None:
+    """When the agency deletes it: what the letter says, else what is agreed for all of them."""
+    own = optional_moment(said, "deleted_at_source")
+    if own is not None or agency.retention is None:
+        return own
+    try:
+        return sent_at + agency.retention
+    except OverflowError:
+        raise WrongField("sent_at is too late to count from") from None
 
 
 def _sender(said: Mapping[str, Any], org_number: str) -> SenderRef:
     """An agency speaks for itself alone: its feed may carry no other's letters."""
     sender = table(said.get("sender"), "sender")
     if text(sender, "org_number", longest=20) != org_number:
-        raise WrongField("it names another organisation than the source's own")
+        raise WrongField("F-22: it names another organisation than the source's own")
     return SenderRef(text(sender, "name", longest=255), org_number, "source")
 
 
 def _level(said: Mapping[str, Any]) -> int:
     level = said.get("security_level")
     if isinstance(level, bool) or level not in (LEVEL_SUBSTANTIAL, LEVEL_HIGH):
-        raise WrongField("security_level is neither 3 nor 4")
+        raise WrongField("F-23: security_level is neither 3 nor 4")
     return int(level)
 
 
@@ -176,7 +181,7 @@ def _few(said: Mapping[str, Any], name: str) -> list[Any]:
 def _reply_forms(said: Mapping[str, Any]) -> list[ReplyForm]:
     forms = [_reply_form(table(each, "a reply form")) for each in _few(said, "reply_forms")]
     if len({form.code for form in forms}) < len(forms):
-        raise WrongField("two reply forms have the same code")
+        raise WrongField("F-28: two reply forms have the same code")
     return forms
 
 
@@ -188,7 +193,7 @@ def _reply_form(said: Mapping[str, Any]) -> ReplyForm:
     kind = ReplyKind(name)
     choices = [_choice(table(each, "a choice")) for each in _few(said, "choices")]
     if kind is ReplyKind.CHOICE and not choices:
-        raise WrongField("a reply form has nothing to choose")
+        raise WrongField("F-28: a reply form has nothing to choose")
     return ReplyForm(
         code=text(said, "code", longest=CODE_MAX),
         kind=kind,
@@ -262,29 +267,29 @@ def _count(said: Mapping[str, Any], name: str, default: int | None = 0) -> int:
 
 
 def _documents(said: Mapping[str, Any]) -> list[IncomingDocument]:
-    documents = [_document(table(each, "a document")) for each in rows(said, "documents")]
+    documents = [_document(table(each, "a document")) for each in _few(said, "documents")]
     if sum(document.is_main for document in documents) > 1:
-        raise WrongField("documents has more than one main document")
+        raise WrongField("F-33: documents has more than one main document")
     return documents
 
 
 def _document(said: Mapping[str, Any]) -> IncomingDocument:
     size = said.get("size")
-    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-        raise WrongField("a document's size is not a number of bytes")
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= DOCUMENT_BYTES_MAX:
+        raise WrongField(f"F-31: a document's size is not 0 to {DOCUMENT_BYTES_MAX} bytes")
     digest = text(said, "sha256", longest=64).lower()
     if not SHA256_HEX.fullmatch(digest):
-        raise WrongField("a document's sha256 is not 64 hexadecimal digits")
+        raise WrongField("F-32: a document's sha256 is not 64 hexadecimal digits")
     name = text(said, "name", longest=255)
-    identifier = text(said, "id", longest=IDENTIFIER_MAX)
-    if identifier in (".", ".."):
+    name_there = text(said, "id", longest=IDENTIFIER_MAX)
+    if name_there in (".", ".."):
         raise WrongField("a document's id is not one")
     return IncomingDocument(
         name=name,
         media_type=text(said, "media_type", longest=255),
         title=optional_text(said, "title", longest=TITLE_MAX) or name,
         is_main=truth(said, "main"),
-        ref=f"documents/{quote(identifier, safe='')}",
+        ref=f"documents/{quote(name_there, safe='')}",
         size=size,
         sha256=digest,
     )

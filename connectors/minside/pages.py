@@ -24,7 +24,7 @@ from connectors.addresses import simulators_public_url, simulators_url, web_addr
 from connectors.contract import LEVEL_HIGH, ConnectorError
 from connectors.http import Http
 from connectors.idporten.provider import HIGH, SUBSTANTIAL, is_enough, issuer, registered_clients
-from connectors.minside.feed import append, latest, stamp
+from connectors.minside.feed import FEEDS, append, latest, stamp
 from connectors.pings import ping
 from connectors.world.agencies import agency as agency_by_slug
 from connectors.world.persons import PERSONS
@@ -32,7 +32,7 @@ from connectors.world.persons import PERSONS
 if TYPE_CHECKING:
     from connectors.minside.simulator import MinsideSimulator
 
-ROOT = "/<any(nav, oslo, lanekassen):agency>/pages"
+ROOT = f"/<any({', '.join(FEEDS)}):agency>/pages"
 COOKIE = "agency_session"
 LOGIN_SECONDS = 15 * 60
 SESSION_SECONDS = 30 * 60
@@ -114,7 +114,8 @@ def add_routes(app: Flask, simulator: MinsideSimulator) -> None:
             if not item.get("handled_at"):
                 append(db, agency, visitor.person, identifier, _done(agency, item))
         person = next(each for each in PERSONS if each.national_id == visitor.person)
-        ping(person, simulator.channel_of(agency))
+        channel = simulator.channel_of(agency)
+        ping(person, channel, simulator.ping_proof(channel))
         query = urlencode({"return_to": back}) if back else ""
         return redirect(f"{address(agency, identifier)}?{query}", 303)
 

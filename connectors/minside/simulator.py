@@ -1,7 +1,7 @@
-"""Three agencies that host letters themselves, each with its feed, in SQLite.
+"""Agencies that host letters themselves, each with its feed, in SQLite.
 
 The feed is a journal: a letter that changes is written once more at its end, and a cursor is a
-place in it. Deleting at the source takes the documents, never the entry.
+place in it. Deleting takes the documents, never the letter's entry, and has an entry of its own.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from flask import Flask
 from connectors import clock
 from connectors.addresses import web_addresses
 from connectors.contract import Payment, ReplyForm, Signing
-from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, TokenChecker
+from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, TokenChecker, issue_token
+from connectors.maskinporten.verify import ORGANISATION
 from connectors.minside import api, pages, threads
-from connectors.minside.feed import append, latest, stamp
+from connectors.minside.connector import PING_SCOPE
+from connectors.minside.feed import FEEDS, append, append_note, latest, stamp
+from connectors.pings import address_of
 from connectors.simulation import Simulator, State, apply_faults, protect_pages
 from connectors.world.agencies import agency
 from connectors.world.model import Agency, Channel, Person, SimulatedLetter
 
-AGENCIES = {
-    "nav": (Channel.NAV, "Min side – NAV"),
-    "oslo": (Channel.OSLO, "Min side – Oslo kommune"),
-    "lanekassen": (Channel.LANEKASSEN, "Min side – Lånekassen"),
-}
 PAGE_SIZE = 100
+RETENTION_DAYS = {"bergen": 5 * 365}
+"""Of agencies whose letters do not say when they are deleted: the rule is the source's setting."""
 HERE = Path(__file__).parent
 TABLES = (
     "CREATE TABLE IF NOT EXISTS feed (position INTEGER PRIMARY KEY AUTOINCREMENT, agency TEXT,"
@@ -57,9 +57,9 @@ TABLES = (
 
 
 class MinsideSimulator(Simulator):
-    """Feeds, documents and receipts of the three agencies; `api.py` serves them."""
+    """Feeds, documents and receipts of the agencies; `api.py` serves them."""
 
-    channels = tuple(channel for channel, _ in AGENCIES.values())
+    channels = tuple(channel for channel, _ in FEEDS.values())
 
     def __init__(self, state: State, keys_dir: Path) -> None:
         super().__init__(state)
@@ -68,12 +68,11 @@ class MinsideSimulator(Simulator):
         )
         protect_pages(self.app, frames=[web_addresses()[0]])
         self.tokens = TokenChecker(keys_dir)
+        self._keys_dir = keys_dir
         with state.transaction() as db:
             for table in TABLES:
                 db.execute(table)
-        apply_faults(
-            self.app, state, {slug: channel.value for slug, (channel, _) in AGENCIES.items()}
-        )
+        apply_faults(self.app, state, {slug: channel.value for slug, (channel, _) in FEEDS.items()})
         api.add_routes(self.app, self)
         pages.add_routes(self.app, self)
 
@@ -90,10 +89,10 @@ class MinsideSimulator(Simulator):
 
     def channel_of(self, slug: str) -> Channel:
         """Return the channel by which an agency's letters come."""
-        return AGENCIES[slug][0]
+        return FEEDS[slug][0]
 
     def forget(self, person: Person) -> None:
-        """Remove the person's entries, documents and receipts at all three."""
+        """Remove the person's entries, documents and receipts at all of them."""
         with self.state.transaction() as db:
             for table in ("feed", "documents", "receipts", "replies", "page_sessions"):
                 db.execute(f"DELETE FROM {table} WHERE person = ?", (person.national_id,))
@@ -103,7 +102,7 @@ class MinsideSimulator(Simulator):
             )
 
     def expire_latest(self, person: Person, channel: Channel) -> bool:
-        """Delete the documents of the newest letter that has any; its entry stays."""
+        """Delete the newest letter that has documents: its entry stays, and one says that."""
         now, slug = clock.now(), _slug(channel)
         with self.state.transaction() as db:
             row = db.execute(
@@ -119,6 +118,7 @@ class MinsideSimulator(Simulator):
                 "UPDATE documents SET deleted_at = ? WHERE agency = ? AND letter = ?",
                 (stamp(now - timedelta(seconds=1)), slug, row["id"]),
             )
+            append_note(db, slug, person.national_id, row["id"], "deleted", now)
         return True
 
     def send_garbage(self, person: Person, channel: Channel) -> str:
@@ -139,6 +139,23 @@ class MinsideSimulator(Simulator):
                 (slug, identifier),
             ).fetchone()
             append(db, slug, row["person"], identifier, json.loads(row["item"]) | fields)
+
+    def note(self, person: Person, channel: Channel, identifier: str, event: str) -> None:
+        """Write to the feed what has happened to a letter: handled, withdrawn or deleted."""
+        with self.state.transaction() as db:
+            slug = _slug(channel)
+            append_note(db, slug, person.national_id, identifier, event, clock.now())
+
+    def ping_proof(self, channel: Channel) -> str:
+        """Return the agency's own token for its pings."""
+        slug = _slug(channel)
+        return issue_token(
+            self._keys_dir,
+            client_id=slug,
+            consumer_org=f"{ORGANISATION}{agency(slug).org_number}",
+            scope=PING_SCOPE,
+            audience=address_of(channel),
+        )
 
     def take_reply(self, slug: str, person: str, body: Any) -> str:
         """Take an answer; see `threads.take`."""
@@ -248,7 +265,7 @@ def make(state_dir: Path, keys_dir: Path) -> MinsideSimulator:
 
 
 def sources(base_url: str, keys_dir: Path) -> list[dict[str, Any]]:
-    """Return the three agencies as sources; `base_url` is the simulators' address."""
+    """Return the agencies as sources; `base_url` is the simulators' address."""
     return [
         {
             "slug": channel.value,
@@ -263,14 +280,15 @@ def sources(base_url: str, keys_dir: Path) -> list[dict[str, Any]]:
                 "private_key_file": str(keys_dir / CLIENT_KEY),
                 "org_number": agency(slug).org_number,
                 "pages_url": pages.pages_url(slug),
+                **({"retention_days": str(RETENTION_DAYS[slug])} if slug in RETENTION_DAYS else {}),
             },
         }
-        for slug, (channel, label) in AGENCIES.items()
+        for slug, (channel, label) in FEEDS.items()
     ]
 
 
 def _slug(channel: Channel) -> str:
-    return next(slug for slug, (own, _) in AGENCIES.items() if own is channel)
+    return next(slug for slug, (own, _) in FEEDS.items() if own is channel)
 
 
 def _put(db: sqlite3.Connection, letter: SimulatedLetter) -> str:
@@ -278,6 +296,8 @@ def _put(db: sqlite3.Connection, letter: SimulatedLetter) -> str:
     identifier = str(uuid5(NAMESPACE_URL, f"samlepost:minside:{slug}:{letter.key}"))
     documents = _keep_documents(db, slug, identifier, letter)
     item = {**_described(letter), "id": identifier, "documents": documents}
+    if slug in RETENTION_DAYS:
+        del item["deleted_at_source"]
     if letter.agency_task:
         url = pages.address(slug, identifier)
         item["link"] = {"url": url, "label": letter.agency_task, "takes_return": True}

@@ -32,10 +32,16 @@ from connectors.world.pdf import Block, Heading, Items, Page, Rows, letter_pdf
 from connectors.world.persons import enterprise
 
 OSLO = ZoneInfo("Europe/Oslo")
-MIN_SIDE = frozenset({Channel.NAV, Channel.OSLO, Channel.LANEKASSEN})
+MIN_SIDE = frozenset(channel for channel in Channel if channel.startswith("minside-"))
 DPI = frozenset({Channel.DIGIPOST, Channel.EBOKS})
 
-YEARS_KEPT = {Channel.NAV: 3, Channel.OSLO: 5, Channel.LANEKASSEN: 4}
+YEARS_KEPT = {
+    Channel.NAV: 3,
+    Channel.OSLO: 5,
+    Channel.BERGEN: 5,
+    Channel.LANEKASSEN: 4,
+    Channel.SKATTEETATEN: 10,
+}
 """Agencies keep letters on their own pages for 1 to 5 years (seed report, section 4.2.3)."""
 
 OPENED_SHARE = {
@@ -44,7 +50,9 @@ OPENED_SHARE = {
     Channel.ALTINN: 0.60,
     Channel.NAV: 0.85,
     Channel.OSLO: 0.75,
+    Channel.BERGEN: 0.75,
     Channel.LANEKASSEN: 0.80,
+    Channel.SKATTEETATEN: 0.80,
 }
 """Digipost 81-84 %, e-Boks 57-73 %, Altinn near or below (section 3.4); min side: our guess."""
 

@@ -21,7 +21,9 @@ USUAL_SENDER = {
     Channel.ALTINN: "skatteetaten",
     Channel.NAV: "nav",
     Channel.OSLO: "oslo",
+    Channel.BERGEN: "bergen",
     Channel.LANEKASSEN: "lanekassen",
+    Channel.SKATTEETATEN: "skatteetaten",
 }
 """Who writes by a channel when nobody says otherwise."""
 

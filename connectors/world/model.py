@@ -30,7 +30,9 @@ class Channel(StrEnum):
     ALTINN = "altinn"
     NAV = "minside-nav"
     OSLO = "minside-oslo"
+    BERGEN = "minside-bergen"
     LANEKASSEN = "minside-lanekassen"
+    SKATTEETATEN = "minside-skatteetaten"
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
     indexing.write([letter])
     proposals.renew(letter)
     delivery.fingerprint = fingerprint(said_there)
+    delivery.gone_at = None  # the source has it, or has it again
     delivery.content_fingerprint = content_fingerprint(incoming)
     _keep_by(delivery, arrival)
     delivery.main_digest = matching.main_digest(incoming) or delivery.main_digest

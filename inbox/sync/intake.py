@@ -23,6 +23,7 @@ from connectors.contract import (
     Gone,
     IncomingDocument,
     IncomingLetter,
+    LetterNote,
     ReceiptKind,
     Scope,
     Temporary,
@@ -31,7 +32,7 @@ from connectors.contract import (
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
 from inbox.citizens.identity import citizens_by_value
-from inbox.letters import access
+from inbox.letters import access, happened
 from inbox.letters.change import change, has_new_content
 from inbox.letters.erase import erased
 from inbox.letters.models import Delivery, Letter
@@ -146,6 +147,7 @@ def _take_in(
     sorted_batch = _sort(intake, batch)
     sorted_batch.unreadable += aside
     _archive(intake, sorted_batch)
+    notes = _tellable(intake, batch.notes, sorted_batch)
     held: list[quarantine.Kept] = []
     if refused is None:
         kept = (quarantine.keep(intake.source, *each) for each in sorted_batch.unreadable)
@@ -166,12 +168,36 @@ def _take_in(
             _follow(changed, now)
             if changed:
                 threads.follow(changed[0], delivery, arrival.incoming, now)
+        for owner_id, note in notes:
+            letter = happened.take_note(owner_id, intake.source.slug, note, now)
+            if letter and (letter.handled_at or letter.withdrawn_at):
+                stop(letter)
         access.note_fetched(letters, now)
         queue_for(letters, now, _orders(sorted_batch))
         if ReceiptKind.DELIVERED in intake.connector.receipts:
             receipts.owe_delivered(sorted_batch.new, now)
         receipts.owe_opened_copies(sorted_batch.new, now)
     return letters
+
+
+def _tellable(
+    intake: Intake, notes: Sequence[LetterNote], batch: Sorted
+) -> list[tuple[UUID, LetterNote]]:
+    """Return the notes about letters that are here or come with this batch, with their owner.
+
+    The others are put aside with what is unreadable, but for those of letters that she has
+    deleted for good.
+    """
+    owner = _owner(intake)
+    if owner is None or not notes:
+        return []
+    keys = {(owner, note.external_id) for note in notes}
+    here = {external_id for _, external_id in known(intake.source.slug, keys)}
+    here |= {arrival.incoming.external_id for arrival in batch.new}
+    deleted = {external_id for _, external_id in erased(intake.source.slug, keys)}
+    unplaced = [note for note in notes if note.external_id not in here | deleted]
+    batch.unreadable += [(note.otherwise, owner) for note in unplaced]
+    return [(owner, note) for note in notes if note.external_id in here]
 
 
 def _follow(changed: tuple[Letter, bool] | None, now: datetime) -> None:
@@ -358,11 +384,12 @@ def _content(intake: Intake, document: IncomingDocument) -> bytes | Iterator[byt
     Raises Gone, or Temporary when the run is patient.
     """
     if document.content is not None:
-        check(document, len(document.content), hashlib.sha256(document.content).hexdigest())
+        digest = hashlib.sha256(document.content).hexdigest()
+        check(document, len(document.content), digest, intake.connector)
         return document.content
     if document.on_open or not document.ref:
         return None
-    chunks = _checked(document, intake.connector.download(intake.account, document.ref))
+    chunks = _checked(document, intake.connector, intake.account)
     try:
         if not intake.patient:
             return b"".join(chunks)
@@ -374,21 +401,34 @@ def _content(intake: Intake, document: IncomingDocument) -> bytes | Iterator[byt
         return None
 
 
-def _checked(document: IncomingDocument, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _checked(
+    document: IncomingDocument, connector: Connector, account: Account | None
+) -> Iterator[bytes]:
     size, digest = 0, hashlib.sha256()
-    for chunk in chunks:
+    for chunk in connector.download(account, document.ref):
         size += len(chunk)
+        if document.size is not None and size > document.size:
+            break  # what comes after it may be without end
         digest.update(chunk)
         yield chunk
-    check(document, size, digest.hexdigest())
+    check(document, size, digest.hexdigest(), connector)
 
 
-def check(document: IncomingDocument, size: int, sha256: str) -> None:
-    """Compare with what the source declared. Raises BadDocument."""
+def check(document: IncomingDocument, size: int, sha256: str, connector: Connector) -> None:
+    """Compare with what the source declared. Raises BadDocument, which names the source's rule."""
     if document.size is not None and document.size != size:
-        raise BadDocument(f"a document has {size} bytes where {document.size} were declared")
+        found = "more" if size > document.size else size
+        raise BadDocument(
+            f"{_named(connector.size_rule)}a document has {found} bytes where {document.size}"
+            " were declared"
+        )
     if document.sha256 and document.sha256.lower() != sha256:
-        raise BadDocument("a document's digest is not the one that was declared")
+        rule = _named(connector.digest_rule)
+        raise BadDocument(f"{rule}a document's digest is not the one that was declared")
+
+
+def _named(rule: str) -> str:
+    return f"{rule}: " if rule else ""
 
 
 def as_unreadable(incoming: IncomingLetter, reason: str) -> Unreadable:

@@ -22,7 +22,7 @@ from connectors.simulation import Faults, Simulator, mounted
 from connectors.world.letters import USUAL_SENDER
 from connectors.world.model import Channel, Person, SimulatedDocument, SimulatedLetter
 from connectors.world.persons import AGENCIES, PERSONS
-from tests.connectors.altinn_judge import judge
+from tests.connectors import altinn_judge, minside_judge
 
 BASE = "http://127.0.0.1:8010"
 FIRST_SENT = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
@@ -154,7 +154,8 @@ def make_stand(
     def make(name: str, channel: Channel | None = None) -> Stand:
         module = importlib.import_module(f"connectors.{name}.simulator")
         simulator: Simulator = module.make(tmp_path, contract_keys)
-        judge(simulator, wrong)
+        altinn_judge.judge(simulator, wrong)
+        minside_judge.judge(simulator, wrong)
         channel = channel or next(iter(simulator.channels), Channel.ALTINN)
         app = mounted({name: simulator, "maskinporten": maskinporten.make(tmp_path, contract_keys)})
         recorder = Recorder(app)

@@ -19,7 +19,8 @@ from connectors.contract import (
     ReceiptKind,
     Temporary,
 )
-from connectors.minside import mapping
+from connectors.minside import entries, mapping
+from connectors.minside.feed import FEEDS
 from connectors.minside.simulator import MinsideSimulator, sources
 from connectors.world.model import Channel
 from tests.connectors.conftest import Stand, letters_in, unreadable_in
@@ -48,6 +49,15 @@ ITEM: dict[str, Any] = {
 }
 
 
+AGENCY = mapping.Agency(NAV)
+
+
+def read(items: list[Any], agency: mapping.Agency = AGENCY) -> tuple[Any, Any]:
+    """Return the letters of a page and what could not be read."""
+    batch = entries.read_entries(items, "12345678901", agency)
+    return batch.letters, batch.unreadable
+
+
 @pytest.fixture
 def nav(make_stand: Callable[..., Stand]) -> Stand:
     return make_stand("minside", Channel.NAV)
@@ -62,7 +72,7 @@ def receipt(identifier: str, kind: ReceiptKind = ReceiptKind.OPENED) -> Outgoing
     return OutgoingReceipt(kind, identifier, clock.now(), "key-1")
 
 
-@pytest.mark.parametrize("channel", [Channel.NAV, Channel.OSLO, Channel.LANEKASSEN])
+@pytest.mark.parametrize("channel", [channel for channel, _ in FEEDS.values()])
 def test_each_agency_has_a_feed_of_its_own(
     make_stand: Callable[..., Stand], channel: Channel
 ) -> None:
@@ -89,6 +99,8 @@ def test_the_sources_are_labelled_as_citizens_know_them(nav: Stand) -> None:
     assert found == {
         "minside-nav": "Min side – NAV",
         "minside-oslo": "Min side – Oslo kommune",
+        "minside-bergen": "Min side – Bergen kommune",
+        "minside-skatteetaten": "Min side – Skatteetaten",
         "minside-lanekassen": "Min side – Lånekassen",
     }
     assert nav.connector().label == "Min side – NAV"
@@ -184,36 +196,6 @@ def test_a_letter_of_another_organisation_is_kept_apart(nav: Stand) -> None:
     assert "names another organisation" in item.reason
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        [],
-        {},
-        {"items": None, "more": False},
-        {"items": [], "more": "no"},
-        {"items": [], "more": True},
-        {"items": [], "more": True, "next_cursor": 7},
-    ],
-)
-def test_a_feed_that_is_wrong_as_a_whole_is_no_empty_feed(
-    nav: Stand, monkeypatch: pytest.MonkeyPatch, page: Any
-) -> None:
-    views = nav.simulator.app.view_functions
-    monkeypatch.setitem(views, "feed", lambda agency: nav.simulator.app.json.response(page))
-    with pytest.raises(Temporary):
-        nav.fetch()
-
-
-def test_a_feed_that_goes_round_in_a_circle_ends(
-    nav: Stand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = {"items": [ITEM], "more": True, "next_cursor": "again"}
-    views = nav.simulator.app.view_functions
-    monkeypatch.setitem(views, "feed", lambda agency: nav.simulator.app.json.response(page))
-    with pytest.raises(Temporary):
-        nav.fetch()
-
-
 def test_an_item_is_mapped_field_by_field() -> None:
     item = ITEM | {
         "public_title": "Brev fra NAV",
@@ -227,7 +209,7 @@ def test_an_item_is_mapped_field_by_field() -> None:
         "also_sent_as": ["dpi:1"],
         "future_field": {"x": 1},
     }
-    letter = mapping.read_item(item, "12345678901", NAV)
+    letter = mapping.read_letter(item, "12345678901", AGENCY)
     assert (letter.kind, letter.security_level) == (Kind.DECISION, 4)
     assert (letter.title, letter.public_title) == ("Vedtak om dagpenger", "Brev fra NAV")
     assert letter.visible_from and letter.due_at and letter.expires_at
@@ -239,16 +221,16 @@ def test_an_item_is_mapped_field_by_field() -> None:
     assert (document.ref, document.size) == ("documents/d%201%2F2", 4)
     assert document.sha256 == "a" * 64
     assert letter.documentary_value is True
-    assert mapping.read_item(ITEM, "12345678901", NAV).documentary_value is None
+    assert mapping.read_letter(ITEM, "12345678901", AGENCY).documentary_value is None
 
 
 def test_a_type_that_is_not_known_is_a_letter() -> None:
-    assert mapping.read_item(ITEM | {"type": "poem"}, "1", NAV).kind is Kind.LETTER
+    assert mapping.read_letter(ITEM | {"type": "poem"}, "1", AGENCY).kind is Kind.LETTER
 
 
 def test_what_is_done_needs_no_action() -> None:
     item = ITEM | {"needs_action": True, "handled_at": "2026-09-03T08:00:00Z"}
-    letter = mapping.read_item(item, "1", NAV)
+    letter = mapping.read_letter(item, "1", AGENCY)
     assert not letter.needs_action and letter.handled_at
 
 
@@ -283,7 +265,7 @@ def test_what_is_done_needs_no_action() -> None:
 )
 def test_an_item_that_is_wrong_is_kept_and_the_next_one_is_read(changes: dict[str, Any]) -> None:
     item = ITEM | changes
-    letters, [refused] = mapping.read_items([item, ITEM], "12345678901", NAV)
+    letters, [refused] = read([item, ITEM])
     assert [letter.external_id for letter in letters] == ["a-1"]
     assert json.loads(refused.raw[0].content) == item
     assert refused.reason.startswith("item: ") and "12345678901" not in refused.reason
@@ -291,7 +273,7 @@ def test_an_item_that_is_wrong_is_kept_and_the_next_one_is_read(changes: dict[st
 
 @pytest.mark.parametrize("item", [None, 7, "x", [], {}])
 def test_an_item_that_is_no_letter_at_all_is_kept(item: Any) -> None:
-    letters, [refused] = mapping.read_items([item], "1", NAV)
+    letters, [refused] = read([item])
     assert letters == [] and json.loads(refused.raw[0].content) == item
 
 

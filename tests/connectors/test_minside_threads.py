@@ -33,7 +33,7 @@ from connectors.minside.simulator import MinsideSimulator
 from connectors.minside.threads import ANSWER_AFTER
 from connectors.world.model import Channel
 from tests.connectors.conftest import Stand, letters_in
-from tests.connectors.test_minside import ITEM, NAV
+from tests.connectors.test_minside import ITEM, NAV, read
 
 PDF = OutgoingAttachment("lønn.pdf", "application/pdf", b"%PDF-1.7 made up")
 CHOICE = ReplyForm(
@@ -188,7 +188,8 @@ def test_the_agency_notes_what_she_says_is_done(nav: Stand, kinds: list[str], do
         nav.connector().send_receipt(nav.account, receipt)
         nav.connector().send_receipt(nav.account, receipt)
     assert bool(latest(nav).handled_at) is done
-    assert len(letters_in(nav.fetch())) == 1 + len(kinds)
+    entries = simulator_of(nav).page("nav", nav.person.national_id, None)["items"]
+    assert len(entries) == 1 + len(kinds), "what it knew already changed nothing"
 
 
 def test_a_bill_and_a_signing_task_arrive_whole(nav: Stand) -> None:
@@ -216,7 +217,7 @@ BELOW = "http://127.0.0.1:8010/minside/nav/pages"
 )
 def test_plain_http_is_taken_below_the_agencys_own_pages_alone(url: str, taken: bool) -> None:
     item = ITEM | {"link": {"url": url}}
-    letters, refused = mapping.read_items([item], "1", NAV, BELOW)
+    letters, refused = read([item], mapping.Agency(NAV, BELOW))
     assert (len(letters), len(refused)) == ((1, 0) if taken else (0, 1))
 
 
@@ -243,7 +244,7 @@ FORM = {"code": "a", "kind": "text", "text_max": 10}
     ],
 )
 def test_an_item_whose_forms_or_bill_are_wrong_is_kept(changes: dict[str, Any]) -> None:
-    letters, refused = mapping.read_items([ITEM | changes], "1", NAV)
+    letters, refused = read([ITEM | changes])
     assert (len(letters), len(refused)) == (0, 1)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors.contract import LEVEL_HIGH, Kind
+from connectors.minside.feed import FEEDS
 from connectors.world.drafts import DPI, MIN_SIDE, finish
 from connectors.world.letters import drafts, letters, new_letter
 from connectors.world.model import STUDY_DATE, Channel, SimulatedLetter
@@ -132,7 +133,7 @@ def test_dpi_letters_go_to_the_persons_own_supplier(world: list[SimulatedLetter]
 
 
 def test_agencies_pages_carry_only_their_own_letters(world: list[SimulatedLetter]) -> None:
-    owner = {Channel.NAV: "nav", Channel.OSLO: "oslo", Channel.LANEKASSEN: "lanekassen"}
+    owner = {channel: slug for slug, (channel, _) in FEEDS.items()}
     for letter in world:
         if letter.channel in owner:
             assert letter.agency.slug == owner[letter.channel]

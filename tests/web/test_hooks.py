@@ -4,14 +4,19 @@ import json
 import logging
 from datetime import timedelta
 
+import httpx
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+import connectors.http
+from connectors.http import Http
+from connectors.maskinporten.simulator import issue_token
 from connectors.world.persons import PERSONS
-from inbox.citizens.identity import identify
+from inbox.citizens.identity import find_citizen, identify
 from inbox.citizens.models import Identifier
 from inbox.sync import schedule
 from inbox.sync.models import Mailbox, Source
@@ -163,3 +168,87 @@ def test_there_is_nothing_to_read_here(client):
     answer = client.get("/hooks/altinn/")
     assert answer.status_code == 405
     assert answer["Allow"] == "POST"
+
+
+@pytest.fixture
+def agency_mailbox(demo_citizens) -> Mailbox:
+    """Kari's mailbox at NAV, whose pings prove that they are NAV's; it is not due."""
+    mailbox = Mailbox.objects.get(
+        citizen=find_citizen("national_id", KARI), source_id="minside-nav"
+    )
+    Mailbox.objects.update(due_at=timezone.now() + LATER, last_attempt_at=None)
+    return mailbox
+
+
+def token(keys, **changes) -> str:
+    said = {
+        "client_id": "nav",
+        "consumer_org": "0192:889640782",
+        "scope": "samlepost:feed.ping",
+        "audience": f"{settings.WEB_PUBLIC_URL}/hooks/minside-nav/",
+    }
+    return issue_token(keys, **said | changes)
+
+
+def prove(proof: str) -> int:
+    answer = Client(enforce_csrf_checks=True).post(
+        "/hooks/minside-nav/",
+        json.dumps(event()).encode(),
+        content_type="application/cloudevents+json",
+        headers={"Authorization": proof} if proof else {},
+    )
+    return answer.status_code
+
+
+def test_an_agencys_ping_with_its_own_token_makes_the_mailbox_due(agency_mailbox, _keys):
+    assert prove(f"Bearer {token(_keys)}") == 202
+    assert is_due(agency_mailbox)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"consumer_org": "0192:958935420"}, 403),
+        ({"scope": "samlepost:feed.read"}, 401),
+        ({"audience": "https://another.example/hooks/minside-nav/"}, 401),
+        ({"audience": None}, 401),
+        ({"lifetime": -60}, 401),
+    ],
+)
+def test_another_token_makes_nothing_due(agency_mailbox, _keys, changes, status):
+    assert prove(f"Bearer {token(_keys, **changes)}") == status
+    assert not is_due(agency_mailbox)
+
+
+def test_a_token_that_maskinporten_did_not_sign_is_none(agency_mailbox, tmp_path):
+    for proof in (
+        "",
+        "Bearer",
+        "Bearer x.y.z",
+        f"Bearer {token(tmp_path)}",
+        "Bearer " + "x" * 9000,
+    ):
+        assert prove(proof) == 401
+    assert not is_due(agency_mailbox)
+
+
+def test_bad_tokens_do_not_make_us_ask_maskinporten_again_and_again(
+    agency_mailbox, tmp_path, monkeypatch
+):
+    asked = []
+    real = Http.get_json
+    monkeypatch.setattr(Http, "get_json", lambda *a, **k: asked.append(a) or real(*a, **k))
+    for _ in range(5):
+        assert prove(f"Bearer {token(tmp_path)}") == 401
+    assert len(asked) == 2  # its metadata and its keys, once
+
+
+def test_while_maskinporten_does_not_answer_a_ping_is_to_come_again(
+    agency_mailbox, _keys, monkeypatch
+):
+    def away(base_url: str) -> httpx.BaseTransport:
+        return httpx.MockTransport(lambda request: httpx.Response(503))
+
+    monkeypatch.setattr(connectors.http, "transport_for", away)
+    assert prove(f"Bearer {token(_keys)}") == 503
+    assert not is_due(agency_mailbox)

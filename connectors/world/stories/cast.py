@@ -217,7 +217,7 @@ def eirik(person: Person) -> Iterator[Draft]:
     yield from ill_child.illness(person, date(2026, 9, 7))
     yield from municipal.rates(person, "bergen", range(2024, 2027), 6_900)
     yield from municipal.building_case(person, "bergen", date(2025, 8, 18))
-    yield from municipal.chimney(person, "bergen", (2024, 2026))
+    yield from municipal.chimney(person, "bergen", (2024, 2026), Channel.BERGEN)
     yield from study.repayment(person, range(2022, 2027), 268_900)
     yield letter(
         person,
@@ -289,7 +289,7 @@ def henrik(person: Person) -> Iterator[Draft]:
     yield from tax.settlements(person, SETTLED)
     yield from tax.returns(person, range(2022, 2027))
     yield from tax.tax_cards(person, range(2024, 2027))
-    yield tax.coming_tax_card(person, date(2026, 11, 19))
+    yield tax.coming_tax_card(person, date(2026, 11, 19), channel=Channel.SKATTEETATEN)
     yield from municipal.rates(person, "stavanger", range(2022, 2027), 8_400)
     yield from municipal.chimney(person, "stavanger", (2022, 2024, 2026))
     yield from everyday.vehicle_registered(person, range(2024, 2026))

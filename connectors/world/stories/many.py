@@ -45,8 +45,8 @@ _SUBJECTS = (
     ),
     _Subject(
         "avgift",
-        "oslo",
-        None,
+        "bergen",
+        Channel.BERGEN,
         "Kommunale avgifter, {month} {year}: {sum}",
         "Gebyrene dekker vann, avløp og renovasjon. Satsene vedtas av bystyret hvert år.",
         Kind.INVOICE,
@@ -78,7 +78,7 @@ _SUBJECTS = (
     _Subject(
         "betaling",
         "skatteetaten",
-        Channel.ALTINN,
+        Channel.SKATTEETATEN,
         "Betalingsinformasjon, {month} {year}: {sum}",
         "Bruk kontonummer og KID i fakturaen. Betaler du for sent, må du betale renter.",
         Kind.INVOICE,

@@ -117,7 +117,9 @@ def kindergarten(
         )
 
 
-def chimney(person: Person, municipality: str, years: tuple[int, ...]) -> Iterator[Draft]:
+def chimney(
+    person: Person, municipality: str, years: tuple[int, ...], channel: Channel | None = None
+) -> Iterator[Draft]:
     """Yield the notice that the chimney sweep comes."""
     for year in years:
         key = f"feiing-{year}"
@@ -125,7 +127,7 @@ def chimney(person: Person, municipality: str, years: tuple[int, ...]) -> Iterat
             person,
             key,
             municipality,
-            municipal_channel(person, key),
+            channel or municipal_channel(person, key),
             date(year, 5, 6),
             "Feieren kommer til deg",
             f"Vi feier skorsteinen din i uke 22, {year}.",

@@ -161,7 +161,9 @@ def tax_cards(person: Person, years: range, language: str = "nb") -> Iterator[Dr
         )
 
 
-def coming_tax_card(person: Person, on: date, language: str = "nb") -> Draft:
+def coming_tax_card(
+    person: Person, on: date, language: str = "nb", channel: Channel = Channel.ALTINN
+) -> Draft:
     """Return the newest tax card's notice, with the deadline for changes soon to come."""
     due = date(2026, 12, 15)
     english = language == "en"
@@ -169,7 +171,7 @@ def coming_tax_card(person: Person, on: date, language: str = "nb") -> Draft:
         person,
         "skattekort-2027",
         "skatteetaten",
-        Channel.ALTINN,
+        channel,
         on,
         "Check your tax card for 2027" if english else "Sjekk skattekortet ditt for 2027",
         "The tax card for 2027 is ready. Check that the information is correct."

@@ -1,0 +1,168 @@
+"""Agencies with feeds of their own, from the wire to her page; what has happened to letters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from connectors import clock
+from connectors.minside.feed import FEEDS
+from connectors.minside.simulator import MinsideSimulator
+from connectors.simulation import Faults
+from connectors.world.letters import new_letter
+from connectors.world.model import STUDY_DATE, Channel
+from connectors.world.persons import by_slug
+from inbox.archive import store
+from inbox.citizens.identity import find_citizen
+from inbox.letters.erase import erase
+from inbox.letters.models import Delivery, Event, Letter
+from inbox.notifications.models import Notification
+from inbox.sync import engine
+from inbox.sync.models import Mailbox, Quarantined, Source
+from inbox.sync.replay import replay
+from tests.make import log_in
+
+pytestmark = pytest.mark.django_db
+
+KARI = by_slug("kari")
+AGENCIES = [channel for channel, _ in FEEDS.values()]
+
+
+@pytest.fixture
+def nav(demo_citizens) -> MinsideSimulator:
+    return demo_citizens.control.by_channel[Channel.NAV]
+
+
+def sync(channel: Channel = Channel.NAV) -> Mailbox:
+    """Fetch Kari's letters from an agency; returns her mailbox there as it is then."""
+    row = Mailbox.objects.get(citizen=kari(), source_id=channel.value)
+    engine.sync_mailbox(row.citizen_id, row.id)
+    row.refresh_from_db()
+    return row
+
+
+def kari():
+    return find_citizen("national_id", KARI.national_id)
+
+
+def send(nav: MinsideSimulator, channel: Channel = Channel.NAV, **said) -> str:
+    said.setdefault("title", "Et brev")
+    return nav.send(new_letter(KARI, channel, at=clock.now(), **said))
+
+
+def page_of(client, letter_id) -> str:
+    return client.get(f"/letters/{letter_id}/", headers={"accept-language": "en"}).text
+
+
+def kinds() -> list[str]:
+    return list(Event.objects.order_by("at", "id").values_list("kind", flat=True))
+
+
+def test_one_agency_that_fails_touches_none_of_the_others(nav):
+    for channel in AGENCIES:
+        send(nav, channel)
+    nav.state.set_faults(Channel.OSLO.value, Faults("garbage"))
+    rows = {channel: sync(channel) for channel in AGENCIES}
+    failing = {channel for channel, row in rows.items() if row.failure}
+    assert len(AGENCIES) == 5 and failing == {Channel.OSLO}
+    assert rows[Channel.OSLO].failure_detail.startswith("F-03: ")
+    arrived = set(Letter.objects.values_list("source", flat=True))
+    assert arrived == {channel.value for channel in AGENCIES} - {Channel.OSLO.value}
+
+
+def test_what_is_done_at_the_agency_is_done_here_without_the_letter_once_more(nav):
+    identifier = send(nav, needs_action=True)
+    sync()
+    Notification.objects.update(state="waiting")
+    for _ in range(2):  # told twice it is one event
+        nav.note(KARI, Channel.NAV, identifier, "handled")
+        assert sync().failure == ""
+    letter = Letter.objects.get()
+    assert letter.handled_at == STUDY_DATE and not letter.needs_action
+    assert letter.handled_by == Letter.HandledBy.SOURCE
+    assert kinds().count("handled") == 1
+    assert not Notification.objects.filter(state="waiting").exists()
+
+
+def test_a_letter_that_is_taken_back_stays_and_says_so(nav, client):
+    identifier = send(nav)
+    sync()
+    nav.note(KARI, Channel.NAV, identifier, "withdrawn")
+    sync()
+    letter = Letter.objects.get()
+    assert letter.withdrawn_at and kinds().count("withdrawn") == 1
+    log_in(client, kari(), level=4)
+    assert (
+        "has withdrawn the letter"
+        in client.get(f"/letters/{letter.id}/", headers={"accept-language": "en"}).text
+    )
+
+
+def test_a_letter_that_the_agency_deletes_opens_from_the_archive_with_the_same_bytes(nav, client):
+    send(nav)
+    sync()
+    delivery = Delivery.objects.get()
+    document = delivery.documents.get()
+    assert nav.expire_latest(KARI, Channel.NAV)
+    sync()
+    delivery.refresh_from_db()
+    assert delivery.gone_at == STUDY_DATE and store.verify(delivery.id) == []
+    log_in(client, kari(), level=4)
+    assert "no longer has the letter" in page_of(client, delivery.letter_id)
+    opened = client.get(f"/letters/{delivery.letter_id}/documents/{document.id}/")
+    assert b"".join(opened.streaming_content) == store.read_bytes(delivery.id, document.blob.path)
+
+
+def test_in_one_page_the_last_word_of_a_letter_counts(nav):
+    identifier = send(nav, title="Først", needs_action=True)
+    nav.note(KARI, Channel.NAV, identifier, "withdrawn")
+    nav.change(Channel.NAV, identifier, title="Likevel")
+    nav.note(KARI, Channel.NAV, identifier, "handled")
+    sync()
+    letter = Letter.objects.get()
+    assert (letter.title, letter.withdrawn_at) == ("Likevel", None)
+    assert letter.handled_at is not None
+
+
+def test_word_of_a_letter_that_is_not_here_waits_and_is_heard_once_the_letter_is(nav):
+    nav.note(KARI, Channel.NAV, "2026-1", "withdrawn")
+    assert sync().failure == ""
+    item = Quarantined.objects.get()
+    assert item.external_id == "2026-1" and "F-43" in item.reason
+    assert not replay(item.id)
+    identifier = send(nav)
+    sync()
+    Delivery.objects.filter(external_id=identifier).update(external_id="2026-1")
+    assert replay(item.id)
+    assert Letter.objects.get().withdrawn_at is not None
+
+
+def test_word_of_a_letter_that_she_has_deleted_is_passed_over(nav):
+    identifier = send(nav)
+    sync()
+    erase(Letter.objects.get())
+    nav.note(KARI, Channel.NAV, identifier, "deleted")
+    assert sync().failure == ""
+    assert not Letter.objects.exists() and not Quarantined.objects.exists()
+
+
+def test_the_rule_of_an_agency_says_when_it_deletes_what_does_not_say_so_itself(nav):
+    source = Source.objects.get(slug="minside-bergen")
+    assert source.settings["retention_days"] == "1825"
+    identifier = send(nav, Channel.BERGEN)
+    sync(Channel.BERGEN)
+    assert Delivery.objects.get().expires_at == STUDY_DATE + timedelta(days=1825)
+    own = STUDY_DATE + timedelta(days=90)
+    nav.change(Channel.BERGEN, identifier, deleted_at_source=own.isoformat())
+    sync(Channel.BERGEN)
+    assert Delivery.objects.get().expires_at == own
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two years", "99999999"])
+def test_a_rule_that_is_none_stops_the_agency_and_is_named(nav, wrong):
+    source = Source.objects.get(slug="minside-bergen")
+    source.settings["retention_days"] = wrong
+    source.save()
+    row = sync(Channel.BERGEN)
+    assert row.failure == "misconfigured" and "retention_days" in row.failure_detail
