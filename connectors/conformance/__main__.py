@@ -1,44 +1,114 @@
-"""The command line of the kit: `python -m connectors.conformance NAME`."""
+"""The kit's command line.
+
+NAME is a connector, tried beside its simulator. An address with `--spec minside` is an agency's
+own running feed: it is read, never written to.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from connectors import discovery
 from connectors.conformance.bench import Tried
+from connectors.conformance.feed import (
+    MASKINPORTEN_PORT,
+    OTHER_PERSON,
+    PERSON,
+    SOMEBODY,
+    STRANGER,
+    Feed,
+    OwnTokens,
+    RealTokens,
+    own_maskinporten,
+)
+from connectors.conformance.feed_rules import RULES as FEED_RULES
 from connectors.conformance.letters import RULES
-from connectors.conformance.outcome import Finding
+from connectors.conformance.outcome import Finding, Rule
 from connectors.conformance.report import MARKS, Report, as_html, as_junit, as_text
-from connectors.conformance.run import run_connector
+from connectors.conformance.run import run_connector, run_feed
+from connectors.contract import ConnectorError, Misconfigured
+from connectors.http import Http
+from connectors.maskinporten.client import TokenSource
+
+SPECIFICATIONS = ("minside",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the kit; returns 0 where every rule is kept, 1 where one is not, 2 for a wrong call."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.list:
-        for rule in RULES:
+        rules: list[Rule[Any]] = [*RULES, *FEED_RULES]
+        for rule in rules:
             sys.stdout.write(f"{rule.code}  {rule.title}\n")
         return 0
+    if not options.subject:
+        parser.error("name a connector, or the address of a feed")
     try:
-        tried = Tried.named(options.subject)
-    except KeyError:
-        names = ", ".join(discovery.find())
-        sys.stderr.write(f"there is no connector named {options.subject!r}; there are: {names}\n")
+        report = _feed(options) if "://" in options.subject else _connector(options)
+    except (ConnectorError, ValueError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
         return 2
-    report = run_connector(tried, options.only, _progress)
-    return finish(report, options)
-
-
-def finish(report: Report, options: argparse.Namespace) -> int:
-    """Print the report, write the files that are asked for, and return the exit code."""
     sys.stdout.write(as_text(report))
     for wanted, written in ((options.junit, as_junit), (options.html, as_html)):
         if wanted:
             Path(wanted).write_text(written(report), "utf-8")
     return 1 if report.failed else 0
+
+
+def _connector(options: argparse.Namespace) -> Report:
+    try:
+        tried = Tried.named(options.subject)
+    except KeyError:
+        names = ", ".join(discovery.find())
+        raise ValueError(
+            f"there is no connector named {options.subject!r}; there are: {names}"
+        ) from None
+    return run_connector(tried, options.only, _progress)
+
+
+def _feed(options: argparse.Namespace) -> Report:
+    if not options.spec or not options.org_number:
+        raise ValueError("a feed's address needs --spec minside and --org-number")
+    with _tokens(options) as tokens:
+        feed = Feed(
+            options.subject,
+            options.org_number,
+            tokens,
+            person=os.environ.get(PERSON) or SOMEBODY.national_id,
+            stranger=os.environ.get(OTHER_PERSON) or STRANGER.national_id,
+            retention_days=options.retention_days,
+        )
+        return run_feed(feed, options.only, _progress)
+
+
+@contextmanager
+def _tokens(options: argparse.Namespace) -> Iterator[OwnTokens | RealTokens]:
+    if options.settings:
+        said = json.loads(Path(options.settings).read_text("utf-8"))
+        try:
+            url, client, key = (
+                said[name] for name in ("maskinporten_url", "client_id", "private_key_file")
+            )
+        except (KeyError, TypeError):
+            raise Misconfigured(
+                "the settings need maskinporten_url, client_id and private_key_file"
+            ) from None
+        yield RealTokens(TokenSource(Http(url), url, client, key), options.subject)
+        return
+    with tempfile.TemporaryDirectory(prefix="samlepost-kit-") as state:
+        keys = Path(options.keys or state)
+        with own_maskinporten(keys, Path(state), options.maskinporten_port) as issuer:
+            sys.stderr.write(f"tokens are issued by {issuer} (keys: {issuer}jwks)\n")
+            yield OwnTokens(keys, options.subject)
 
 
 def _progress(finding: Finding) -> None:
@@ -48,11 +118,32 @@ def _progress(finding: Finding) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m connectors.conformance", description=__doc__)
-    parser.add_argument("subject", nargs="?", default="", metavar="NAME")
-    parser.add_argument("--only", nargs="+", default=[], metavar="CODE", help="these rules alone")
-    parser.add_argument("--list", action="store_true", help="list the rules, and end")
-    parser.add_argument("--junit", metavar="FILE", help="write JUnit XML there, too")
-    parser.add_argument("--html", metavar="FILE", help="write a page there, too")
+    add = parser.add_argument
+    add("subject", nargs="?", default="", metavar="NAME|URL")
+    add("--only", nargs="+", default=[], metavar="CODE", help="these rules alone")
+    add("--list", action="store_true", help="list the rules, and end")
+    add("--junit", metavar="FILE", help="write JUnit XML there, too")
+    add("--html", metavar="FILE", help="write a page there, too")
+    feed = parser.add_argument_group("an agency's own feed")
+    feed.add_argument("--spec", choices=SPECIFICATIONS, help="what the address is to be")
+    feed.add_argument("--org-number", metavar="NUMBER", help="the agency's nine digits")
+    feed.add_argument(
+        "--retention-days",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how long it keeps letters, where they do not say so themselves",
+    )
+    feed.add_argument(
+        "--settings",
+        metavar="FILE",
+        help="JSON with maskinporten_url, client_id and private_key_file; without it the kit "
+        "serves a simulated Maskinporten whose tokens the feed must take",
+    )
+    feed.add_argument("--maskinporten-port", type=int, default=MASKINPORTEN_PORT, metavar="PORT")
+    feed.add_argument(
+        "--keys", metavar="FOLDER", help="keep the simulated Maskinporten's key there"
+    )
     return parser
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -38,6 +39,12 @@ DEMO_ALONE = ("look_again_seconds",)
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
+@cache
+def _kept_keys() -> tempfile.TemporaryDirectory[str]:
+    """A folder for keys, which take long to make; it goes with the process."""
+    return tempfile.TemporaryDirectory(prefix="samlepost-kit-keys-")
+
+
 @dataclass(frozen=True, slots=True)
 class Tried:
     """A connector that is to be tried: its class, and the module with `make` of its simulator."""
@@ -50,7 +57,7 @@ class Tried:
     keys_dir)`; None: there is none."""
     readme: Path | None = None
     off_reason: str = ""
-    keys: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="samlepost-kit-")))
+    keys: Path = field(default_factory=lambda: Path(_kept_keys().name))
 
     @classmethod
     def named(cls, name: str) -> Tried:
@@ -115,9 +122,9 @@ class Door:
 
 
 @contextmanager
-def served(app: Callable[..., Any]) -> Iterator[str]:
-    """Serve a WSGI application on a free port of loopback; yields its base address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+def served(app: Callable[..., Any], port: int = 0) -> Iterator[str]:
+    """Serve a WSGI application on loopback, on a free port for 0; yields its base address."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

@@ -6,11 +6,26 @@ them to whatever else is tested. `samlepost` must be installed in the same envir
 
 from __future__ import annotations
 
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.conformance.bench import Tried
+from connectors.conformance.feed import (
+    MASKINPORTEN_PORT,
+    OTHER_PERSON,
+    PERSON,
+    SOMEBODY,
+    STRANGER,
+    Feed,
+    OwnTokens,
+    own_maskinporten,
+)
+from connectors.conformance.feed_rules import RULES as FEED_RULES
 from connectors.conformance.letters import RULES
 from connectors.conformance.outcome import Rule, Verdict, try_rule
 
@@ -55,6 +70,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="try every rule of Samlepost's contract on this connector",
     )
+    group.addoption(
+        "--samlepost-feed",
+        metavar="URL",
+        help="try the rules of Samlepost's min side feed on the one that runs there",
+    )
+    group.addoption("--samlepost-org-number", metavar="NUMBER", help="the feed's agency")
+    group.addoption(
+        "--samlepost-maskinporten-port", type=int, default=MASKINPORTEN_PORT, metavar="PORT"
+    )
+    group.addoption("--samlepost-keys", metavar="FOLDER", help="keep Maskinporten's key there")
     parser.addini("samlepost_connectors", "connectors to try", type="args", default=[])
 
 
@@ -72,3 +97,28 @@ def pytest_collection_modifyitems(
             RuleItem.from_parent(session, name=f"{name}::{rule.code}", rule=rule, tried=tried)
             for rule in RULES
         ]
+    if address := config.getoption("--samlepost-feed"):
+        feed = _feed(config, address, config.getoption("--samlepost-org-number"))
+        items += [
+            RuleItem.from_parent(session, name=f"feed::{rule.code}", rule=rule, tried=feed)
+            for rule in FEED_RULES
+        ]
+
+
+def _feed(config: pytest.Config, address: str, org_number: str | None) -> Feed:
+    """The feed, with a simulated Maskinporten that serves until pytest ends."""
+    if not org_number:
+        raise pytest.UsageError("--samlepost-feed needs --samlepost-org-number")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="samlepost-kit-")))
+        keys = Path(config.getoption("--samlepost-keys") or folder)
+        port = config.getoption("--samlepost-maskinporten-port")
+        stack.enter_context(own_maskinporten(keys, folder, port))
+        config.add_cleanup(stack.pop_all().close)
+    return Feed(
+        address,
+        org_number,
+        OwnTokens(keys, address),
+        person=os.environ.get(PERSON) or SOMEBODY.national_id,
+        stranger=os.environ.get(OTHER_PERSON) or STRANGER.national_id,
+    )

@@ -7,14 +7,49 @@ from dataclasses import replace
 from datetime import timedelta
 
 from connectors.conformance.bench import Tried, letters_in
+from connectors.conformance.feed import Feed
+from connectors.conformance.feed_rules import RULES as FEED_RULES
 from connectors.conformance.letters import RULES, documents_of
-from connectors.conformance.outcome import Finding, Verdict, try_rules
+from connectors.conformance.outcome import Broken, Finding, LeftOut, Verdict, try_rules
 from connectors.conformance.report import Report
 from connectors.conformance.shown import Shown, show
 from connectors.contract import ConnectorError
+from connectors.minside.entries import read_entries
+from connectors.minside.mapping import Agency
 
 SHOWN_MAX = 3
 """Letters that are shown as they are seen."""
+
+
+def run_feed(
+    feed: Feed,
+    only: Sequence[str] = (),
+    said: Callable[[Finding], None] = lambda finding: None,
+) -> Report:
+    """Try an agency's running feed, reading alone; as `run_connector`."""
+    findings = []
+    for finding in try_rules(FEED_RULES, feed, only):
+        findings.append(finding)
+        said(finding)
+    return Report(feed.base_url, findings, _shown_of(feed))
+
+
+def _shown_of(feed: Feed) -> list[Shown]:
+    """The newest letters of the feed, as they are read, with those documents that were had."""
+    agency = Agency(feed.org_number)
+    try:
+        latest = list(feed.latest.values())[-SHOWN_MAX:]
+        found = read_entries(latest, feed.person, agency).letters
+        return [
+            show(each, [_had(feed, document.ref) for document in each.documents]) for each in found
+        ]
+    except (Broken, LeftOut, ConnectorError):
+        return []
+
+
+def _had(feed: Feed, ref: str) -> bytes | None:
+    answer = feed.fetched.get(ref.rpartition("/")[2])
+    return answer.content if answer is not None and answer.status_code == 200 else None
 
 
 def run_connector(

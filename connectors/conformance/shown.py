@@ -252,13 +252,18 @@ def _sensitive(letter: IncomingLetter) -> Iterator[Caution]:
     if letter.security_level < LEVEL_HIGH:
         shown.append(("title, which is shown at level substantial,", letter.title))
     for what, text in shown:
-        for word in re.findall(r"\w+", text.lower()):
-            if word in SHORT_WORDS or word.startswith(BEGINNINGS):
-                yield Caution(
-                    "W-04",
-                    f"the {what} has the word «{word}», which tells something about her",
-                    "Say it neutrally («Svar på søknad») and keep the rest for level high.",
-                )
+        for word in sensitive_words(text):
+            yield Caution(
+                "W-04",
+                f"the {what} has the word «{word}», which tells something about her",
+                "Say it neutrally («Svar på søknad») and keep the rest for level high.",
+            )
+
+
+def sensitive_words(text: str) -> list[str]:
+    """Return the words of a Norwegian text that tell something about its reader."""
+    words = re.findall(r"\w+", text.lower())
+    return [each for each in words if each in SHORT_WORDS or each.startswith(BEGINNINGS)]
 
 
 def _deadline(letter: IncomingLetter, files: Sequence[bytes | None]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -87,7 +88,12 @@ def fresh(tmp_path: Path) -> Iterator[Path]:
     site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
     # The libraries are those of this environment: no registry is asked.
     (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    install(ROOT, tmp_path, site)
+    source = tmp_path / "source"
+    for name in ("connectors", "inbox"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    install(source, tmp_path, site)
     yield tmp_path / "env" / "bin" / "python"
 
 

@@ -1,0 +1,106 @@
+"""The kit on an agency's feed over HTTP: a good one passes, and a broken one is named."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from connectors.conformance.__main__ import main
+from connectors.conformance.bench import served
+from connectors.conformance.feed import Feed, OwnTokens
+from connectors.conformance.feed_rules import RULES
+from connectors.conformance.outcome import Finding, Verdict, try_rules
+from connectors.conformance.run import run_feed
+from tests.conformance import feeds
+
+
+def tried(make: Callable[[Path], feeds.Feed], keys: Path) -> list[Finding]:
+    """Serve it and try every rule."""
+    app = make(keys)
+    with served(app) as address:
+        app.base_url = address
+        return list(try_rules(RULES, Feed(address, feeds.ORG, OwnTokens(keys, address))))
+
+
+def test_a_good_feed_keeps_every_rule_and_nothing_is_left_out(kit_keys: Path) -> None:
+    findings = tried(feeds.Feed, kit_keys)
+    assert [(x.code, x.detail) for x in findings if x.verdict is not Verdict.PASSED] == []
+
+
+@pytest.mark.parametrize("code", sorted(feeds.BROKEN))
+def test_what_is_broken_is_named_and_nothing_else(code: str, kit_keys: Path) -> None:
+    failed = [x for x in tried(feeds.BROKEN[code], kit_keys) if x.verdict is Verdict.FAILED]
+    assert [each.code for each in failed] == [code], [f"{x.code} {x.detail}" for x in failed]
+    assert failed[0].advice
+
+
+def test_every_rule_of_the_kit_is_one_of_the_specification() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "minside-feed.md").read_text("utf-8")
+    assert all(f"| {rule.code} |" in page for rule in RULES)
+    assert len({rule.code for rule in RULES}) == len(RULES)
+
+
+def test_a_feed_that_is_not_there_fails_and_does_not_hang(kit_keys: Path) -> None:
+    address = "http://127.0.0.1:9"
+    findings = try_rules(RULES, Feed(address, feeds.ORG, OwnTokens(kit_keys, address)))
+    assert {each.verdict for each in findings} == {Verdict.FAILED}
+
+
+def test_the_letters_of_a_feed_are_shown(kit_keys: Path) -> None:
+    app = feeds.Feed(kit_keys)
+    with served(app) as address:
+        app.base_url = address
+        report = run_feed(Feed(address, feeds.ORG, OwnTokens(kit_keys, address)), ["F-10"])
+    assert [each.title for each in report.shown] == [f"Brev nummer {n}" for n in (1, 2, 3)]
+    assert "W-11" in [each.code for each in report.shown[0].warnings]
+
+
+def test_from_the_command_line(kit_keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    app = feeds.Feed(kit_keys)
+    with served(app) as address:
+        app.base_url = address
+        call = [address, "--spec", "minside", "--org-number", feeds.ORG]
+        assert main([*call, "--keys", str(kit_keys), "--maskinporten-port", "0"]) == 0
+        assert main([address]) == 2
+    said = capsys.readouterr()
+    assert f"{len(RULES)} kept, 0 not kept" in said.out
+    assert "--org-number" in said.err
+
+
+def test_as_a_pytest_plugin(
+    kit_keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    monkeypatch.setenv("SIMULATORS_PUBLIC_URL", f"http://127.0.0.1:{port}")  # who issues tokens
+    app = feeds.with_first(security_level=2)(kit_keys)
+    with served(app) as address:
+        app.base_url = address
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-c",
+            "/dev/null",
+            "-p",
+            "no:cacheprovider",
+        ]
+        command += ["-p", "connectors.conformance.plugin", "--samlepost-feed", address]
+        command += ["--samlepost-org-number", feeds.ORG, "--samlepost-keys", str(kit_keys)]
+        command += [
+            "--samlepost-maskinporten-port",
+            port,
+            "--rootdir",
+            str(tmp_path),
+            str(tmp_path),
+        ]
+        root = Path(__file__).parents[2]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=120)
+    assert f"1 failed, {len(RULES) - 1} passed" in done.stdout, done.stdout
+    assert "F-23 The level is 3 or 4" in done.stdout and "What to do" in done.stdout
