@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, jsonify, request
 
 from connectors import clock
-from connectors.altinn import dialog_api, wire
+from connectors.altinn import dialog_api, search_api, wire
 from connectors.altinn.access import base_url, citizen, dialog_token_for, refuse, signed
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def add_routes(app: Flask, simulator: AltinnSimulator) -> None:
     """Put every path on `app`."""
     _add_exchange(app, simulator)
     dialog_api.add_routes(app, simulator)
+    search_api.add_routes(app, simulator)
     _add_correspondences(app, simulator)
     _add_services(app, simulator)
 

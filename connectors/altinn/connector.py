@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from connectors import clock, contract
-from connectors.altinn import labels, mapping, transmissions
+from connectors.altinn import labels, mapping, search, transmissions
 from connectors.altinn.tokens import SCOPE, AltinnTokens
 from connectors.altinn.transmissions import Embedded, Surroundings
 from connectors.contract import (
@@ -158,7 +158,7 @@ class Connector(contract.Connector):
         for _ in range(PAGES_MAX):
             as_of = datetime.now(UTC)
             try:
-                page = self._list(account, _parameters(position))
+                page = self._list(account, _wishes(position))
             except Refused as refusal:
                 if not position.token or restarted or refusal.status not in UNKNOWN_TOKEN:
                     raise
@@ -184,14 +184,14 @@ class Connector(contract.Connector):
     def _look_again(self, account: Account, position: Position) -> Iterator[Batch]:
         """Yield the next page of all letters, whenever they changed."""
         as_of = datetime.now(UTC)
-        parameters = _common("createdAt")
+        wishes = _newest_by("createdAt")
         try:
             onward = {"continuationToken": position.window} if position.window else {}
-            page = self._list(account, parameters | onward)
+            page = self._list(account, wishes | onward)
         except Refused as refusal:
             if not position.window or refusal.status not in UNKNOWN_TOKEN:
                 raise
-            page = self._list(account, parameters)
+            page = self._list(account, wishes)
         items = rows_of(page)
         token = page.get("continuationToken") if page["hasNextPage"] else ""
         window = token if isinstance(token, str) and token != position.window else ""
@@ -378,7 +378,7 @@ class Connector(contract.Connector):
         as_of = datetime.now(UTC)
         moment = {"createdAfter": state.sent_at - INSTANT, "createdBefore": state.sent_at + INSTANT}
         times = {name: at.astimezone(UTC).isoformat() for name, at in moment.items()}
-        items = rows_of(self._list(account, _common("createdAt") | times))
+        items = rows_of(self._list(account, _newest_by("createdAt") | times))
         for each in labels.states_of(items, as_of):
             if each.external_id == state.reference:
                 return each
@@ -491,12 +491,10 @@ class Connector(contract.Connector):
         self._http.close()
         self._maskinporten.close()
 
-    def _list(self, account: Account, parameters: dict[str, str]) -> Mapping[str, Any]:
-        if account.organisation:
-            # A person's party is never named: her number would stand in the address.
-            parameters = {**parameters, "party": mapping.urn(account.recipient)}
-        answer = self._http.get_json(DIALOGS, params=parameters, bearer=self._tokens.of(account))
-        return _promised(answer)
+    def _list(self, account: Account, wishes: Mapping[str, Any]) -> Mapping[str, Any]:
+        body = search.asked(mapping.urn(account.recipient), wishes)
+        bearer = self._tokens.of(account)
+        return search.page(self._http.post_json(search.PATH, json=body, bearer=bearer))
 
     def _get(self, path: str, account: Account) -> Mapping[str, Any]:
         try:
@@ -594,19 +592,19 @@ def _identifier(external_id: str) -> str:
         raise Gone("no letter of Altinn's has this id") from None
 
 
-def _common(order: str) -> dict[str, str]:
+def _newest_by(order: str) -> dict[str, Any]:
     # What is meant for the computers of businesses alone has no text to show.
-    return {"limit": str(PAGE_SIZE), "excludeApiOnly": "true", "orderBy": f"{order}_desc"}
+    return {"limit": PAGE_SIZE, "excludeApiOnly": True, "orderBy": [{order: "DESC"}]}
 
 
-def _parameters(position: Position) -> dict[str, str]:
-    parameters = _common("updatedAt")
+def _wishes(position: Position) -> dict[str, Any]:
+    wishes = _newest_by("updatedAt")
     if position.since:
         since = datetime.fromisoformat(position.since) - OVERLAP
-        parameters["updatedAfter"] = since.astimezone(UTC).isoformat()
+        wishes["updatedAfter"] = since.astimezone(UTC).isoformat()
     if position.token:
-        parameters["continuationToken"] = position.token
-    return parameters
+        wishes["continuationToken"] = position.token
+    return wishes
 
 
 def _after(position: Position, page: Mapping[str, Any], items: list[Any]) -> Position:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -48,32 +48,31 @@ def _add_reading(app: Flask, simulator: AltinnSimulator) -> None:
     @app.get(f"{ROOT}/dialogs")
     def dialogs() -> Response:
         person, level = citizen(simulator, SCOPE)
-        limit, order = _limit(), _order()
-        parties = _parties(simulator, person)
-        if not parties:
-            return jsonify(items=[], hasNextPage=False, continuationToken=None, orderBy=order[1])
-        found = simulator.listing(
-            *parties,
-            order=order[0],
-            between={
-                name: (_instant(f"{parameter}After"), _instant(f"{parameter}Before"))
-                for name, parameter in (
-                    ("content", "contentUpdated"),
-                    ("updated", "updated"),
-                    ("created", "created"),
-                )
-            },
-            labels=_labels("systemLabel", request.args.getlist("systemLabel")),
-            before=_before(simulator, order[0]),
-            limit=limit + 1,
-        )
-        page, more = found[:limit], len(found) > limit
-        token = _continuation(simulator, order[0], page[-1]) if more else None
+        order, sorting = _order()
+        try:
+            page, token = list_of(
+                simulator,
+                parties_of(simulator, person, _party()),
+                order=order,
+                between={
+                    name: (_instant(f"{parameter}After"), _instant(f"{parameter}Before"))
+                    for name, parameter in (
+                        ("content", "contentUpdated"),
+                        ("updated", "updated"),
+                        ("created", "created"),
+                    )
+                },
+                labels=_labels("systemLabel", request.args.getlist("systemLabel")),
+                token=request.args.get("continuationToken"),
+                limit=_limit(),
+            )
+        except BadToken:
+            refuse(wire.dialog_problem(422, "Unprocessable", "Unknown continuation token"))
         return jsonify(
             items=[wire.list_item(each, level) for each in page],
-            hasNextPage=more,
+            hasNextPage=token is not None,
             continuationToken=token,
-            orderBy=order[1],
+            orderBy=sorting,
         )
 
     @app.get(f"{ROOT}/dialogs/<uuid:identifier>")
@@ -190,16 +189,52 @@ def _hers(simulator: AltinnSimulator, identifier: Any, person: str) -> wire.Stor
     return stored
 
 
-def _parties(simulator: AltinnSimulator, person: str) -> list[str]:
+class BadToken(Exception):
+    """A continuation token that is none, or no longer, or of another order."""
+
+
+def list_of(
+    simulator: AltinnSimulator,
+    parties: Sequence[str],
+    *,
+    order: str,
+    between: Mapping[str, tuple[str, str]],
+    labels: Sequence[str],
+    token: str | None,
+    limit: int,
+) -> tuple[list[wire.Stored], str | None]:
+    """Return a page of `simulator.listing`, and the continuation token where there is more.
+
+    Raises BadToken.
+    """
+    before = _before(simulator, order, token)
+    if not parties:
+        return [], None
+    found = simulator.listing(
+        *parties, order=order, between=between, labels=labels, before=before, limit=limit + 1
+    )
+    page, more = found[:limit], len(found) > limit
+    return page, _continuation(simulator, order, page[-1]) if more else None
+
+
+def parties_of(simulator: AltinnSimulator, person: str, said: Sequence[str]) -> list[str]:
     """Return the numbers of those whose dialogs are asked for and that she may have.
 
-    Without a party it is herself.
+    Where a service alone is asked for, it is herself.
     """
-    said = request.args.getlist("party")
-    if len(said) > FILTER_MAX or any(not PARTY.fullmatch(each) for each in said):
-        refuse(wire.dialog_problem(400, "Bad Request", "party holds what is no party"))
     hers = [person, *simulator.enterprises(person)]
     return [each for each in hers if wire.urn(each) in said] if said else [person]
+
+
+def _party() -> list[str]:
+    """Return the parties that are named (`SearchDialogQueryValidator.cs`)."""
+    said = request.args.getlist("party")
+    if not said and not request.args.getlist("serviceResource"):
+        detail = "Either ServiceResource or Party must be specified."
+        refuse(wire.dialog_problem(400, "Bad Request", detail))
+    if len(said) > FILTER_MAX or any(not PARTY.fullmatch(each) for each in said):
+        refuse(wire.dialog_problem(400, "Bad Request", "party holds what is no party"))
+    return said
 
 
 def _limit() -> int:
@@ -231,14 +266,13 @@ def _instant(name: str) -> str:
         refuse(wire.dialog_problem(422, "Unprocessable", f"{name} must be a time with a zone"))
 
 
-def _before(simulator: AltinnSimulator, order: str) -> tuple[str, str]:
+def _before(simulator: AltinnSimulator, order: str, token: str | None) -> tuple[str, str]:
     """Where the page begins; a token of another order or generation is none."""
-    token = request.args.get("continuationToken")
     if not token:
         return (LATEST, "")
     parts = token.split("_")
     if len(parts) != 4 or parts[2:] != [order, str(simulator.paging_generation())]:
-        refuse(wire.dialog_problem(422, "Unprocessable", "Unknown continuation token"))
+        raise BadToken
     return (parts[0], parts[1])
 
 

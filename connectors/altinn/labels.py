@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from connectors.altinn import search
 from connectors.contract import LetterState, OutgoingState, Place
 from connectors.fields import WrongField, moment, rows, table, text
 
@@ -28,7 +29,7 @@ def states_of(items: Iterable[Any], as_of: datetime) -> list[LetterState]:
     states = []
     for item in items:
         try:
-            states.append(_state(table(item, "the item"), as_of))
+            states.append(_state(table(search.as_rest(item), "the item"), as_of))
         except (WrongField, ValueError):
             continue
     return states

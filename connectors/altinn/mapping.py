@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from connectors.altinn import languages, transmissions
+from connectors.altinn import languages, search, transmissions
 from connectors.altinn.languages import localised
 from connectors.altinn.transmissions import Surroundings
 from connectors.contract import (
@@ -150,7 +150,7 @@ def listed(item: Any, recipient: Recipient, first: str = "") -> IncomingLetter:
 
     Body and documents are had by opening alone. Raises WrongField, also for another's party.
     """
-    dialog = table(item, "the item")
+    dialog = table(search.as_rest(item), "the item")
     external_id = identifier(dialog, "id")
     if text(dialog, "party", longest=255) != urn(recipient):
         raise WrongField("party is not the one who was asked for")

@@ -107,7 +107,7 @@ def test_fetching_marks_nothing_and_asks_for_lists_alone(altinn: Stand) -> None:
     altinn.send(range(120))
     batches = altinn.fetch()
     altinn.fetch(batches[-1].cursor)
-    assert set(calls(altinn)) == {"GET /dialogporten/api/v1/enduser/dialogs"}
+    assert set(calls(altinn)) == {"POST /dialogporten/graphql"}
     assert simulator_of(altinn).marks(altinn.person) == {
         "seen": set(),
         "fetched": set(),
@@ -183,9 +183,7 @@ def test_an_idle_fetch_by_a_new_connector_costs_one_request(altinn: Stand) -> No
     [batch] = altinn.fetch()
     altinn.recorder.requests.clear()
     altinn.fetch(batch.cursor)
-    assert [url.path for _, url in altinn.recorder.requests] == [
-        "/altinn/dialogporten/api/v1/enduser/dialogs"
-    ]
+    assert [url.path for _, url in altinn.recorder.requests] == ["/altinn/dialogporten/graphql"]
 
 
 def test_the_cursor_moves_with_the_last_page_alone(altinn: Stand) -> None:

@@ -46,6 +46,9 @@ def ask(altinn: Stand) -> Ask:
 
     def asked(method: str, path: str, **options: Any) -> httpx.Response:
         token, _ = tokens.of(Account(altinn.person.national_id)).token()
+        if (method, path) == ("GET", "dialogs"):
+            hers = f"urn:altinn:person:identifier-no:{altinn.person.national_id}"
+            options["params"] = {"party": hers, **options.get("params", {})}
         headers = {"Authorization": f"Bearer {token}"} | options.pop("headers", {})
         return client.request(method, f"{ROOT}/{path}", headers=headers, **options)
 
@@ -189,3 +192,51 @@ def test_nobody_else_is_her_party(altinn: Stand, ask: Ask) -> None:
     assert len(ask("GET", "dialogs", params={"party": party["party"]}).json()["items"]) == 1
     stranger = "urn:altinn:person:identifier-no:12345678901"
     assert ask("GET", "dialogs", params={"party": stranger}).json()["items"] == []
+
+
+def test_a_list_that_names_neither_party_nor_service_is_refused(ask: Ask) -> None:
+    assert ask("GET", "dialogs", params={"party": []}).status_code == 400
+    service = {"party": [], "serviceResource": "urn:altinn:resource:skd-melding"}
+    assert ask("GET", "dialogs", params=service).status_code == 200
+
+
+SEARCH = "query($i: SearchDialogInput!){searchDialogs(input:$i){hasNextPage errors{__typename}}}"
+HER = "her party"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ({}, "SearchDialogValidationError"),
+        ({"party": ["urn:altinn:person:identifier-no:1"]}, "SearchDialogValidationError"),
+        ({"party": [HER], "limit": 1001}, "SearchDialogValidationError"),
+        ({"party": [HER], "orderBy": []}, "SearchDialogValidationError"),
+        ({"party": [HER], "orderBy": [{}]}, "SearchDialogValidationError"),
+        ({"party": [HER], "continuationToken": "1"}, "SearchDialogValidationError"),
+        (
+            {"party": [HER], "updatedAfter": "2026-09-02T00:00:00Z"}
+            | {"updatedBefore": "2026-09-01T00:00:00Z"},
+            "SearchDialogValidationError",
+        ),
+        (
+            {"party": [HER], "continuationToken": "1", "orderBy": [{"updatedAt": "DESC"}]},
+            "SearchDialogContinuationTokenParsingError",
+        ),
+        ({"party": [HER], "serviceResource": ["urn:altinn:resource:skd-melding"]}, ""),
+    ],
+)
+def test_a_search_is_refused_as_the_validators_say(
+    altinn: Stand, ask: Ask, said: dict[str, Any], kind: str
+) -> None:
+    hers = f"urn:altinn:person:identifier-no:{altinn.person.national_id}"
+    if said.get("party") == [HER]:
+        said = {**said, "party": [hers]}
+    body = {"query": SEARCH, "variables": {"i": said}}
+    answer = ask("POST", "../../../graphql", json=body).json()
+    errors = answer["data"]["searchDialogs"]["errors"]
+    assert [each["__typename"] for each in errors] == ([kind] if kind else [])
+
+
+def test_a_query_that_is_none_of_the_schemas_is_answered_with_errors(ask: Ask) -> None:
+    body = {"query": "{searchDialogs(input:{party:[]}){letters}}", "variables": {}}
+    assert ask("POST", "../../../graphql", json=body).json()["errors"]

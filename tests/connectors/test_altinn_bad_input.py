@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -26,12 +27,12 @@ from connectors import clock, http
 from connectors.altinn import mapping
 from connectors.altinn.simulator import AltinnSimulator
 from connectors.altinn.transmissions import Surroundings
-from connectors.contract import Temporary
+from connectors.contract import Misconfigured, NotPermitted, Place, Temporary
 from connectors.http import Refused
 from tests.connectors.conftest import Stand, letters_in
 from tests.connectors.test_altinn import HER, LISTED
 
-LIST = "/dialogporten/api/v1/enduser/dialogs"
+LIST = "/dialogporten/graphql"
 
 
 @pytest.fixture
@@ -69,15 +70,24 @@ def answering(altinn: Stand, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
 
 
 def page(right: httpx.Response, **changes: Any) -> httpx.Response:
-    return httpx.Response(200, json={**json.loads(right.content), **changes})
+    found = json.loads(right.content)["data"]["searchDialogs"]
+    return httpx.Response(200, json={"data": {"searchDialogs": {**found, **changes}}})
 
 
-@pytest.mark.parametrize("status", [400, 422])
+def refusal(kind: str) -> httpx.Response:
+    said = {"errors": [{"__typename": kind, "message": "No"}], "hasNextPage": False}
+    return httpx.Response(200, json={"data": {"searchDialogs": {**said, "items": None}}})
+
+
+TOKEN_REFUSED = refusal("SearchDialogContinuationTokenParsingError")
+
+
+@pytest.mark.parametrize("answer", [TOKEN_REFUSED, httpx.Response(400), httpx.Response(422)])
 def test_a_continuation_token_that_is_refused_in_the_middle_starts_the_list_over(
-    altinn: Stand, answering: Callable[..., None], status: int
+    altinn: Stand, answering: Callable[..., None], answer: httpx.Response
 ) -> None:
     sent = altinn.send(range(150))
-    answering(lambda number, right: httpx.Response(status) if number == 1 else right)
+    answering(lambda number, right: answer if number == 1 else right)
     found = [each.external_id for each in letters_in(altinn.fetch())]
     assert set(found) == set(sent) and len(found) == 250  # the first page twice
 
@@ -86,7 +96,7 @@ def test_a_token_that_is_refused_each_time_is_a_failure_and_no_endless_run(
     altinn: Stand, answering: Callable[..., None]
 ) -> None:
     altinn.send(range(150))
-    answering(lambda number, right: httpx.Response(422) if number % 2 else right)
+    answering(lambda number, right: TOKEN_REFUSED if number % 2 else right)
     with pytest.raises(Refused):
         altinn.fetch()
 
@@ -95,10 +105,76 @@ def test_a_list_that_is_too_broad_is_a_failure_with_a_name_and_never_an_empty_li
     altinn: Stand, answering: Callable[..., None]
 ) -> None:
     altinn.send([1])
-    answering(lambda number, right: httpx.Response(422, json={"title": "Too broad"}))
-    with pytest.raises(Refused) as refusal:
+    answering(lambda number, right: refusal("SearchDialogDomainError"))
+    with pytest.raises(Refused) as raised:
         altinn.fetch()
-    assert isinstance(refusal.value, Temporary) and refusal.value.status == 422
+    assert isinstance(raised.value, Temporary) and raised.value.status == 422
+
+
+def not_answered(**extensions: str) -> dict[str, Any]:
+    return {"data": None, "errors": [{"message": "No", "extensions": extensions}]}
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"data": {"searchDialogs": {"items": [], "hasNextPage": False}}}, None),
+        (not_answered(code="AUTH_NOT_AUTHENTICATED"), Misconfigured),
+        (not_answered(code="AUTH_NOT_AUTHORIZED"), NotPermitted),
+        (not_answered(code="HC0045"), Temporary),
+        ({"data": None, "errors": ["No"]}, Temporary),
+        ({"data": None}, Temporary),
+        ({"data": {"searchDialogs": None}}, Temporary),
+        ({"data": {"searchDialogs": {"items": None, "hasNextPage": False}}}, None),
+        ({"data": {"searchDialogs": {"items": [], "hasNextPage": None}}}, Temporary),
+        ({"data": {"searchDialogs": {"items": {}, "hasNextPage": False}}}, Temporary),
+        ([], Temporary),
+    ],
+)
+def test_an_answer_of_http_200_is_a_list_only_if_it_is_one(
+    altinn: Stand, answering: Callable[..., None], said: Any, error: type[Exception] | None
+) -> None:
+    answering(lambda number, right: httpx.Response(200, json=said))
+    if error is None:
+        assert altinn.fetch() == []
+        return
+    with pytest.raises(error):
+        altinn.fetch()
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("SearchDialogForbidden", NotPermitted),
+        ("SearchDialogValidationError", Refused),
+        ("SearchDialogOutOfTea", Temporary),
+    ],
+)
+def test_what_is_refused_is_never_an_empty_list_and_names_nobody(
+    altinn: Stand, answering: Callable[..., None], kind: str, error: type[Exception]
+) -> None:
+    altinn.send([1])
+    answering(lambda number, right: refusal(kind))
+    with pytest.raises(error) as raised:
+        altinn.fetch()
+    assert type(raised.value) is error
+    assert altinn.person.national_id not in str(raised.value)
+
+
+def test_values_that_nobody_knows_hide_no_letter(
+    altinn: Stand, answering: Callable[..., None]
+) -> None:
+    [sent] = altinn.send([1])
+
+    def changed(number: int, right: httpx.Response) -> httpx.Response:
+        found = json.loads(right.content)["data"]["searchDialogs"]["items"]
+        labels = {"revision": str(UUID(int=1)), "systemLabels": ["STARRED", "ARCHIVE"]}
+        return page(right, items=[{**found[0], "status": "ON_FIRE", "endUserContext": labels}])
+
+    answering(changed)
+    [batch] = altinn.fetch()
+    assert [each.external_id for each in batch.letters] == [sent]
+    assert [each.place for each in batch.states] == [Place.ARCHIVE]
 
 
 def test_a_page_that_comes_twice_hides_none(altinn: Stand, answering: Callable[..., None]) -> None:
@@ -106,7 +182,7 @@ def test_a_page_that_comes_twice_hides_none(altinn: Stand, answering: Callable[.
     pages: list[list[Any]] = []
 
     def twice(number: int, right: httpx.Response) -> httpx.Response:
-        pages.append(json.loads(right.content)["items"])
+        pages.append(json.loads(right.content)["data"]["searchDialogs"]["items"])
         return page(right, items=[*pages[0], *pages[-1]])
 
     answering(twice)
@@ -117,7 +193,13 @@ def test_a_list_that_goes_on_in_a_circle_is_given_up(
     altinn: Stand, answering: Callable[..., None]
 ) -> None:
     altinn.send(range(150))
-    answering(lambda number, right: page(right, hasNextPage=True, continuationToken="same"))
+    first: list[httpx.Response] = []
+
+    def circle(number: int, right: httpx.Response) -> httpx.Response:
+        first.append(right)
+        return page(first[0], hasNextPage=True, continuationToken="same")
+
+    answering(circle)
     with pytest.raises(Temporary, match="goes on"):
         altinn.fetch()
 

@@ -32,8 +32,8 @@ PAGE, PAGES, LETTERS = 2, 3, 5
 STEPS: list[tuple[object, str, str, int]] = [
     # (where, which function, before or after its call number)
     (lease, "take_polling", "after", 1),
-    *[(Http, "get_json", "before", page) for page in range(1, PAGES + 1)],
-    *[(Http, "get_json", "after", page) for page in range(1, PAGES + 1)],
+    *[(Http, "post_json", "before", page) for page in range(1, PAGES + 1)],
+    *[(Http, "post_json", "after", page) for page in range(1, PAGES + 1)],
     *[(intake, "_archive", "before", page) for page in range(1, PAGES + 1)],
     *[(intake, "_archive", "after", page) for page in range(1, PAGES + 1)],
     *[(intake, "receive", "after", page) for page in range(1, PAGES + 1)],
@@ -44,7 +44,7 @@ STEPS: list[tuple[object, str, str, int]] = [
 ]
 """Every boundary between the lease, each page, its bytes, its transaction and the end.
 
-The tokens are there already: the list is the first JSON. `lease.keep` writes the cursor, last in
+The tokens are there already: the list is the first that is posted. `lease.keep` writes the cursor, last in
 its page's transaction: killed after that, the page is undone with its cursor; before `settle` both
 are there.
 """
@@ -118,7 +118,7 @@ def test_a_first_fetch_killed_anywhere_loses_nothing_and_goes_on(demo_citizens, 
 METADATA = "GET /maskinporten/.well-known/oauth-authorization-server"
 TOKEN = "POST /maskinporten/token"
 EXCHANGE = "GET /altinn/authentication/api/v1/exchange/maskinporten"
-LIST = "GET /altinn/dialogporten/api/v1/enduser/dialogs"
+LIST = "POST /altinn/dialogporten/graphql"
 
 
 @pytest.fixture
