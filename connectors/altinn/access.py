@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 
 from connectors.addresses import simulators_public_url
-from connectors.altinn import wire
+from connectors.altinn import correspondence_wire, wire
 
 if TYPE_CHECKING:
     from connectors.altinn.simulator import AltinnSimulator
@@ -35,7 +35,7 @@ def citizen(simulator: AltinnSimulator, scope: str) -> tuple[str, int]:
     except (JoseError, ValueError):
         claims = {}
     if kind.lower() != "bearer" or claims.get("exp", 0) <= time.time():
-        refuse(wire.correspondence_problem(401, 4001, "An Altinn token is needed"))
+        refuse(correspondence_wire.problem(401, 4001, "An Altinn token is needed"))
     if scope not in str(claims.get("scope", "")).split() or not claims.get("pid"):
         refuse(wire.dialog_problem(403, "Forbidden", "The token is not for an end user"))
     return str(claims["pid"]), int(claims["urn:altinn:authlevel"])

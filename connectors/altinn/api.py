@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, jsonify, request
 
 from connectors import clock
-from connectors.altinn import dialog_api, search_api, wire
+from connectors.altinn import correspondence_wire, dialog_api, search_api, wire
 from connectors.altinn.access import base_url, citizen, dialog_token_for, refuse, signed
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _add_correspondences(app: Flask, simulator: AltinnSimulator) -> None:
     def correspondence(identifier: Any) -> Response:
         stored = _correspondence(simulator, identifier)
         simulator.mark(stored.dialog, "fetched")
-        return jsonify(wire.overview(_correspondence(simulator, identifier)))
+        return jsonify(correspondence_wire.overview(_correspondence(simulator, identifier)))
 
     @app.get(f"{root}/content")
     def content(identifier: Any) -> Response:
@@ -100,9 +100,9 @@ def _add_correspondences(app: Flask, simulator: AltinnSimulator) -> None:
     def mark_as_read(identifier: Any) -> Response:
         stored = _correspondence(simulator, identifier)
         if "fetched" not in stored.marks:
-            refuse(wire.correspondence_problem(400, 1024, "Fetch the correspondence first"))
+            refuse(correspondence_wire.problem(400, 1024, "Fetch the correspondence first"))
         if "read" in stored.marks:
-            refuse(wire.correspondence_problem(400, 1040, "Already marked as read"))
+            refuse(correspondence_wire.problem(400, 1040, "Already marked as read"))
         simulator.mark(stored.dialog, "read")
         return jsonify(stored.correspondence)
 
@@ -110,9 +110,9 @@ def _add_correspondences(app: Flask, simulator: AltinnSimulator) -> None:
     def confirm(identifier: Any) -> Response:
         stored = _correspondence(simulator, identifier)
         if "fetched" not in stored.marks:
-            refuse(wire.correspondence_problem(400, 1025, "Fetch the correspondence first"))
+            refuse(correspondence_wire.problem(400, 1025, "Fetch the correspondence first"))
         if not simulator.confirm(stored.dialog):
-            refuse(wire.correspondence_problem(400, 1041, "Already confirmed"))
+            refuse(correspondence_wire.problem(400, 1041, "Already confirmed"))
         return jsonify(stored.correspondence)
 
     @app.get(f"{root}/attachment/<uuid:attachment>/download")
@@ -121,18 +121,18 @@ def _add_correspondences(app: Flask, simulator: AltinnSimulator) -> None:
         for each in stored.attachments:
             if each["id"] == str(attachment):
                 if each["expires_at"] and each["expires_at"] <= wire.stamp(clock.now()):
-                    refuse(wire.correspondence_problem(400, 2020, "The attachment has expired"))
+                    refuse(correspondence_wire.problem(400, 2020, "The attachment has expired"))
                 return Response(
                     simulator.content(each["sha256"]), content_type="application/octet-stream"
                 )
-        refuse(wire.correspondence_problem(404, 2001, "The attachment was not found"))
+        refuse(correspondence_wire.problem(404, 2001, "The attachment was not found"))
 
 
 def _correspondence(simulator: AltinnSimulator, identifier: Any) -> wire.Stored:
     person, level = citizen(simulator, CORRESPONDENCE_SCOPE)
     stored = simulator.find("correspondence", str(identifier), person)
     if stored is None or stored.said.get("garbage"):
-        refuse(wire.correspondence_problem(404, 1001, "The correspondence was not found"))
+        refuse(correspondence_wire.problem(404, 1001, "The correspondence was not found"))
     if level < stored.said["level"]:
-        refuse(wire.correspondence_problem(401, 4001, "A higher level is needed"))
+        refuse(correspondence_wire.problem(401, 4001, "A higher level is needed"))
     return stored

@@ -6,14 +6,16 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from connectors import clock, contract
+from connectors import contract
 from connectors.altinn import labels, mapping, search, transmissions
+from connectors.altinn.hosts import Hosts
+from connectors.altinn.position import Position, items_of, newest_by
 from connectors.altinn.tokens import SCOPE, AltinnTokens
 from connectors.altinn.transmissions import Embedded, Surroundings
 from connectors.contract import (
@@ -22,8 +24,6 @@ from connectors.contract import (
     Account,
     ActRefused,
     Batch,
-    ConnectorError,
-    CursorExpired,
     Gone,
     IncomingLetter,
     LetterState,
@@ -39,28 +39,21 @@ from connectors.contract import (
     Scope,
     Temporary,
     Thread,
-    Uncertain,
     Unreadable,
 )
-from connectors.fields import WrongField, moment, optional_moment, optional_text, rows, table, text
-from connectors.http import Http, NotFound, Refused, TooLarge
+from connectors.fields import WrongField, text
+from connectors.http import Http, NotFound, Refused
 from connectors.maskinporten.client import TokenSource
 
 DIALOGS = "dialogporten/api/v1/enduser/dialogs"
 PARTIES = "dialogporten/api/v1/enduser/parties"
 CORRESPONDENCES = "correspondence/api/v1/correspondence"
-PAGE_SIZE = 100
 PAGES_MAX = 1000
-TEXT_BYTES_MAX = 500_000
 TEXTS_MAX = 100
 """Embedded texts that are fetched as a letter is opened; the others stay at the sender."""
-OVERLAP = timedelta(minutes=1)
-"""Asked for again each time: a dialog may be committed after one with a later time."""
 INSTANT = timedelta(milliseconds=1)
 """Around a moment, which Altinn may keep more finely than we do."""
 STATE_TRIES = 3
-AHEAD_MAX = timedelta(days=1)
-"""A time further ahead than this is an error in the item; the cursor does not follow it."""
 ALREADY_READ, ALREADY_CONFIRMED, CONFIRM_BEFORE_FETCHED = 1040, 1041, 1025
 """Correspondence's codes (`Errors.cs`) for what is done already, and for what must come first."""
 LOOK_AGAIN_SECONDS = 900.0
@@ -69,46 +62,6 @@ UNKNOWN_TOKEN = (400, 422)
 """How a continuation token is refused."""
 GONE_CODES = (2018, 2019, 2020)
 """Correspondence's codes for an attachment that has been purged or has expired."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The cursor. At rest only `since` is set: the newest `updatedAt` taken in.
-
-    The list comes newest first, so `since` must not move before the last page is safe. While a
-    run is under way `token` is where it goes on, and `target` what `since` becomes at its end.
-    """
-
-    since: str = ""
-    target: str = ""
-    token: str = ""
-    window: str = ""
-    """Where the round of all letters goes on, of which a run reads a page; empty: anew."""
-    looked_at: float = 0.0
-    """When it last did so: seconds of the real time."""
-
-    def dump(self) -> str:
-        """Return the cursor as it is saved."""
-        return json.dumps({name: getattr(self, name) for name in self.__slots__})
-
-    @classmethod
-    def load(cls, cursor: str | None) -> Position:
-        """Read a saved cursor. Raises CursorExpired when it is not one of ours."""
-        if cursor is None:
-            return cls()
-        try:
-            said = table(json.loads(cursor), "the cursor")
-            for name in ("since", "target"):
-                optional_moment(said, name)
-            return cls(
-                since=str(said["since"]),
-                target=str(said["target"]),
-                token=str(said["token"]),
-                window=str(said.get("window", "")),
-                looked_at=float(said.get("looked_at", 0)),
-            )
-        except (ValueError, TypeError, KeyError):
-            raise CursorExpired("the cursor cannot be read") from None
 
 
 class Connector(contract.Connector):
@@ -136,6 +89,7 @@ class Connector(contract.Connector):
             settings["private_key_file"],
         )
         self._tokens = AltinnTokens(self._http, self._machine_tokens)
+        self._hosts = Hosts(settings["base_url"], settings.get("action_hosts", ""))
         self._dialog_tokens: dict[str, str] = {}
 
     def check(self) -> None:
@@ -158,15 +112,15 @@ class Connector(contract.Connector):
         for _ in range(PAGES_MAX):
             as_of = datetime.now(UTC)
             try:
-                page = self._list(account, _wishes(position))
+                page = self._list(account, position.wishes())
             except Refused as refusal:
                 if not position.token or restarted or refusal.status not in UNKNOWN_TOKEN:
                     raise
                 # The continuation token is no longer known: the same list from its beginning.
                 position, restarted = replace(position, target="", token=""), True
                 continue
-            items = rows_of(page)
-            position = _after(position, page, items)
+            items = items_of(page)
+            position = position.after(page, items)
             letters, unreadable = mapping.read_items(
                 reversed(items), account.recipient, account.language
             )
@@ -184,7 +138,7 @@ class Connector(contract.Connector):
     def _look_again(self, account: Account, position: Position) -> Iterator[Batch]:
         """Yield the next page of all letters, whenever they changed."""
         as_of = datetime.now(UTC)
-        wishes = _newest_by("createdAt")
+        wishes = newest_by("createdAt")
         try:
             onward = {"continuationToken": position.window} if position.window else {}
             page = self._list(account, wishes | onward)
@@ -192,7 +146,7 @@ class Connector(contract.Connector):
             if not position.window or refusal.status not in UNKNOWN_TOKEN:
                 raise
             page = self._list(account, wishes)
-        items = rows_of(page)
+        items = items_of(page)
         token = page.get("continuationToken") if page["hasNextPage"] else ""
         window = token if isinstance(token, str) and token != position.window else ""
         # What cannot be read lies in quarantine since it was listed by its time.
@@ -221,7 +175,9 @@ class Connector(contract.Connector):
             identifier = mapping.correspondence_id(dialog)
             if not identifier:
                 around = self._around(dialog, account, mapping.main_references(dialog).values())
-                return self._offered(mapping.opened_without_correspondence(letter, dialog, around))
+                return self._hosts.offered(
+                    mapping.opened_without_correspondence(letter, dialog, around)
+                )
             path = f"{CORRESPONDENCES}/{identifier}"
             overview = self._get(path, account)
             around = self._around(dialog, account)
@@ -230,7 +186,7 @@ class Connector(contract.Connector):
             raise Temporary(f"the opened letter cannot be read: {error}") from None
         if read:
             self._mark_as_read(path, account)
-        return self._offered(letter)
+        return self._hosts.offered(letter)
 
     def thread(self, account: Account, external_id: str) -> Thread:
         """List a dialog's transmissions: no mark is set by that (`SearchTransmissionQuery.cs`).
@@ -309,24 +265,7 @@ class Connector(contract.Connector):
         action = next((each for each in actions if each.agreed() == act.agreed), None)
         if action is None:
             raise ActRefused("changed")
-        if not self._may_be_asked(action.url):
-            raise ActRefused("host")
-        host = Http(action.url)
-        try:
-            answer = host.request(
-                action.method,
-                action.url,
-                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-                accept=range(300, 600),
-            )
-        except (Temporary, Misconfigured) as error:
-            raise Uncertain(str(error)) from None
-        finally:
-            host.close()
-        if answer.status_code >= 500:
-            raise Uncertain(f"the host answered {answer.status_code}")
-        if answer.status_code >= 300:
-            raise ActRefused("refused", _objection(answer.content) or str(answer.status_code))
+        self._hosts.perform(action, token)
 
     def parties(self, account: Account) -> Sequence[Party]:
         """List for whom else she may act; no side effect at Altinn."""
@@ -378,7 +317,7 @@ class Connector(contract.Connector):
         as_of = datetime.now(UTC)
         moment = {"createdAfter": state.sent_at - INSTANT, "createdBefore": state.sent_at + INSTANT}
         times = {name: at.astimezone(UTC).isoformat() for name, at in moment.items()}
-        items = rows_of(self._list(account, _newest_by("createdAt") | times))
+        items = items_of(self._list(account, newest_by("createdAt") | times))
         for each in labels.states_of(items, as_of):
             if each.external_id == state.reference:
                 return each
@@ -409,36 +348,10 @@ class Connector(contract.Connector):
             if number >= TEXTS_MAX or host in silent:
                 texts[url] = Embedded(rest=Rest.ON_OPEN if host in silent else Rest.AT_SENDER)
                 continue
-            texts[url] = self._embedded(identifier, url)
+            texts[url] = self._hosts.text(url, self._dialog_tokens.get(identifier, ""))
             if texts[url].rest is Rest.ON_OPEN:
                 silent.add(host)  # not to be waited for with each
-        return Surroundings(identifier, account.language, texts, self._may_be_asked, opened)
-
-    def _embedded(self, identifier: str, url: str) -> Embedded:
-        """Fetch a text that the sender holds itself. Never raises: the summary is shown without it.
-
-        HTML is not taken, as the sender's page would have to be shown as it is.
-        """
-        if not self._may_be_asked(url):
-            return Embedded(rest=Rest.AT_SENDER)
-        host = Http(url)
-        try:
-            token = self._dialog_tokens.get(identifier, "")
-            headers = {"Authorization": f"Bearer {token}", "Accept": "text/markdown, text/plain"}
-            answer = host.request("GET", url, headers=headers, max_bytes=TEXT_BYTES_MAX)
-            kind = answer.headers.get("content-type", "").partition(";")[0].strip()
-            if kind not in ("text/plain", "text/markdown"):
-                return Embedded(rest=Rest.AT_SENDER)
-            # What is embedded is Markdown by its reference, whatever its server calls it.
-            return Embedded(answer.content.decode(), "text/markdown")
-        except (NotFound, Refused, TooLarge, UnicodeDecodeError):
-            return Embedded(rest=Rest.AT_SENDER)
-        except Temporary:
-            return Embedded(rest=Rest.ON_OPEN)
-        except ConnectorError:
-            return Embedded(rest=Rest.AT_SENDER)
-        finally:
-            host.close()
+        return Surroundings(identifier, account.language, texts, self._hosts.may_be_asked, opened)
 
     def _transmitted(self, account: Account, ref: str) -> Iterator[bytes]:
         """Stream what came with a dialog, from where it lies, with the dialog's token alone.
@@ -446,34 +359,11 @@ class Connector(contract.Connector):
         Raises Gone when it is not to be had there, whatever the host says of us.
         """
         identifier, _, url = ref.removeprefix(transmissions.REF).partition(":")
-        if not self._may_be_asked(url):
+        if not self._hosts.may_be_asked(url):
             raise Gone("the attachment lies where we may not ask")
         if not self._dialog_tokens.get(identifier):
             self._dialog(identifier, account)
-        headers = {"Authorization": f"Bearer {self._dialog_tokens[identifier]}"}
-        host = Http(url)
-        try:
-            yield from host.stream(url, headers=headers)
-        except (NotFound, Refused, TooLarge, NotPermitted, Misconfigured):
-            raise Gone("the attachment is not to be had where it lies") from None
-        finally:
-            host.close()
-
-    def _offered(self, letter: IncomingLetter) -> IncomingLetter:
-        """Leave out what would be done at a host that may not be asked."""
-        actions = [
-            each for each in letter.actions if each.method == "GET" or self._may_be_asked(each.url)
-        ]
-        return replace(letter, actions=actions)
-
-    def _may_be_asked(self, url: str) -> bool:
-        asked, own = urlsplit(url), urlsplit(self.settings["base_url"])
-        if "@" in asked.netloc:
-            return False
-        if (asked.scheme, asked.netloc) == (own.scheme, own.netloc):
-            return True
-        allowed = self.settings.get("action_hosts", "").split()
-        return asked.scheme == "https" and asked.netloc in allowed
+        yield from self._hosts.stream(url, self._dialog_tokens[identifier])
 
     def reread(self, account: Account | None, external_id: str, raw: Sequence[RawPart]) -> Batch:
         """Read a quarantined dialog once more."""
@@ -547,7 +437,7 @@ class Connector(contract.Connector):
         below = replace(account, security_level=LEVEL_SUBSTANTIAL)
         instant = text(dialog, "contentUpdatedAt")
         page = self._list(below, {"contentUpdatedAfter": instant, "contentUpdatedBefore": instant})
-        letters, _ = mapping.read_items(rows_of(page), account.recipient, account.language)
+        letters, _ = mapping.read_items(items_of(page), account.recipient, account.language)
         for each in letters:
             if each.external_id == letter.external_id:
                 public = {version.language: version.public_title for version in each.versions}
@@ -561,16 +451,6 @@ class Connector(contract.Connector):
                     ],
                 )
         return replace(letter, security_level=LEVEL_HIGH)
-
-
-def rows_of(page: Mapping[str, Any]) -> list[Any]:
-    """Return the items of a list answer. Raises Temporary when it is not one."""
-    if not isinstance(page.get("hasNextPage"), bool):
-        raise Temporary("the list lacks hasNextPage")
-    try:
-        return rows(page, "items")
-    except WrongField as error:
-        raise Temporary(f"the list cannot be read: {error}") from None
 
 
 def _promised(answer: Any) -> Mapping[str, Any]:
@@ -592,54 +472,9 @@ def _identifier(external_id: str) -> str:
         raise Gone("no letter of Altinn's has this id") from None
 
 
-def _newest_by(order: str) -> dict[str, Any]:
-    # What is meant for the computers of businesses alone has no text to show.
-    return {"limit": PAGE_SIZE, "excludeApiOnly": True, "orderBy": [{order: "DESC"}]}
-
-
-def _wishes(position: Position) -> dict[str, Any]:
-    wishes = _newest_by("updatedAt")
-    if position.since:
-        since = datetime.fromisoformat(position.since) - OVERLAP
-        wishes["updatedAfter"] = since.astimezone(UTC).isoformat()
-    if position.token:
-        wishes["continuationToken"] = position.token
-    return wishes
-
-
-def _after(position: Position, page: Mapping[str, Any], items: list[Any]) -> Position:
-    """The position after a page; a time that cannot be read moves nothing."""
-    newest = position.target or position.since
-    times = [datetime.fromisoformat(newest)] if newest else []
-    latest = clock.now() + AHEAD_MAX
-    for item in items:
-        try:
-            updated = moment(table(item, "the item"), "updatedAt")
-        except WrongField:
-            continue
-        if updated <= latest:
-            times.append(updated)
-    target = max(times).isoformat() if times else ""
-    if not page["hasNextPage"]:
-        return replace(position, since=target, target="", token="")
-    token = page.get("continuationToken")
-    if not isinstance(token, str) or not token or token == position.token:
-        raise Temporary("the list says that it goes on but not where")
-    return replace(position, target=target, token=token)
-
-
 def _error_code(refusal: Refused) -> int:
     try:
         code = json.loads(refusal.body)["errorCode"]
         return int(code)
     except (ValueError, KeyError, TypeError):
         return 0
-
-
-def _objection(body: bytes) -> str:
-    """Return what a host says of its refusal in a ProblemDetails, empty where it is none."""
-    try:
-        said = table(json.loads(body), "the answer")
-        return (optional_text(said, "detail") or optional_text(said, "title"))[:150]
-    except (ValueError, RecursionError):
-        return ""

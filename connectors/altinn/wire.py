@@ -1,8 +1,7 @@
-"""What the simulated Altinn answers: its own JSON from what is stored of a letter. Pure.
+"""What the simulated Dialogporten answers: its own JSON from what is stored of a letter. Pure.
 
-Shapes: Altinn/dialogporten `openapi.v1.enduser.verified.json`, Altinn/altinn-correspondence
-`altinn-correspondence-v1.json` and `Errors.cs`; how a correspondence appears as a dialog:
-`CreateDialogRequestMapper.cs`.
+Shapes: Altinn/dialogporten `openapi.v1.enduser.verified.json`; how a correspondence appears as a
+dialog: Altinn/altinn-correspondence `CreateDialogRequestMapper.cs`.
 """
 
 from __future__ import annotations
@@ -193,44 +192,6 @@ def whole_dialog(stored: Stored, level: int, base_url: str, token: str) -> Json:
     }
 
 
-def overview(stored: Stored) -> Json:
-    """Return a CorrespondenceOverviewExt."""
-    said = stored.said
-    status = "Read" if "read" in stored.marks else "Fetched"
-    references = [{"referenceType": "DialogportenDialogId", "referenceValue": stored.dialog}]
-    if said["case_reference"]:
-        references.append({"referenceType": "Generic", "referenceValue": said["case_reference"]})
-    return {
-        "resourceId": f"{said['org']}-melding",
-        "sender": f"0192:{said['org_number']}",
-        "sendersReference": said["reference"] or stored.correspondence,
-        "messageSender": said["sender"],
-        "recipient": urn(stored.party),
-        "correspondenceId": stored.correspondence,
-        "created": said["sent_at"],
-        "requestedPublishTime": said["sent_at"],
-        "published": said["sent_at"],
-        **_given(dueDateTime=said["due_at"]),
-        "status": status,
-        "statusText": status,
-        "statusChanged": stored.marks.get("read") or stored.marks.get("fetched"),
-        "content": {
-            "language": said["language"],
-            "messageTitle": said["title"],
-            "messageSummary": said["summary"],
-            "messageBody": said["body"],
-            "attachments": [_attachment(each) for each in stored.attachments],
-        },
-        "externalReferences": references,
-        "propertyList": {},
-        "replyOptions": _reply_options(said),
-        "ignoreReservation": False,
-        "isConfirmationNeeded": said["needs_confirmation"],
-        "isConfidential": False,
-        "notifications": [],
-    }
-
-
 def dialog_problem(status: int, title: str, detail: str) -> Json:
     """Return Dialogporten's ProblemDetails."""
     section = "rfc6585#section-4" if status == 429 else f"rfc9110#section-15.5.{status - 399}"
@@ -240,15 +201,6 @@ def dialog_problem(status: int, title: str, detail: str) -> Json:
         "status": status,
         "detail": detail,
         "traceId": "00-0-0-00",
-    }
-
-
-def correspondence_problem(status: int, code: int, detail: str) -> Json:
-    """Return Correspondence's ProblemDetails with its error code."""
-    return {
-        **dialog_problem(status, "Unauthorized" if status == 401 else "Error", detail),
-        "code": f"CORR-0{code}",
-        "errorCode": code,
     }
 
 
@@ -491,7 +443,7 @@ def _gui_actions(stored: Stored, address: str, authorised: bool) -> list[Json]:
         actions.append(("confirm", f"{address}/confirm", "Bekreft", "Primary", "POST"))
     actions += [
         ("reply", option["linkURL"], option["linkText"], "Tertiary", "GET")
-        for option in _reply_options(said)
+        for option in reply_options(said)
     ]
     if not is_own(said):
         actions.append(("delete", f"{address}/purge", "Slett", "Tertiary", "DELETE"))
@@ -530,12 +482,6 @@ def _gui_actions(stored: Stored, address: str, authorised: bool) -> list[Json]:
     ]
 
 
-def _reply_options(said: Mapping[str, Any]) -> list[Json]:
-    if not said["action_url"]:
-        return []
-    return [{"linkURL": said["action_url"], "linkText": said["action_label"] or "Svar"}]
-
-
 def _dialog_attachment(said: Mapping[str, Any], each: Mapping[str, Any], url: str) -> Json:
     return {
         "id": part_id(each["id"], "dialog"),
@@ -554,29 +500,6 @@ def _dialog_attachment(said: Mapping[str, Any], each: Mapping[str, Any], url: st
     }
 
 
-def _attachment(each: Mapping[str, Any]) -> Json:
-    return {
-        "id": each["id"],
-        "fileName": each["name"],
-        "displayName": each["title"],
-        "isEncrypted": False,
-        "checksum": each["md5"],
-        "sendersReference": each["id"],
-        "dataType": each["media_type"],
-        "dataLocationType": "AltinnCorrespondenceAttachment",
-        "status": "Published",
-        "statusText": "Published",
-        "statusChanged": each["created"],
-        "created": each["created"],
-        **_given(expirationTime=each["expires_at"]),
-    }
-
-
-def _given(**said: Any) -> Json:
-    """What there is: Correspondence leaves out what has no value."""
-    return {name: value for name, value in said.items() if value is not None}
-
-
 def _broken(stored: Stored) -> Json:
     """An item that no reader can make sense of: no sender, no dates, a title of another type."""
     return {
@@ -586,3 +509,10 @@ def _broken(stored: Stored) -> Json:
         "createdAt": "i går",
         "content": {"title": "Hei", "summary": 7},
     }
+
+
+def reply_options(said: Mapping[str, Any]) -> list[Json]:
+    """Return the ReplyOptions of a correspondence; a dialog has them as GUI actions."""
+    if not said["action_url"]:
+        return []
+    return [{"linkURL": said["action_url"], "linkText": said["action_label"] or "Svar"}]

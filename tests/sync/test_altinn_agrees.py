@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from connectors import clock
-from connectors.altinn import connector, labels, wire
+from connectors.altinn import labels, position, wire
 from connectors.altinn.simulator import AltinnSimulator
 from connectors.simulation import Faults
 from connectors.world.letters import new_letter
@@ -181,7 +181,7 @@ class Both:
             pass
         assert not SourceState.objects.exclude(state="done").exists()
         # Each letter is looked at again once in a round: a page a fetch.
-        with mock.patch.object(connector, "PAGE_SIZE", PAGE_SIZE):
+        with mock.patch.object(position, "PAGE_SIZE", PAGE_SIZE):
             for _ in range(rounds * (len(self.sent) // PAGE_SIZE + 2) + 1):
                 engine.sync_mailbox(self.citizen.id, self.mailbox.id)
         self.mailbox.refresh_from_db()

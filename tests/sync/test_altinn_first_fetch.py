@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from connectors import clock, http
-from connectors.altinn import connector
+from connectors.altinn import connector, position
 from connectors.http import Http
 from connectors.simulation import Faults
 from connectors.world.letters import new_letter
@@ -44,9 +44,9 @@ STEPS: list[tuple[object, str, str, int]] = [
 ]
 """Every boundary between the lease, each page, its bytes, its transaction and the end.
 
-The tokens are there already: the list is the first that is posted. `lease.keep` writes the cursor, last in
-its page's transaction: killed after that, the page is undone with its cursor; before `settle` both
-are there.
+The tokens are there already: the list is the first that is posted. `lease.keep` writes the cursor,
+last in its page's transaction: killed after that, the page is undone with its cursor; before
+`settle` both are there.
 """
 
 
@@ -66,7 +66,7 @@ def listed_after(mailbox: Mailbox) -> set[str]:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("on_disk")
 def test_a_first_fetch_killed_anywhere_loses_nothing_and_goes_on(demo_citizens, monkeypatch):
-    monkeypatch.setattr(connector, "PAGE_SIZE", PAGE)
+    monkeypatch.setattr(position, "PAGE_SIZE", PAGE)
     altinn = demo_citizens.control.by_channel[Channel.ALTINN]
     mailbox = mailbox_of_kari()
     hers = Mailbox.objects.filter(citizen_id=mailbox.citizen_id, id=mailbox.id)
@@ -248,7 +248,7 @@ def test_a_token_of_the_highest_level_is_kept_for_one_sitting(demo_citizens, ask
 def test_a_limit_of_requests_a_minute_is_kept_and_every_letter_comes(
     demo_citizens, asked, monkeypatch
 ):
-    monkeypatch.setattr(connector, "PAGE_SIZE", PAGE)
+    monkeypatch.setattr(position, "PAGE_SIZE", PAGE)
     altinn, clocks = demo_citizens.control.by_channel[Channel.ALTINN], RealTime(monkeypatch)
     titles = {f"Brev {number}" for number in range(20)}
     for title in titles:
@@ -279,7 +279,7 @@ def test_a_limit_of_requests_a_minute_is_kept_and_every_letter_comes(
 def test_a_run_that_takes_too_long_ends_with_its_page_and_goes_on_at_its_next_turn(
     demo_citizens, monkeypatch
 ):
-    monkeypatch.setattr(connector, "PAGE_SIZE", PAGE)
+    monkeypatch.setattr(position, "PAGE_SIZE", PAGE)
     altinn, mailbox = demo_citizens.control.by_channel[Channel.ALTINN], mailbox_of_kari()
     for number in range(LETTERS):
         altinn.send(new_letter(KARI, Channel.ALTINN, title=f"Brev {number}", at=clock.now()))

@@ -204,7 +204,7 @@ def test_opened_at_altinn_is_read_here_though_no_list_by_time_tells_of_it(hers: 
 def test_the_round_of_all_letters_reaches_each_in_as_many_runs_as_it_has_pages(
     hers: Hers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.altinn.connector.PAGE_SIZE", 3)
+    monkeypatch.setattr("connectors.altinn.position.PAGE_SIZE", 3)
     dialogs = [hers.send(f"Brev {n}") for n in range(10)]
     hers.fetch()
     hers.fetch()  # the first page of the round
@@ -435,7 +435,7 @@ def test_labels_that_are_not_known_leave_the_letter_where_it_lies(hers: Hers) ->
 def test_the_round_of_all_letters_begins_anew_where_its_next_page_has_become_empty(
     hers: Hers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.altinn.connector.PAGE_SIZE", 1)
+    monkeypatch.setattr("connectors.altinn.position.PAGE_SIZE", 1)
     hers.altinn.forget(KARI)
     last = hers.send()
     clock.freeze(clock.now() + timedelta(hours=3))
