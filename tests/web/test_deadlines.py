@@ -102,14 +102,12 @@ def test_others_deadlines_and_nonsense_show_nothing(client, kari):
         assert "No letter of yours has a deadline." in html(client, address)
 
 
-@pytest.mark.parametrize("count", [10, 3000])
-def test_the_page_costs_five_queries_however_many_letters(
-    client, kari, django_assert_num_queries, count
-):
-    write_many(kari, count, due_at=clock.now() + timedelta(days=3))
-    html(client, PAGE)
-    with django_assert_num_queries(5):
+def test_the_page_costs_five_queries_however_many_letters(client, kari, django_assert_num_queries):
+    for count in (10, 300):
+        write_many(kari, count, due_at=clock.now() + timedelta(days=3))
         html(client, PAGE)
+        with django_assert_num_queries(5):
+            html(client, PAGE)
 
 
 def test_navigation_leads_to_it_and_marks_it(client, kari):

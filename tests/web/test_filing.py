@@ -222,15 +222,14 @@ def test_another_sees_none_of_it_in_any_place(screen, client, kari):
         log_in(screen, kari)
 
 
-@pytest.mark.parametrize("address", ["/archive/", "/bin/", "/archive/?show=unread"])
-@pytest.mark.parametrize("count", [10, 3000])
-def test_a_page_of_any_place_costs_three_queries(
-    screen, kari, django_assert_num_queries, address, count
-):
-    write_many(kari, count, place="bin" if "bin" in address else "filed")
-    html(screen, address)
-    with django_assert_num_queries(3):
-        html(screen, address)
+def test_a_page_of_any_place_costs_three_queries(screen, kari, django_assert_num_queries):
+    for count in (10, 300):
+        for place in ("filed", "bin"):
+            write_many(kari, count, place=place)
+        for address in ("/archive/", "/bin/", "/archive/?show=unread"):
+            html(screen, address)
+            with django_assert_num_queries(3):
+                html(screen, address)
 
 
 def test_a_moved_letter_is_not_announced_as_new(screen, kari):

@@ -162,10 +162,10 @@ def test_a_form_on_the_letters_page_leads_back_to_it(client, kari, home):
     assert answer["Location"] == f"/letters/{letter.id}/"
 
 
-@pytest.mark.parametrize("count", [10, 3000])
-def test_a_folders_page_costs_three_queries(client, kari, home, django_assert_num_queries, count):
-    write_many(kari, count)
-    filing.put(Viewer(kari.id), Letter.objects.values_list("id", flat=True), home.id, into=True)
-    html(client, f"/?folder={home.id}")
-    with django_assert_num_queries(3):
+def test_a_folders_page_costs_three_queries(client, kari, home, django_assert_num_queries):
+    for count in (10, 300):
+        write_many(kari, count)
+        filing.put(Viewer(kari.id), Letter.objects.values_list("id", flat=True), home.id, into=True)
         html(client, f"/?folder={home.id}")
+        with django_assert_num_queries(3):
+            html(client, f"/?folder={home.id}")

@@ -334,18 +334,17 @@ def test_senders_of_one_name_are_one_to_her(client, kari):
     assert "Fra Nav" not in found.partition('id="results"')[2]
 
 
-@pytest.mark.parametrize("count", [10, 10_000])
-@pytest.mark.parametrize("address", ["/", "/?show=unread", "/?q=letter", "second"])
-def test_a_page_costs_three_queries_however_many_letters(
-    client, kari, django_assert_num_queries, count, address
-):
-    write_many(kari, count)
-    write(kari, "due", due=3)
+def test_a_page_costs_three_queries_however_many_letters(client, kari, django_assert_num_queries):
+    addresses = ["/", "/?show=unread", "/?q=letter"]
     labels()
-    if address == "second":
-        address = more(html(client)) or "/"
-    with django_assert_num_queries(3):
-        html(client, address)
+    for count in (10, 500):
+        write_many(kari, count)
+        write(kari, "due", due=3)
+        second = more(html(client))
+        for address in [*addresses, second] if second else addresses:
+            with django_assert_num_queries(3):
+                html(client, address)
+    assert second
 
 
 def test_counts_come_from_the_inbox_state(client, kari):

@@ -215,8 +215,8 @@ def test_a_helper_has_no_way_to_her_life_events(kari):
     assert "life-events" not in client.get("/").content.decode()
 
 
-@pytest.mark.parametrize("address", ["/life-events/", HOME, f"{HOME}?after="])
-def test_a_page_costs_the_same_at_a_thousand_letters_as_at_ten(screen, kari, address):
+def test_a_page_costs_the_same_at_many_letters_as_at_ten(screen, kari):
+    addresses = ["/life-events/", HOME, f"{HOME}?after="]
     labels()
     first = benefit(kari, needs_action=True)
     copy_letter(first, 9)
@@ -224,12 +224,13 @@ def test_a_page_costs_the_same_at_a_thousand_letters_as_at_ten(screen, kari, add
     for letter_id in Letter.objects.values_list("id", flat=True)[:5]:
         proposals.add(viewer, letter_id, HAVING_A_CHILD)
     proposals.catch_up()
-    screen.get(address)
-    few = queries(screen, address)
-    copy_letter(first, 990, title="Vedtak om barnetrygd")
+    screen.get(HOME)
+    few = [queries(screen, address) for address in addresses]
+    copy_letter(first, 290, title="Vedtak om barnetrygd")
     for letter_id in Letter.objects.values_list("id", flat=True)[:60]:
         proposals.add(viewer, letter_id, HAVING_A_CHILD)
-    assert queries(screen, address) == few <= 8
+    assert [queries(screen, address) for address in addresses] == few
+    assert max(few) <= 8
 
 
 def queries(client: Client, address: str) -> int:
