@@ -1,0 +1,189 @@
+"""The examples of docs/minside-feed.md, tried as an agency would: served, added, fetched, read."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from types import ModuleType
+from typing import Any
+
+import pytest
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.serving import make_server
+
+import connectors.minside
+from connectors import clock, http
+from connectors.contract import Misconfigured
+from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, CLIENT_ORG
+from connectors.world.persons import by_slug
+from inbox.archive import store
+from inbox.citizens.identity import find_citizen
+from inbox.letters.models import Delivery, Letter
+from inbox.sync import engine
+from inbox.sync.models import Mailbox, Source
+from inbox.sync.sources import connected
+from tests.make import log_in
+
+ROOT = Path(__file__).parents[2]
+OPENAPI = Path(connectors.minside.__file__).parent / "openapi.json"
+IN_PYTHON = ROOT / "docs" / "examples" / "minside_feed.py"
+IN_NODE = ROOT / "tests" / "connectors" / "feed.mjs"
+PATH = "/samlepost/v1"
+KARI = by_slug("kari")
+TEXT = "Du har fått plass i kulturskolen.\n"
+ENTRY = {
+    "id": "2026-77",
+    "type": "decision",
+    "title": "Plass i kulturskolen",
+    "security_level": 3,
+    "sent_at": "2026-11-20T09:00:00+01:00",
+    "sender": {"name": "Bygda kommune", "org_number": "958935420"},
+}
+
+
+@pytest.fixture
+def serve(monkeypatch) -> Iterator[Callable[[Any], str]]:
+    """Serve an application on a free port of this machine, and let us speak to real addresses."""
+    servers = []
+
+    def start(app: Any) -> str:
+        monkeypatch.setattr(http, "transport_for", lambda _: None)
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        servers.append(server)
+        Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://localhost:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def maskinporten(demo_citizens, serve, monkeypatch) -> str:
+    address = serve(demo_citizens.wsgi)
+    monkeypatch.setenv("SIMULATORS_PUBLIC_URL", address)
+    return f"{address}/maskinporten"
+
+
+def example() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("minside_feed", IN_PYTHON)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def settings_of(base_url: str, maskinporten: str) -> dict[str, str]:
+    """What an agency sets for either example."""
+    return {
+        "BASE_URL": base_url,
+        "MASKINPORTEN_URL": maskinporten,
+        "SAMLEPOST_ORG_NUMBER": CLIENT_ORG.removeprefix("0192:"),
+    }
+
+
+@pytest.fixture
+def in_python(maskinporten, serve, tmp_path) -> str:
+    """The address of the example in Python, with a letter for Kari in its feed."""
+    mounted = DispatcherMiddleware(None, {})
+    base_url = f"{serve(mounted)}{PATH}"
+    module, db = example(), sqlite3.connect(tmp_path / "feed", check_same_thread=False)
+    mounted.mounts[PATH] = module.make_app(db, OPENAPI, **settings_of(base_url, maskinporten))
+    module.publish(db, KARI.national_id, ENTRY, ("brev.txt", "text/plain", TEXT.encode()))
+    return base_url
+
+
+@pytest.fixture
+def in_node(maskinporten, tmp_path) -> Iterator[str]:
+    """The address of the example for Node, with the same letter."""
+    node = shutil.which("node")
+    if node is None and os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail("Node is missing, and CI leaves nothing out")
+    if node is None:
+        pytest.skip("no Node on this machine: the feed in another language was not tried")
+    files = [{"name": "brev.txt", "media_type": "text/plain", "text": TEXT}]
+    letters = [{"pid": KARI.national_id, "entry": ENTRY, "files": files}]
+    (tmp_path / "letters.json").write_text(json.dumps(letters))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        base_url = f"http://localhost:{free.getsockname()[1]}{PATH}"
+    names = settings_of(base_url, maskinporten) | {"LETTERS": str(tmp_path / "letters.json")}
+    with subprocess.Popen([node, IN_NODE], env=names, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"ready\n"
+        yield base_url
+        process.terminate()
+
+
+def add_agency(base_url: str, maskinporten: str, keys: Path) -> Mailbox:
+    """Add the agency as an operator does, with Kari's mailbox there."""
+    source = Source.objects.create(
+        slug="bygda",
+        label="Bygda kommune",
+        connector="minside",
+        settings={
+            "label": "Bygda kommune",
+            "base_url": base_url,
+            "org_number": ENTRY["sender"]["org_number"],
+            "maskinporten_url": maskinporten,
+            "client_id": CLIENT_ID,
+            "private_key_file": str(keys / CLIENT_KEY),
+            "retention_days": "365",
+        },
+    )
+    kari = find_citizen("national_id", KARI.national_id)
+    return Mailbox.objects.create(citizen=kari, source=source, connected_at=clock.now())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("language", ["in_python", "in_node"])
+def test_an_agencys_own_feed_is_added_and_its_letter_is_on_her_page(
+    request, client, maskinporten, _keys, language
+):
+    mailbox = add_agency(request.getfixturevalue(language), maskinporten, _keys)
+    assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 1
+    mailbox.refresh_from_db()
+    assert (mailbox.failure_detail, mailbox.cursor) == ("", "1")
+    delivery = Delivery.objects.get()
+    document = delivery.documents.get()
+    log_in(client, Letter.objects.get().citizen)
+    assert ENTRY["title"] in client.get("/").text
+    shown = client.get(f"/letters/{delivery.letter_id}/").text
+    assert ENTRY["title"] in shown and "Bygda kommune" in shown
+    opened = client.get(f"/letters/{delivery.letter_id}/documents/{document.id}/")
+    assert b"".join(opened.streaming_content) == TEXT.encode()
+    assert store.verify(delivery.id) == []
+    assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 0
+
+
+@pytest.mark.django_db
+def test_outside_the_demo_a_feed_on_this_machine_takes_a_setting_of_its_own(_keys, settings):
+    settings.DEMO = False
+    source = Source(
+        slug="bygda",
+        connector="minside",
+        settings={
+            "base_url": "http://localhost:8090",
+            "org_number": "958935420",
+            "maskinporten_url": "https://test.maskinporten.no",
+            "client_id": CLIENT_ID,
+            "private_key_file": str(_keys / CLIENT_KEY),
+        },
+    )
+    settings.FEEDS_ON_LOOPBACK = False
+    with pytest.raises(Misconfigured, match="base_url"), connected(source):
+        pass
+    settings.FEEDS_ON_LOOPBACK = True
+    with connected(source) as connector:
+        assert connector.label
+    source.settings["maskinporten_url"] = "http://localhost:8010/maskinporten"
+    with pytest.raises(Misconfigured, match="maskinporten_url"), connected(source):
+        pass
