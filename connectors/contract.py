@@ -15,6 +15,7 @@ Errors::
     ├─ NotPermitted      no consent, or no account there: show it, stop asking
     ├─ Unproven          a ping carries no proof that it is from the source
     ├─ Gone              the source no longer has this letter or document
+    ├─ NotGiven          the source has this document and does not give it to her: tell her why
     ├─ ReplyRefused      the source takes no such answer, now or later: tell her why
     ├─ CopyRefused       the source takes no such copy into her mailbox: tell her why
     ├─ ActRefused        what she asked for at the sender's was not done: tell her why
@@ -78,6 +79,10 @@ class Unproven(ConnectorError):
 
 class Gone(ConnectorError):
     """The source has removed this letter or document for good."""
+
+
+class NotGiven(ConnectorError):
+    """The source does not give her this document; the text is for the citizen and names nobody."""
 
 
 class ReplyRefused(ConnectorError):
@@ -221,7 +226,7 @@ class SenderRef:
 
 @dataclass(frozen=True, slots=True)
 class IncomingDocument:
-    """One file of a letter. Exactly one of `content` and `ref` is given.
+    """One file of a letter. Exactly one of `content`, `ref` and `not_given` is given.
 
     `content` holds bytes that came with the letter; `ref` is what `Connector.download` takes.
     A document whose fetching would count as reading has `on_open=True`: it is not downloaded
@@ -240,6 +245,8 @@ class IncomingDocument:
     """Hex digest that the source declares; checked by the caller when given."""
     on_open: bool = False
     expires_at: datetime | None = None
+    not_given: str = ""
+    """Why the source does not give it to her, in words for the citizen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,7 +511,9 @@ class IncomingLetter:
     """The sender's own wishes for notices: "email" and "sms", each with the days after the
     letter can be seen on which one is sent, 0 at once. A notice so ordered that fails is told."""
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """What was checked on the way in, as short codes for the provenance panel."""
+    """What was checked on the way in, as short codes for the provenance panel. Of these the inbox
+    goes by "closes" (any value): the source closes the letter when she says that it is done,
+    though it asks nothing of her."""
     raw: Sequence[RawPart] = ()
 
 

@@ -14,7 +14,7 @@ from connectors.world.model import STUDY_DATE, Channel
 from inbox.sync import demo
 from inbox.sync.models import Source
 from inbox.sync.sources import forget_labels
-from tests.connectors import altinn_judge, minside_judge
+from tests.connectors import altinn_judge, minside_judge, nav_judge
 
 SIMULATORS = "http://127.0.0.1:8010"
 
@@ -62,6 +62,7 @@ def world(tmp_path, _keys, monkeypatch) -> Iterator[World]:
     wrong: list[str] = []
     altinn_judge.judge(made.control.by_channel[Channel.ALTINN], wrong)
     minside_judge.judge(made.control.by_channel[Channel.NAV], wrong)
+    nav_judge.judge(made.control.by_channel[Channel.NAV_NO], wrong)
 
     def transport(_base_url: str) -> httpx.BaseTransport:
         return httpx.WSGITransport(app=made.wsgi, raise_app_exceptions=False)

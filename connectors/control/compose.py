@@ -31,6 +31,7 @@ CHANNEL_NAMES = {
     Channel.EBOKS: "e-Boks",
     Channel.ALTINN: "Altinn",
     Channel.NAV: "Min side hos NAV",
+    Channel.NAV_NO: "nav.no",
     Channel.OSLO: "Min side hos Oslo kommune",
     Channel.BERGEN: "Min side hos Bergen kommune",
     Channel.LANEKASSEN: "Min side hos Lånekassen",

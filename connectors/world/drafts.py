@@ -49,12 +49,14 @@ OPENED_SHARE = {
     Channel.EBOKS: 0.65,
     Channel.ALTINN: 0.60,
     Channel.NAV: 0.85,
+    Channel.NAV_NO: 0.0,
     Channel.OSLO: 0.75,
     Channel.BERGEN: 0.75,
     Channel.LANEKASSEN: 0.80,
     Channel.SKATTEETATEN: 0.80,
 }
-"""Digipost 81-84 %, e-Boks 57-73 %, Altinn near or below (section 3.4); min side: our guess."""
+"""Digipost 81-84 %, e-Boks 57-73 %, Altinn near or below (section 3.4); min side: our guess.
+NAV keeps no mark of what is read at nav.no."""
 
 RECENT = timedelta(days=14)
 
@@ -66,6 +68,8 @@ class Enclosure:
     title: str
     blocks: tuple[Block, ...]
     edition: date | None = None
+    withheld: bool = False
+    """The agency lists it and does not give it to her (nav.no)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,8 @@ class Draft:
     expires: date | None = None
     visible_from: date | None = None
     case: str = ""
+    theme: str = ""
+    """Code of what it is about in the archive of nav.no."""
     enclosures: tuple[Enclosure, ...] = ()
     action: tuple[str, str] = ("", "")
     """Address and words of the button."""
@@ -166,6 +172,7 @@ def finish(draft: Draft) -> SimulatedLetter:
         due_at=oslo(draft.due, time(23, 59)) if draft.due else None,
         expires_at=expires,
         case_reference=draft.case,
+        theme=draft.theme,
         documents=_documents(draft, sent),
         action_url=draft.action[0],
         action_label=draft.action[1],
@@ -244,6 +251,7 @@ def _documents(draft: Draft, sent: datetime) -> tuple[SimulatedDocument, ...]:
         for item in draft.enclosures
     ]
     pages = [("brev.pdf", main), *((f"vedlegg-{n}.pdf", p) for n, p in enumerate(enclosed, 1))]
+    withheld = [False, *(item.withheld for item in draft.enclosures)]
     return tuple(
         SimulatedDocument(
             name=name,
@@ -251,8 +259,9 @@ def _documents(draft: Draft, sent: datetime) -> tuple[SimulatedDocument, ...]:
             media_type="application/pdf",
             content=letter_pdf(page),
             is_main=page is main,
+            withheld=not_given,
         )
-        for name, page in pages
+        for (name, page), not_given in zip(pages, withheld, strict=True)
     )
 
 

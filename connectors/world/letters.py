@@ -20,6 +20,7 @@ USUAL_SENDER = {
     Channel.EBOKS: "trondheim",
     Channel.ALTINN: "skatteetaten",
     Channel.NAV: "nav",
+    Channel.NAV_NO: "nav",
     Channel.OSLO: "oslo",
     Channel.BERGEN: "bergen",
     Channel.LANEKASSEN: "lanekassen",

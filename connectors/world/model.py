@@ -29,6 +29,7 @@ class Channel(StrEnum):
     EBOKS = "dpi-eboks"
     ALTINN = "altinn"
     NAV = "minside-nav"
+    NAV_NO = "nav-no"
     OSLO = "minside-oslo"
     BERGEN = "minside-bergen"
     LANEKASSEN = "minside-lanekassen"
@@ -92,6 +93,8 @@ class SimulatedDocument:
     media_type: str
     content: bytes = field(repr=False)
     is_main: bool = False
+    withheld: bool = False
+    """Its sender lists it and does not give it to her (nav.no)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ class SimulatedLetter:
     """When the sender had it printed as well (DPI)."""
     returned_at: datetime | None = None
     """When the letter on paper had come back from the post."""
+    theme: str = ""
+    """The code of what it is about in the archive of nav.no: "PEN"."""
     enterprise: Enterprise | None = None
     """The letter is to this enterprise of the person's, not to herself (Altinn)."""
 

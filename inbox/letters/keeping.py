@@ -36,7 +36,7 @@ def of_arrival(arrival: Arrival) -> dict[str, Any]:
     missing = [
         document
         for position, document in enumerate(incoming.documents)
-        if document.ref and not arrival.blob_of(position) and position not in arrival.gone
+        if document.ref and arrival.lacks(position)
     ]
     if not missing:
         return {"keep_by": None, "keep_due_at": None}

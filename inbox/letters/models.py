@@ -446,6 +446,8 @@ class Document(CitizenOwned):
     """When the source lets go of it."""
     gone_at = models.DateTimeField(null=True, blank=True)
     """When the source said that it no longer has it; set where we have no bytes."""
+    not_given = models.CharField(max_length=255, blank=True, default="")
+    """Why the source does not give it to her, in its words; empty where it does."""
     replaced_at = models.DateTimeField(null=True, blank=True)
     """Set when the sender sent new content under the same id: kept, no longer shown first."""
 

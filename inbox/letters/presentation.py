@@ -60,6 +60,7 @@ DOCUMENT_FIELDS = (
     "blob_id",
     "expires_at",
     "gone_at",
+    "not_given",
     "texts__pages",
     "texts__warnings",
     "texts__links",
@@ -123,12 +124,19 @@ class DocumentLine:
     """When the source lets go of it."""
     gone: bool
     """The source no longer has it, and neither have we."""
+    not_given: str
+    """Why the source does not give it to her, in its words; empty where it does."""
     pages: int
     """0 where we do not know (yet)."""
     warnings: Sequence[str]
     """What was found to be unusual about the file: the codes of `DocumentText.warnings`."""
     links: Sequence[dict[str, Any]]
     """[{"url", "page"}]: where links inside the document lead."""
+
+    @property
+    def lacking(self) -> bool:
+        """Whether it is not here and may still be had."""
+        return not (self.kept or self.gone or self.not_given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,12 +450,13 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
             kept=blob_id is not None,
             expires_at=expires_at,
             gone=gone_at is not None and blob_id is None,
+            not_given=not_given,
             pages=pages or 0,
             warnings=warnings or (),
             links=links or (),
         )
         for document_id, name, title, media_type, size, is_main, blob_id, *rest in found
-        for expires_at, gone_at, pages, warnings, links in (rest,)
+        for expires_at, gone_at, not_given, pages, warnings, links in (rest,)
     ]
 
 

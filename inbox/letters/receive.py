@@ -80,6 +80,8 @@ class Arrival:
     """What arrived byte for byte."""
     gone: set[int] = field(default_factory=set)
     """Positions of documents that the source no longer has."""
+    not_given: dict[int, str] = field(default_factory=dict)
+    """Why the source did not give her documents when they were asked for, by position."""
     received: bool = False
     """Set by `receive`: this very arrival was written, as a letter or as a further delivery."""
     same_as: list[tuple[UUID, str]] = field(default_factory=list)
@@ -88,6 +90,11 @@ class Arrival:
     def blob_of(self, position: int) -> Blob | None:
         """Return where the bytes of a document are; None where they are not kept."""
         return self.blobs[position] if position < len(self.blobs) else None
+
+    def lacks(self, position: int) -> bool:
+        """Say whether a document may still be had whose bytes are not kept."""
+        settled = position in self.gone or position in self.not_given
+        return self.blob_of(position) is None and not settled
 
     def kept_blobs(self) -> list[Blob]:
         """Every file of the package that has a row of its own."""
@@ -252,8 +259,19 @@ def _copy(arrival: Arrival) -> matching.Copy:
         public_title=clean(incoming.public_title, TITLE_MAX),
         case_reference=clean(incoming.case_reference, TITLE_MAX),
         sent_at=incoming.sent_at,
-        document=matching.main_digest(incoming),
+        document=_main_digest(arrival),
     )
+
+
+def _main_digest(arrival: Arrival) -> str:
+    """Return the sha256 (hex) of the main document, of its bytes where the source declares none."""
+    digest = matching.main_digest(arrival.incoming)
+    documents = arrival.incoming.documents
+    if digest or not documents:
+        return digest
+    place = next((at for at, each in enumerate(documents) if each.is_main), 0)
+    blob = arrival.blob_of(place)
+    return blob.sha256 if blob and blob.size else ""
 
 
 def _add_copy(arrival: Arrival, said: Letter) -> None:
@@ -320,7 +338,7 @@ def _delivery(arrival: Arrival) -> Delivery:
         wants_opening_receipt=incoming.wants_opening_receipt,
         needs_confirmation=incoming.needs_confirmation,
         withdrawn_at=arrival.fetched_at if incoming.withdrawn else None,
-        main_digest=matching.main_digest(incoming),
+        main_digest=_main_digest(arrival),
         **keeping.of_arrival(arrival),
     )
 
@@ -591,6 +609,7 @@ def document_rows(arrival: Arrival) -> list[Document]:
     rows = []
     for position, incoming in enumerate(arrival.incoming.documents):
         blob = arrival.blob_of(position)
+        reason = arrival.not_given.get(position) or incoming.not_given
         rows.append(
             Document(
                 citizen_id=arrival.citizen_id,
@@ -603,10 +622,11 @@ def document_rows(arrival: Arrival) -> list[Document]:
                 title=clean(incoming.title, TITLE_MAX),
                 media_type=incoming.media_type[:127],
                 size=blob.size if blob else incoming.size,
-                ref="" if blob else incoming.ref[:512],
+                ref="" if blob or reason else incoming.ref[:512],
                 on_open=incoming.on_open,
                 expires_at=incoming.expires_at,
                 gone_at=arrival.fetched_at if position in arrival.gone else None,
+                not_given="" if blob else clean(reason, TITLE_MAX),
             )
         )
     return rows
@@ -753,7 +773,8 @@ def document_digest(document: IncomingDocument) -> str:
 
 def _document_key(document: IncomingDocument) -> list[Any]:
     digest = document_digest(document) or document.ref
-    return [document.name, document.title, document.is_main, digest, document.size]
+    key = [document.name, document.title, document.is_main, digest, document.size]
+    return [*key, document.not_given] if document.not_given else key
 
 
 def _digest(value: object) -> str:

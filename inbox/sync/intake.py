@@ -24,6 +24,7 @@ from connectors.contract import (
     IncomingDocument,
     IncomingLetter,
     LetterNote,
+    NotGiven,
     ReceiptKind,
     Scope,
     Temporary,
@@ -356,6 +357,9 @@ def deposit(intake: Intake, arrival: Arrival, *, replaces: bool = False) -> None
         except Gone:
             content = None
             arrival.gone.add(position)
+        except NotGiven as reason:
+            content = None
+            arrival.not_given[position] = str(reason)
         path = None
         if content is not None:
             extension = EXTENSIONS.get(document.media_type, "bin")
@@ -381,7 +385,7 @@ def deposit(intake: Intake, arrival: Arrival, *, replaces: bool = False) -> None
 def _content(intake: Intake, document: IncomingDocument) -> bytes | Iterator[bytes] | None:
     """Return the document's bytes, checked as they pass; None where they are not to be had now.
 
-    Raises Gone, or Temporary when the run is patient.
+    Raises Gone, NotGiven, or Temporary when the run is patient.
     """
     if document.content is not None:
         digest = hashlib.sha256(document.content).hexdigest()

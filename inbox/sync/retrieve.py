@@ -206,12 +206,14 @@ def _retrieve(retrieval: Retrieval) -> None:
         patient = retrieval.attempts <= (ATTEMPTS_MAX - 1 if only_missing else PATIENT_ATTEMPTS)
         intake = Intake(source, connector, account, None, lambda: None, patient)
         deposit(intake, arrival, replaces=True)
-        if only_missing and not any(arrival.blobs) and not arrival.gone:
+        if only_missing and all(arrival.lacks(place) for place in range(len(documents))):
             raise Temporary("none of the documents that are missing could be had")
         for position, document in enumerate(documents):
             arrival.blobs[position] = arrival.blobs[position] or document.blob
             if document.gone_at and arrival.blobs[position] is None:
                 arrival.gone.add(position)
+            if document.not_given and arrival.blobs[position] is None:
+                arrival.not_given[position] = document.not_given
     with transaction.atomic():
         join.lock([letter.citizen_id])
         # Meanwhile she may have split the letter, or it has become one with another.

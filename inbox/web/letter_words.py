@@ -294,7 +294,7 @@ def keeping(page: LetterPage, labels: Mapping[str, str], calendar: Calendar) -> 
 def vanishing(page: LetterPage, labels: Mapping[str, str], calendar: Calendar) -> str:
     """Return when what is not kept here disappears at its source; empty where all is here."""
     row = page.row
-    lacks = any(not each.kept and not each.gone for each in page.documents)
+    lacks = any(each.lacking for each in page.documents)
     if row.content != Letter.Content.ON_OPEN and not (row.content == Letter.Content.KEPT and lacks):
         return ""
     ends = [(line.keep_by, line) for line in page.deliveries if line.keep_by and not line.gone_at]
@@ -324,10 +324,12 @@ def _copy(page: LetterPage, end: datetime | None, calendar: Calendar) -> list[st
         lacking = gettext("We have not kept a copy yet.")
     elif any(document.gone for document in page.documents):
         return [gettext("Some of the documents were gone before we could keep a copy.")]
-    elif not all(document.kept for document in page.documents):
+    elif any(document.lacking for document in page.documents):
         lacking = gettext("We have not kept a copy of every document yet.")
     else:
         kept = gettext("Your copy is kept here.")
+        if any(document.not_given for document in page.documents):
+            kept = gettext("What you are given of the letter is kept here.")
         until = gettext("You have it until you delete it yourself.")
         return [f"{kept} {until}"]
     if end and calendar.days_until(end) >= 0:

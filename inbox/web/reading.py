@@ -146,7 +146,7 @@ def content_context(
         ),
         "main": main,
         "kept_count": sum(document["kept"] for document in documents),
-        "lacks_documents": not all(document["kept"] or document["gone"] for document in documents),
+        "lacks_documents": any(each.lacking for each in page.documents),
         "vanishing": letter_words.vanishing(page, labels, calendar),
         "attachments": attachments if whole else attachments[:ATTACHMENTS_SHOWN],
         "attachments_count": len(attachments),
@@ -255,6 +255,9 @@ def _lacks(line: DocumentLine, source: str, calendar: Calendar) -> str:
     """Return what is said of a document that is not here."""
     if line.gone:
         return gettext("No longer at %(source)s") % {"source": source}
+    if line.not_given:
+        shown = {"source": source, "reason": line.not_given}
+        return gettext("%(source)s does not give you this document: %(reason)s") % shown
     if line.expires_at is None:
         return gettext("Not kept yet")
     text = gettext("Not kept yet. It disappears on %(day)s.")

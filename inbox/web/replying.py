@@ -322,8 +322,9 @@ def signing_words(page: LetterPage, calendar: Calendar) -> dict[str, str] | None
 
 
 def done_context(page: LetterPage) -> dict[str, Any]:
-    """Return what she can say of a task or a bill herself."""
-    asks = page.row.needs_action or page.payment is not None
+    """Return what she can say of a task or a bill herself, or of what its source closes then."""
+    closes = any(line.provenance.get("closes") for line in page.deliveries)
+    asks = page.row.needs_action or page.payment is not None or closes
     return {
         "can_be_done": asks and not page.row.handled,
         "is_bill": page.payment is not None or page.row.kind == Letter.Kind.INVOICE,

@@ -22,7 +22,7 @@ from connectors.simulation import Faults, Simulator, mounted
 from connectors.world.letters import USUAL_SENDER
 from connectors.world.model import Channel, Person, SimulatedDocument, SimulatedLetter
 from connectors.world.persons import AGENCIES, PERSONS
-from tests.connectors import altinn_judge, minside_judge
+from tests.connectors import altinn_judge, minside_judge, nav_judge
 
 BASE = "http://127.0.0.1:8010"
 FIRST_SENT = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
@@ -156,6 +156,7 @@ def make_stand(
         simulator: Simulator = module.make(tmp_path, contract_keys)
         altinn_judge.judge(simulator, wrong)
         minside_judge.judge(simulator, wrong)
+        nav_judge.judge(simulator, wrong)
         channel = channel or next(iter(simulator.channels), Channel.ALTINN)
         app = mounted({name: simulator, "maskinporten": maskinporten.make(tmp_path, contract_keys)})
         recorder = Recorder(app)

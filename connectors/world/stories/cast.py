@@ -21,6 +21,7 @@ from connectors.world.stories import (
     many,
     municipal,
     nav,
+    nav_no,
     study,
     tax,
 )
@@ -215,6 +216,7 @@ def eirik(person: Person) -> Iterator[Draft]:
     yield nav.child_benefit(person, date(2025, 6, 3), "nn")
     yield from municipal.kindergarten(person, "bergen", date(2026, 2, 24), "Fløyen barnehage", "nn")
     yield from ill_child.illness(person, date(2026, 9, 7))
+    yield from nav_no.care_benefit(person)
     yield from municipal.rates(person, "bergen", range(2024, 2027), 6_900)
     yield from municipal.building_case(person, "bergen", date(2025, 8, 18))
     yield from municipal.chimney(person, "bergen", (2024, 2026), Channel.BERGEN)

@@ -237,8 +237,8 @@ def _not_asked(viewer: Viewer, letter: LetterPage) -> str:
 
     No query where nothing is lacking.
     """
-    lacks = letter.row.content == Letter.Content.ON_OPEN or not all(
-        document.kept or document.gone for document in letter.documents
+    lacks = letter.row.content == Letter.Content.ON_OPEN or any(
+        document.lacking for document in letter.documents
     )
     if not lacks:
         return ""
