@@ -154,7 +154,7 @@ def assert_at_her_start(world, kari: Citizen) -> None:
     ("level", "path"),
     [
         (3, DIALOG),
-        (4, "/dialogs"),
+        (4, "/graphql"),
         (3, CORRESPONDENCE),
         (3, CORRESPONDENCE + "/content"),
         (3, CORRESPONDENCE + "/markasread"),
@@ -178,7 +178,7 @@ def test_a_retrieval_under_way_does_not_open_the_fresh_letter(
 @pytest.mark.parametrize(
     ("channel", "path", "answered"),
     [
-        (Channel.ALTINN, "/dialogs", True),
+        (Channel.ALTINN, "/graphql", True),
         (Channel.NAV, "/feed", True),
         (Channel.NAV, "/documents/.+", False),
         (Channel.NAV, "/documents/.+", True),
