@@ -36,6 +36,7 @@ CHANNEL_NAMES = {
     Channel.BERGEN: "Min side hos Bergen kommune",
     Channel.LANEKASSEN: "Min side hos Lånekassen",
     Channel.SKATTEETATEN: "Min side hos Skatteetaten",
+    Channel.SVARUT: "SvarUt",
 }
 
 _PERSONS = {person.slug: person for person in PERSONS}

@@ -43,6 +43,20 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 def open_package(data: bytes) -> dict[str, bytes]:
     """Return every file of the container by name, in its order. Raises Refusal."""
+    entries, files = _unpacked(data)
+    if files.get(MIMETYPE, MIMETYPE_VALUE) != MIMETYPE_VALUE:
+        raise Refusal("the package is not an ASiC-E container")
+    if MIMETYPE in files and not _begins_with_mimetype(entries[0]):
+        raise Refusal("the package does not begin with its mimetype")
+    return files
+
+
+def unpack(data: bytes) -> dict[str, bytes]:
+    """Return every file of a zip that need not be a document package. Raises Refusal."""
+    return _unpacked(data)[1]
+
+
+def _unpacked(data: bytes) -> tuple[list[zipfile.ZipInfo], dict[str, bytes]]:
     listed, directory_at = _check_end(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -56,11 +70,7 @@ def open_package(data: bytes) -> dict[str, bytes]:
                 left -= len(files[entry.filename])
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFError, OSError):
         raise Refusal("the package is not a sound ZIP container") from None
-    if files.get(MIMETYPE, MIMETYPE_VALUE) != MIMETYPE_VALUE:
-        raise Refusal("the package is not an ASiC-E container")
-    if MIMETYPE in files and not _begins_with_mimetype(entries[0]):
-        raise Refusal("the package does not begin with its mimetype")
-    return files
+    return entries, files
 
 
 def build_package(files: Mapping[str, bytes], at: datetime) -> bytes:

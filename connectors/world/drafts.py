@@ -54,8 +54,9 @@ OPENED_SHARE = {
     Channel.BERGEN: 0.75,
     Channel.LANEKASSEN: 0.80,
     Channel.SKATTEETATEN: 0.80,
+    Channel.SVARUT: 0.60,
 }
-"""Digipost 81-84 %, e-Boks 57-73 %, Altinn near or below (section 3.4); min side: our guess.
+"""Digipost 81-84 %, e-Boks 57-73 %, Altinn near or below (section 3.4); others: our guess.
 NAV keeps no mark of what is read at nav.no."""
 
 RECENT = timedelta(days=14)

@@ -25,6 +25,7 @@ USUAL_SENDER = {
     Channel.BERGEN: "bergen",
     Channel.LANEKASSEN: "lanekassen",
     Channel.SKATTEETATEN: "skatteetaten",
+    Channel.SVARUT: "stavanger",
 }
 """Who writes by a channel when nobody says otherwise."""
 

@@ -34,6 +34,7 @@ class Channel(StrEnum):
     BERGEN = "minside-bergen"
     LANEKASSEN = "minside-lanekassen"
     SKATTEETATEN = "minside-skatteetaten"
+    SVARUT = "svarut"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def configure(control_url: str, transport: httpx.BaseTransport | None = None) ->
 
 
 def _source(said: dict[str, Any]) -> bool:
-    shared = said["recipient_kind"] == Identifier.Kind.MAILBOX_ADDRESS
+    shared = _is_shared(said)
     _, new = Source.objects.update_or_create(
         slug=said["slug"],
         defaults={
@@ -64,6 +64,12 @@ def _source(said: dict[str, Any]) -> bool:
         },
     )
     return new
+
+
+def _is_shared(said: dict[str, Any]) -> bool:
+    """Whether one queue holds everybody's letters: each mailbox supplier's, and what says so."""
+    by_address = said["recipient_kind"] == Identifier.Kind.MAILBOX_ADDRESS
+    return bool(said.get("shared_queue", by_address))
 
 
 def _citizen(said: dict[str, Any], suppliers: dict[str, str | None]) -> bool:
@@ -113,8 +119,9 @@ def _mailboxes(said: dict[str, Any], sources: list[dict[str, Any]]) -> None:
         return
     is_new = False
     for source in sources:
-        shared = source["recipient_kind"] == Identifier.Kind.MAILBOX_ADDRESS
-        if shared and source["slug"] != said["mailbox_supplier"]:
+        shared = _is_shared(source)
+        by_address = source["recipient_kind"] == Identifier.Kind.MAILBOX_ADDRESS
+        if by_address and source["slug"] != said["mailbox_supplier"]:
             continue  # a citizen has one mailbox supplier
         _, new = Mailbox.objects.get_or_create(
             citizen=citizen,

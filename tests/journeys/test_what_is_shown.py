@@ -13,7 +13,7 @@ import re
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -147,7 +147,8 @@ def envelopes(letter: Letter) -> Iterator[tuple[str, list[Field]]]:
                     if inside in PACKED:
                         yield inside, list(xml_leaves(etree.fromstring(xml)))
             else:
-                assert name == "asic.cms", f"{name} is an envelope that nobody looks into"
+                sealed = ("asic.cms", "download.bin")
+                assert name in sealed, f"{name} is an envelope that nobody looks into"
 
 
 def plain(page: str) -> str:
@@ -515,6 +516,25 @@ FORMS: dict[str, dict[str, Shows]] = {
         "documents.media_type": shown(type_of),
         "documents.size": shown(size_of),
         "documents.main": main,
+    },
+    "forsendelse.json": {
+        "avsender.navn": shown(),
+        "tittel": heading,
+        "date": shown(lambda value: event(datetime.fromtimestamp(value / 1000, UTC).isoformat())),
+        "filmetadata.filnavn": shown(),
+        "filmetadata.mimetype": shown(type_of),
+        "krevNiva4Innlogging": shown(lambda value: level(4 if value else 3)),
+        "korrelasjonsid": shown(),
+        "signeringUtloper": shown(day),
+        "lenker.url": host,
+        "lenker.tekst": shown(),
+        "lenker.ledetekst": where("tekst", None, shown()),
+    },
+    "metadata.json": {
+        "dokumenter.filnavn": shown(),
+        "dokumenter.storrelse": shown(size_of),
+        "dokumenter.kanSigneres": if_true("waits for your signature"),
+        "dokumenter.signeringUrl": host,
     },
 }
 """How each field that the table says is shown stands on the page."""

@@ -93,7 +93,7 @@ def told(sim) -> list[str]:
 
 
 def consents(of: Citizen) -> dict[str, tuple[bool, bool]]:
-    found = Mailbox.objects.filter(citizen=of, source__shared_queue=True)
+    found = Mailbox.objects.filter(citizen=of, source__slug__startswith="dpi-")
     return {each.source_id: (each.active, each.resumes) for each in found}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from connectors.contract import LEVEL_HIGH, Kind
+from connectors.contract import LEVEL_HIGH, Kind, Signing, SigningStatus
 from connectors.world.drafts import Draft
 from connectors.world.model import Channel, Person
 from connectors.world.pdf import Heading, Items, Rows
@@ -88,6 +88,43 @@ def registration(person: Person, on: date) -> Iterator[Draft]:
     )
 
 
+def _work_practice(person: Person, on: date) -> Iterator[Draft]:
+    """Yield a place in work practice and the contract to be signed, both by SvarUt."""
+    case = f"PRAKSIS-{on.year}-{person.slug}"
+    yield letter(
+        person,
+        "praksis-plass",
+        "stavanger",
+        Channel.SVARUT,
+        on,
+        "You have a place in work practice",
+        "You begin at the city library. Your adviser meets you there on the first day.",
+        "You get the contract in a letter of its own. You must sign it before you begin.",
+        language="en",
+        case=case,
+        always_opened=True,
+    )
+    yield letter(
+        person,
+        "praksis-avtale",
+        "stavanger",
+        Channel.SVARUT,
+        weeks_after(on, 3),
+        "Contract for work practice",
+        "Read the contract and sign it. You sign with BankID.",
+        "If you do not want the place, tell your adviser.",
+        language="en",
+        level=LEVEL_HIGH,
+        public_title="Letter from Stavanger kommune",
+        kind=Kind.TASK,
+        case=case,
+        due=weeks_after(on, 7),
+        needs_action=True,
+        signing=Signing(SigningStatus.WAITING),
+        enclosures=(complaint_guide("stavanger", on.year, "en"),),
+    )
+
+
 def introduction(person: Person, start: date) -> Iterator[Draft]:
     """Yield the municipality's programme: decision, benefit each term, language tests."""
     monthly = 21_700
@@ -126,6 +163,7 @@ def introduction(person: Person, start: date) -> Iterator[Draft]:
             ),
             language="en",
         )
+    yield from _work_practice(person, weeks_after(start, 70))
     for name, weeks in (("A2", 30), ("B1", 66)):
         yield letter(
             person,

@@ -1,0 +1,1 @@
+"""KS SvarUt: letters of municipalities, fetched as a receiving system for persons (SvarInn)."""
