@@ -50,7 +50,7 @@ ON = {
 NOTHING_SELECTED = 5
 """What pytest returns when its arguments leave no test, as -k may in one suite but not in all."""
 ON_FILES_ALONE = (
-    *("connectors", "conformance", "archive", "browser", "config"),
+    *("connectors", "conformance", "testing", "archive", "browser", "config"),
     *("web/test_leaks.py", "journeys/test_reset.py", "journeys/test_hostile_packages.py"),
 )
 """What is not tested on the servers: it asks no database of ours, or runs the demo of `make run`.

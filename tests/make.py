@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from django.conf import settings
 from django.db import transaction
 from django.test import Client
 
 from connectors import clock
 from connectors.contract import IncomingDocument, SenderRef
-from inbox.citizens.models import Citizen, InboxState, Representation
+from inbox.citizens.models import Citizen, Representation
 from inbox.letters import counters
 from inbox.letters.models import Letter
 from inbox.letters.receive import receive
 from inbox.sync.models import Mailbox, Source
+from inbox.testing.build import log_in, make_citizen
 from tests.incoming import PDF, arrival, incoming
 
-
-def make_citizen(name: str = "Kari Nordmann", **fields: Any) -> Citizen:
-    """A citizen with an empty inbox."""
-    fields.setdefault("email", f"{uuid4().hex[:8]}@example.org")
-    citizen = Citizen.objects.create(name=name, **fields)
-    InboxState.objects.create(citizen=citizen)
-    return citizen
+__all__ = [
+    "act_for",
+    "copy_letter",
+    "log_in",
+    "make_citizen",
+    "make_letter",
+    "make_mailbox",
+    "make_representation",
+    "make_source",
+]
 
 
 def make_source(slug: str = "altinn", label: str = "Altinn", **fields: Any) -> Source:
@@ -96,14 +98,6 @@ def copy_letter(letter: Letter, count: int, **fields: Any) -> None:
     ]
     Letter.objects.bulk_create(copies, batch_size=500)
     counters.recount(letter.citizen_id)
-
-
-def log_in(client: Client, citizen: Citizen, level: int = 3) -> None:
-    """Give the client a session of this level, as a log-in would."""
-    client.force_login(citizen, backend=settings.AUTHENTICATION_BACKENDS[0])
-    session = client.session
-    session.update({"level": level, "started_at": time.time(), "seen_at": time.time()})
-    session.save()
 
 
 def make_representation(

@@ -60,15 +60,18 @@ class Tried:
     keys: Path = field(default_factory=lambda: Path(_kept_keys().name))
 
     @classmethod
-    def named(cls, name: str) -> Tried:
+    def named(cls, name: str, keys: Path | None = None) -> Tried:
         """Return the connector that discovery finds by this name. Raises KeyError if none.
+
+        `keys` is a folder for the made-up clients' keys, where it is not the process's own.
 
         Its simulator is the module `simulator` beside the module that defines the class.
         """
         found = discovery.find()[name]
         if found.connector_class is None:
             return cls(name, None, off_reason=found.off_reason)
-        return cls.of_class(name, found.connector_class)
+        made = cls.of_class(name, found.connector_class)
+        return made if keys is None else replace(made, keys=keys)
 
     @classmethod
     def of_class(cls, name: str, connector_class: type[contract.Connector]) -> Tried:
