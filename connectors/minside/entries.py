@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ from connectors.minside.mapping import (
     read_letter,
 )
 
+NAMED = ((r"id is .*", "F-21"), (r".* (no time zone|not a time)", "F-24"), (r".* address", "F-27"))
+"""What a wrong field says, and the rule that it breaks; any other breaks the one of all entries."""
 RULE_OF_ENTRIES = "F-20"
 
 
@@ -81,8 +84,10 @@ def refused(item: Any, reason: str) -> Unreadable:
         external_id = text(table(item, "the entry"), "id", longest=IDENTIFIER_MAX)
     except WrongField:
         external_id = ""
-    rule = "" if reason.startswith("F-") else f"{RULE_OF_ENTRIES}: "
-    return Unreadable(external_id, f"item: {rule}{reason}", [raw_part(item)])
+    if not reason.startswith("F-"):
+        rules = (rule for said, rule in NAMED if re.fullmatch(said, reason))
+        reason = f"{next(rules, RULE_OF_ENTRIES)}: {reason}"
+    return Unreadable(external_id, f"item: {reason}", [raw_part(item)])
 
 
 def reread(raw: Iterable[RawPart], national_id: str, agency: Agency) -> Batch | None:
@@ -94,13 +99,16 @@ def reread(raw: Iterable[RawPart], national_id: str, agency: Agency) -> Batch | 
 
 
 def _hold_characters(said: Mapping[str, Any]) -> None:
-    """Raise WrongField where a text of the entry, at any depth, holds NUL: no database takes it."""
+    """Raise WrongField where a text of the entry, at any depth, holds what no database takes."""
     level: list[Any] = [said]
     while level:
         following: list[Any] = []
         for each in level:
-            if isinstance(each, str) and "\0" in each:
-                raise WrongField("F-26: a text holds the character NUL")
+            if isinstance(each, str):
+                if "\0" in each:
+                    raise WrongField("F-26: a text holds the character NUL")
+                if not each.isascii() and any("\ud800" <= sign <= "\udfff" for sign in each):
+                    raise WrongField("F-26: a text holds half a character")
             if isinstance(each, dict):
                 following += [*each, *each.values()]
             elif isinstance(each, list):

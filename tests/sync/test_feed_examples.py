@@ -10,17 +10,22 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
 import connectors.minside
-from connectors import clock, http
+from connectors import http
+from connectors.conformance.feed import Feed, OwnTokens
+from connectors.conformance.outcome import Verdict
+from connectors.conformance.run import run_feed
 from connectors.contract import Misconfigured
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, CLIENT_ORG
 from connectors.world.persons import by_slug
@@ -38,6 +43,7 @@ IN_PYTHON = ROOT / "docs" / "examples" / "minside_feed.py"
 IN_NODE = ROOT / "tests" / "connectors" / "feed.mjs"
 PATH = "/samlepost/v1"
 KARI = by_slug("kari")
+ORG = "958935420"
 TEXT = "Du har fått plass i kulturskolen.\n"
 ENTRY = {
     "id": "2026-77",
@@ -45,7 +51,7 @@ ENTRY = {
     "title": "Plass i kulturskolen",
     "security_level": 3,
     "sent_at": "2026-11-20T09:00:00+01:00",
-    "sender": {"name": "Bygda kommune", "org_number": "958935420"},
+    "sender": {"name": "Bygda kommune", "org_number": ORG},
 }
 
 
@@ -124,23 +130,20 @@ def in_node(maskinporten, tmp_path) -> Iterator[str]:
 
 
 def add_agency(base_url: str, maskinporten: str, keys: Path) -> Mailbox:
-    """Add the agency as an operator does, with Kari's mailbox there."""
-    source = Source.objects.create(
-        slug="bygda",
-        label="Bygda kommune",
-        connector="minside",
-        settings={
-            "label": "Bygda kommune",
-            "base_url": base_url,
-            "org_number": ENTRY["sender"]["org_number"],
-            "maskinporten_url": maskinporten,
-            "client_id": CLIENT_ID,
-            "private_key_file": str(keys / CLIENT_KEY),
-            "retention_days": "365",
-        },
-    )
+    """Add the agency as an operator does; returns Kari's mailbox there."""
+    said = {
+        "base_url": base_url,
+        "org_number": ORG,
+        "maskinporten_url": maskinporten,
+        "client_id": CLIENT_ID,
+        "private_key_file": str(keys / CLIENT_KEY),
+        "retention_days": "365",
+    }
+    sets = [part for name, value in said.items() for part in ("--set", f"{name}={value}")]
+    call = ["source", "bygda", "--connector", "minside", "--label", "Bygda kommune", *sets]
+    call_command(*call, "--connect-everybody", stdout=StringIO())
     kari = find_citizen("national_id", KARI.national_id)
-    return Mailbox.objects.create(citizen=kari, source=source, connected_at=clock.now())
+    return Mailbox.objects.get(citizen=kari, source_id="bygda")
 
 
 @pytest.mark.django_db
@@ -148,7 +151,8 @@ def add_agency(base_url: str, maskinporten: str, keys: Path) -> Mailbox:
 def test_an_agencys_own_feed_is_added_and_its_letter_is_on_her_page(
     request, client, maskinporten, _keys, language
 ):
-    mailbox = add_agency(request.getfixturevalue(language), maskinporten, _keys)
+    base_url = request.getfixturevalue(language)
+    mailbox = add_agency(base_url, maskinporten, _keys)
     assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 1
     mailbox.refresh_from_db()
     assert (mailbox.failure_detail, mailbox.cursor) == ("", "1")
@@ -162,6 +166,26 @@ def test_an_agencys_own_feed_is_added_and_its_letter_is_on_her_page(
     assert b"".join(opened.streaming_content) == TEXT.encode()
     assert store.verify(delivery.id) == []
     assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 0
+    kit = Feed(base_url, ORG, OwnTokens(_keys, base_url), retention_days=365)
+    found = run_feed(kit).findings
+    assert [(x.code, x.detail) for x in found if x.verdict is Verdict.FAILED] == []
+    assert sum(each.verdict is Verdict.PASSED for each in found) > 20
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["--connector", "none"], "no connector"),
+        (["--connector", "minside"], "missing setting: base_url, org_number"),
+        (["--connector", "minside", "--set", "base_url"], "NAME=VALUE"),
+        (["--connector", "minside", "--set", "base_url=nav.no", "--set", "org_number=1"], "http"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_not_added(call, said):
+    with pytest.raises(CommandError, match=said):
+        call_command("source", "bygda", *call)
+    assert not Source.objects.exists()
 
 
 @pytest.mark.django_db
@@ -172,7 +196,7 @@ def test_outside_the_demo_a_feed_on_this_machine_takes_a_setting_of_its_own(_key
         connector="minside",
         settings={
             "base_url": "http://localhost:8090",
-            "org_number": "958935420",
+            "org_number": ORG,
             "maskinporten_url": "https://test.maskinporten.no",
             "client_id": CLIENT_ID,
             "private_key_file": str(_keys / CLIENT_KEY),
