@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors import clock
+from connectors import clock, discovery
 from connectors.contract import (
     CursorExpired,
     Gone,
@@ -92,6 +92,15 @@ def test_a_fault_at_one_agency_leaves_the_others_alone(nav: Stand) -> None:
         nav.fetch()
     nav.channel = Channel.OSLO
     assert nav.fetch() == []
+
+
+def test_a_token_for_one_agency_opens_no_other_agencys_feed(nav: Stand) -> None:
+    nav.send([1])
+    elsewhere = nav.settings() | {"audience": nav.settings()["base_url"].replace("nav", "oslo")}
+    connector = discovery.make("minside", elsewhere)
+    with pytest.raises(Misconfigured, match="401"):
+        list(connector.fetch(nav.account, None))
+    connector.close()
 
 
 def test_the_sources_are_labelled_as_citizens_know_them(nav: Stand) -> None:
