@@ -7,14 +7,17 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from django.db import connection
+from django.db.models import Model
 
 from connectors import clock, http, tokens
 from connectors.simulate import World, create_world
 from connectors.world.model import STUDY_DATE, Channel
+from inbox.citizens.models import Citizen
 from inbox.sync import demo
 from inbox.sync.models import Source
 from inbox.sync.sources import forget_labels
 from tests.connectors import altinn_judge, minside_judge, nav_judge
+from tests.rows import put_back, rows
 
 SIMULATORS = "http://127.0.0.1:8010"
 
@@ -72,13 +75,25 @@ def world(tmp_path, _keys, monkeypatch) -> Iterator[World]:
     assert wrong == []
 
 
+@pytest.fixture(scope="session")
+def _configured() -> list[Model]:
+    """The rows of the demo's citizens, sources and mailboxes, once a test has made them."""
+    return []
+
+
 @pytest.fixture
-def demo_citizens(world, _keys, db, settings, tmp_path, frozen_clock) -> World:
+def demo_citizens(world, _keys, _configured, db, settings, tmp_path, frozen_clock) -> World:
     """The world with its citizens, sources and mailboxes in our database; no letters yet."""
     settings.ARCHIVE_DIR = tmp_path / "archive"
     settings.KRR_PRIVATE_KEY_FILE = str(_keys / "maskinporten-client.pem")
+    is_empty = not (Citizen.objects.exists() or Source.objects.exists())
+    if _configured and is_empty:
+        put_back(_configured)
+        return world
     demo.configure(f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi))
     altinn = Source.objects.get(slug="altinn")
     del altinn.settings["look_again_seconds"]  # as in production
     altinn.save()
+    if is_empty:
+        _configured += rows()
     return world

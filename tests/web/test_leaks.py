@@ -259,8 +259,10 @@ def share(kari: Citizen, ola: Citizen, reach: str) -> Representation:
     return make_representation(kari, ola, reach=reach, limits=limits[reach])
 
 
-@pytest.mark.parametrize("level", [LOW, HIGH])
-@pytest.mark.parametrize("reach", ["letter", "senders", "case", "life_event"])
+@pytest.mark.parametrize(
+    ("reach", "level"),
+    [("letter", LOW), *((each, HIGH) for each in ("letter", "senders", "case", "life_event"))],
+)
 def test_a_helper_finds_what_was_shared_and_nothing_else(kari, ola, reach, level):
     share(kari, ola, reach)
     client = screen(ola, level)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.apps import apps
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import get_resolver, reverse
 
 import inbox.web
@@ -30,6 +31,7 @@ from tests.make import (
     make_source,
 )
 from tests.pages import PARAMETERS, ROUTES, walk
+from tests.rows import shared
 
 pytestmark = pytest.mark.django_db
 
@@ -86,14 +88,20 @@ PRIVATE = sorted(set(ROUTES) - PUBLIC - STAFF)
 OWNED_ROUTES = sorted(name for name, parameters in PARAMETERS.items() if parameters & OWNED)
 
 
-@pytest.fixture
-def kari() -> Citizen:
-    return make_citizen()
-
-
-@pytest.fixture
-def real(kari) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def real(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[dict[str, Any]]:
     """The ids of a letter of Kari's, its document, one in quarantine, and of what she filed."""
+    folder = tmp_path_factory.mktemp("archive")
+    with override_settings(ARCHIVE_DIR=folder), shared(django_db_blocker):
+        yield made(make_citizen())
+
+
+@pytest.fixture
+def kari(db, real) -> Citizen:
+    return Citizen.objects.get(id=real["citizen_id"])
+
+
+def made(kari: Citizen) -> dict[str, Any]:
     letter = make_letter(
         kari,
         title="Kun for Kari",
@@ -111,6 +119,7 @@ def real(kari) -> dict[str, Any]:
     moved = filing.move(Viewer(kari.id), [make_letter(kari).id], Letter.Place.FILED)
     assert moved is not None
     return {
+        "citizen_id": kari.id,
         "case_id": letter.case_id,
         "letter_id": letter.id,
         "document_id": document.id,
