@@ -188,6 +188,16 @@ def test_a_source_that_cannot_be_used_is_not_added(call, said):
     assert not Source.objects.exists()
 
 
+@pytest.mark.parametrize("language", ["in_python", "in_node"])
+def test_the_kit_finds_nothing_amiss_with_either_example(request, maskinporten, _keys, language):
+    base_url = request.getfixturevalue(language)
+    number, tokens = ENTRY["sender"]["org_number"], OwnTokens(_keys, base_url)
+    report = run_feed(Feed(base_url, number, tokens, KARI.national_id, retention_days=365))
+    failed = [each for each in report.findings if each.verdict is Verdict.FAILED]
+    assert [(each.code, each.detail) for each in failed] == []
+    assert report.passed > 20 and [each.title for each in report.shown] == [ENTRY["title"]]
+
+
 @pytest.mark.django_db
 def test_outside_the_demo_a_feed_on_this_machine_takes_a_setting_of_its_own(_keys, settings):
     settings.DEMO = False
