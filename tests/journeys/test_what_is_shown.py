@@ -29,7 +29,8 @@ from connectors import clock
 from connectors.contract import Version
 from connectors.dpi.envelope import peek, signer_of
 from connectors.dpi.package import open_package
-from connectors.world.drafts import Draft, finish
+from connectors.nav.reasons import refused_because
+from connectors.world.drafts import OSLO, Draft, finish
 from connectors.world.letters import drafts
 from connectors.world.model import Channel, SimulatedDocument
 from inbox.archive import store
@@ -366,6 +367,7 @@ CONSENT = "wants to know when you open this letter."
 DONE = ("This is done.", "You confirmed that you have got the letter")
 TO_DO = ("You must ", "The sender asks you to do something.", "The deadline passed on", *DONE)
 GET = ("httpMethod", "GET")
+VARSEL_KINDS = {"beskjed": "notice", "innboks": "notice", "oppgave": "task"}
 
 FORMS: dict[str, dict[str, Shows]] = {
     "sbd.jwt": {
@@ -517,6 +519,26 @@ FORMS: dict[str, dict[str, Shows]] = {
         "documents.size": shown(size_of),
         "documents.main": main,
     },
+    "varsel.json": {
+        "type": lambda value, seen, beside: kind(VARSEL_KINDS[value], seen, beside),
+        "innhold.spraakkode": language,
+        "innhold.tekst": body,
+        "innhold.link": host,
+        "opprettet": shown(event),
+        "inaktivert": lambda value, seen, _beside: any(each in seen.page for each in DONE),
+    },
+    "journalpost.json": {
+        "tittel": heading,
+        "datoSortering": shown(
+            lambda value: event(datetime.fromisoformat(value).replace(tzinfo=OSLO).isoformat())
+        ),
+        "sak.fagsakId": shown(),
+        "dokumenter.tittel": shown(),
+        "dokumenter.dokumentvarianter.code": where(
+            "brukerHarTilgang", False, shown(lambda value: refused_because([value]))
+        ),
+    },
+    "tema.json": {"navn": shown()},
     "forsendelse.json": {
         "avsender.navn": shown(),
         "tittel": heading,
