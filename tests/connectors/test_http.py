@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 import connectors.http
 from connectors.contract import Gone, Misconfigured, NotPermitted, RateLimited, Temporary
-from connectors.http import Http, NotFound, Refused, redacted_path
+from connectors.http import Http, NotFound, Redirected, Refused, redacted_path
 
 BASE = "http://source.example:8010/altinn"
 
@@ -102,7 +102,7 @@ def test_a_base_address_that_is_none_is_refused(base: str) -> None:
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (301, Temporary),
+        (301, Redirected),
         (400, Refused),
         (401, Misconfigured),
         (403, NotPermitted),
