@@ -181,8 +181,8 @@ def never_reading(bench: Bench) -> None:
 @rule(
     "C-29",
     "Documents are what was sent, and what was declared of them",
-    "Give each document exactly one of `content` and `ref`; `download` yields the bytes, and size "
-    "and sha256 are the source's own word of them.",
+    "Give each document exactly one of `content`, `ref` and `not_given`; `download` yields the "
+    "bytes, and size and sha256 are the source's own word of them.",
 )
 def documents(bench: Bench) -> None:
     """Bytes, size and digest agree with what was sent."""
@@ -192,7 +192,10 @@ def documents(bench: Bench) -> None:
     for letter in letters_in(bench.fetch()):
         for document, content in documents_of(bench, connector, letter):
             name = document.name
-            must((document.content is None) != (document.ref == ""), f"{name}: content xor ref")
+            told = (document.content is not None, document.ref, document.not_given)
+            must(sum(map(bool, told)) == 1, f"{name}: not exactly one of content, ref, not_given")
+            if document.not_given:
+                continue
             must(document.size in (None, len(content)), f"{name}: the size is another")
             digest = hashlib.sha256(content).hexdigest()
             must(document.sha256 in ("", digest), f"{name}: the digest is another")
@@ -216,7 +219,7 @@ def documents_of(
             each,
             each.content
             if each.content is not None
-            else b"".join(connector.download(bench.account, each.ref)),
+            else b"".join(connector.download(bench.account, each.ref) if each.ref else ()),
         )
         for each in letter.documents
     ]
