@@ -73,3 +73,21 @@ def letters_of(running: Demo) -> str:
         "from inbox.letters.models import Letter;"
         "print(list(Letter.objects.filter(source='minside-nav').values_list('title', flat=True)))"
     )
+
+
+def test_a_search_is_asked_for_once_and_again_as_it_is_narrowed(open_context: OpenContext) -> None:
+    page = open_context().new_page()
+    log_in(page)
+    page.goto("/search/")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    field = page.locator("#search-q")
+    field.press_sequentially("barnehage")
+    expect(page.locator("#status")).to_contain_text("treff")
+    page.locator("details:has(#search-since) > summary").click()
+    expect(page.locator("#search-since")).to_be_visible()
+    assert len([each for each in asked if "q=barnehage" in each]) == 1, "left, and asked for again"
+    page.locator("#search-since").fill("2026-12-01")
+    page.locator("#search-until").focus()
+    expect(page.locator("#status")).not_to_contain_text("2 treff")
+    assert any("since=2026-12-01" in each for each in asked)
