@@ -182,20 +182,10 @@ class Bench:
 
     def settings(self, base_url: str = "") -> dict[str, str]:
         """What an operator would have written for the source."""
-        base_url = base_url or self.base_url
-        if not hasattr(self.tried.simulator, "sources"):
-            return {
-                "base_url": f"{base_url}/{self.tried.name}",
-                "maskinporten_url": f"{base_url}/maskinporten",
-                "client_id": maskinporten.CLIENT_ID,
-                "private_key_file": str(self.tried.keys / maskinporten.CLIENT_KEY),
-            }
-        sources: Sequence[Mapping[str, Any]] = self.tried.simulator.sources(
-            base_url, self.tried.keys
+        tried = self.tried
+        return settings_of(
+            tried.name, tried.simulator, self.channel, tried.keys, base_url or self.base_url
         )
-        ours = [each for each in sources if each["slug"] == self.channel.value] or sources
-        found: Mapping[str, str] = ours[0]["settings"]
-        return {name: value for name, value in found.items() if name not in DEMO_ALONE}
 
     def connector(self, base_url: str = "") -> contract.Connector:
         """Make a connector as it is made for each run."""
@@ -204,22 +194,8 @@ class Bench:
         return made
 
     def letter(self, number: int = 0, **changes: Any) -> SimulatedLetter:
-        """Return a letter with one small document, sent `number` minutes after the first."""
-        content = f"%PDF-1.7\n{number}\n%%EOF\n".encode()
-        slug = USUAL_SENDER[self.channel]
-        letter = SimulatedLetter(
-            key=f"contract-{number}",
-            channel=self.channel,
-            person=self.person,
-            agency=next(each for each in AGENCIES if each.slug == slug),
-            title=f"Brev nummer {number}",
-            body="Vi har behandlet saken din.",
-            sent_at=FIRST_SENT + timedelta(minutes=number),
-            documents=(
-                SimulatedDocument("brev.pdf", "Brevet", "application/pdf", content, is_main=True),
-            ),
-        )
-        return replace(letter, **changes)
+        """Return the `numbered_letter` of this bench's person and channel."""
+        return numbered_letter(self.channel, self.person, number, **changes)
 
     def send(self, numbers: Sequence[int]) -> list[str]:
         """Send one letter for each number; returns their ids on the wire."""
@@ -280,3 +256,41 @@ def unreadable_in(batches: Sequence[Batch]) -> list[Unreadable]:
 def ids(batches: Sequence[Batch]) -> list[str]:
     """Return the names of the letters of all batches, sorted."""
     return sorted(letter.external_id for letter in letters_in(batches))
+
+
+def numbered_letter(
+    channel: Channel, person: Person, number: int = 0, /, **changes: Any
+) -> SimulatedLetter:
+    """Return a letter with one small document, sent `number` minutes after the first."""
+    content = f"%PDF-1.7\n{number}\n%%EOF\n".encode()
+    slug = USUAL_SENDER[channel]
+    letter = SimulatedLetter(
+        key=f"contract-{number}",
+        channel=channel,
+        person=person,
+        agency=next(each for each in AGENCIES if each.slug == slug),
+        title=f"Brev nummer {number}",
+        body="Vi har behandlet saken din.",
+        sent_at=FIRST_SENT + timedelta(minutes=number),
+        documents=(
+            SimulatedDocument("brev.pdf", "Brevet", "application/pdf", content, is_main=True),
+        ),
+    )
+    return replace(letter, **changes)
+
+
+def settings_of(
+    name: str, simulator: Any, channel: Channel, keys: Path, base_url: str
+) -> dict[str, str]:
+    """Return what an operator would write for a source; one without `sources` takes the usual."""
+    if not hasattr(simulator, "sources"):
+        return {
+            "base_url": f"{base_url}/{name}",
+            "maskinporten_url": f"{base_url}/maskinporten",
+            "client_id": maskinporten.CLIENT_ID,
+            "private_key_file": str(keys / maskinporten.CLIENT_KEY),
+        }
+    sources: Sequence[Mapping[str, Any]] = simulator.sources(base_url, keys)
+    ours = [each for each in sources if each["slug"] == channel.value] or sources
+    found: Mapping[str, str] = ours[0]["settings"]
+    return {name: value for name, value in found.items() if name not in DEMO_ALONE}

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
-import sysconfig
-import venv
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,7 +14,7 @@ from connectors.conformance.letters import RULES
 from connectors.conformance.outcome import Finding, Verdict
 from connectors.conformance.report import Report, as_html, as_junit, as_text
 from connectors.conformance.run import run_connector
-from tests import vnu
+from tests import vnu, wheels
 from tests.conformance.broken import broken
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -82,34 +77,9 @@ def test_a_name_that_cannot_be_used_makes_nothing(name: str, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Path]:
-    """An environment with Samlepost's libraries and our wheel, and nothing of this checkout."""
-    venv.create(tmp_path / "env", symlinks=True, with_pip=False)
-    site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
-    # The libraries are those of this environment: no registry is asked.
-    (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    source = tmp_path / "source"
-    for name in ("connectors", "inbox"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    install(source, tmp_path, site)
-    yield tmp_path / "env" / "bin" / "python"
-
-
-def install(project: Path, folder: Path, site: Path) -> None:
-    """Build the project's wheel outside the checkout, and install it."""
-    wheels = folder / "wheels"
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*build, "--wheel-dir", str(wheels), str(project)], check=True, timeout=120)
-    for wheel in wheels.glob("*.whl"):
-        subprocess.run(
-            [*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)],
-            check=True,
-            timeout=120,
-        )
-        wheel.unlink()
+def fresh(tmp_path: Path) -> Path:
+    """The Python of an environment with Samlepost's wheel."""
+    return wheels.environment(tmp_path)
 
 
 def test_a_package_of_ones_own_is_found_and_passes(fresh: Path, tmp_path: Path) -> None:
@@ -122,8 +92,7 @@ def test_a_package_of_ones_own_is_found_and_passes(fresh: Path, tmp_path: Path) 
 
     made = run("-m", "connectors.new", "my_town", "--package", str(package))
     assert made.returncode == 0, made.stderr
-    site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
-    install(package, tmp_path, site)
+    wheels.install(fresh, package)
     where = run("-c", "import connectors, samlepost_my_town as m; print(connectors, m)")
     assert str(ROOT) not in where.stdout and where.stdout.count(str(tmp_path)) == 2
     kit = run("-m", "connectors.conformance", "my_town", *QUICK)

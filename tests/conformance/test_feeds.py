@@ -39,6 +39,10 @@ def test_what_is_broken_is_named_and_nothing_else(code: str, kit_keys: Path) -> 
     assert failed[0].advice
 
 
+def test_every_rule_has_a_feed_that_breaks_it() -> None:
+    assert {rule.code for rule in RULES} == set(feeds.BROKEN)
+
+
 def test_every_rule_of_the_kit_is_one_of_the_specification() -> None:
     page = (Path(__file__).parents[2] / "docs" / "minside-feed.md").read_text("utf-8")
     assert all(f"| {rule.code} |" in page for rule in RULES)

@@ -7,6 +7,7 @@ is not to be taken at its word, the reason stands beside it.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -22,6 +23,7 @@ from openapi_core.exceptions import OpenAPIError
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
+import connectors.altinn
 from connectors.altinn.simulator import AltinnSimulator
 from connectors.simulation import Simulator
 from tests.connectors import graphql_judge
@@ -32,6 +34,8 @@ DESCRIBED = {
     "/dialogporten/": "openapi.v1.enduser.verified.json",
 }
 SEARCH = "/dialogporten/graphql"
+SCHEMA_SHA256 = "0be94ac62e3c31abba3a567f0cffdfbb9fc0b5a58a80217cd12001597fc67dec"
+"""Of `docs/schema/V1/schema.verified.graphql`, Altinn/dialogporten 743f07f."""
 ROOTS = (SEARCH, *DESCRIBED)
 NOT_DESCRIBED = re.compile(r"/correspondence/api/v1/correspondence/[^/]+/content")
 """The body of a letter is what `mainContentReference` leads to; no description has its address."""
@@ -105,8 +109,9 @@ def searched(asked: Request, answered: Response) -> list[str]:
 
 @cache
 def _schema() -> GraphQLSchema:
-    sdl = (DATA / "schema.verified.graphql").read_text("utf-8-sig")
-    return graphql_judge.strict(sdl, zone=True)
+    sdl = (Path(connectors.altinn.__path__[0]) / "schema.graphql").read_bytes()
+    assert hashlib.sha256(sdl).hexdigest() == SCHEMA_SHA256, "it is no longer Dialogporten's own"
+    return graphql_judge.strict(sdl.decode("utf-8-sig"), zone=True)
 
 
 def judged(root: str, asked: Request, answered: Response) -> list[str]:

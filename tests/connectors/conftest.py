@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
@@ -16,18 +15,23 @@ import pytest
 from werkzeug.serving import make_server
 
 from connectors import discovery, http
-from connectors.contract import Account, Batch, Connector, IncomingLetter, Scope, Unreadable
+from connectors.conformance.bench import (
+    FIRST_SENT,
+    letters_in,
+    numbered_letter,
+    settings_of,
+    unreadable_in,
+)
+from connectors.contract import Account, Batch, Connector, Scope
 from connectors.maskinporten import simulator as maskinporten
 from connectors.simulation import Faults, Simulator, mounted
-from connectors.world.letters import USUAL_SENDER
-from connectors.world.model import Channel, Person, SimulatedDocument, SimulatedLetter
-from connectors.world.persons import AGENCIES, PERSONS
+from connectors.world.model import Channel, Person, SimulatedLetter
+from connectors.world.persons import PERSONS
 from tests.connectors import altinn_judge, minside_judge, nav_judge
 
+__all__ = ["BASE", "FIRST_SENT", "Recorder", "Stand", "letters_in", "unreadable_in"]
+
 BASE = "http://127.0.0.1:8010"
-FIRST_SENT = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
-DEMO_ALONE = ("look_again_seconds",)
-"""Settings that hurry the demo."""
 
 
 class Recorder(httpx.BaseTransport):
@@ -73,18 +77,7 @@ class Stand:
 
     def settings(self, base_url: str = BASE) -> dict[str, str]:
         """What an operator would have written; a simulator without sources takes the usual."""
-        if not hasattr(self.module, "sources"):
-            return {
-                "base_url": f"{base_url}/{self.name}",
-                "maskinporten_url": f"{base_url}/maskinporten",
-                "client_id": maskinporten.CLIENT_ID,
-                "private_key_file": str(self.keys / maskinporten.CLIENT_KEY),
-            }
-        sources = self.module.sources(base_url, self.keys)
-        found: dict[str, str] = next(
-            source["settings"] for source in sources if source["slug"] == self.channel.value
-        )
-        return {name: value for name, value in found.items() if name not in DEMO_ALONE}
+        return settings_of(self.name, self.module, self.channel, self.keys, base_url)
 
     def connector(self, base_url: str = BASE) -> Connector:
         """A connector as the engine makes one for each run."""
@@ -98,21 +91,7 @@ class Stand:
 
     def letter(self, number: int = 0, **changes: Any) -> SimulatedLetter:
         """A letter with one small document, sent `number` minutes after the first."""
-        content = f"%PDF-1.7\n{number}\n%%EOF\n".encode()
-        slug = USUAL_SENDER[self.channel]
-        letter = SimulatedLetter(
-            key=f"contract-{number}",
-            channel=self.channel,
-            person=self.person,
-            agency=next(each for each in AGENCIES if each.slug == slug),
-            title=f"Brev nummer {number}",
-            body="Vi har behandlet saken din.",
-            sent_at=FIRST_SENT + timedelta(minutes=number),
-            documents=(
-                SimulatedDocument("brev.pdf", "Brevet", "application/pdf", content, is_main=True),
-            ),
-        )
-        return replace(letter, **changes)
+        return numbered_letter(self.channel, self.person, number, **changes)
 
     def send(self, numbers: Sequence[int]) -> list[str]:
         """Send one letter for each number; returns their ids on the wire."""
@@ -125,16 +104,6 @@ class Stand:
     def fail(self, mode: str, remaining: int | None = None) -> None:
         """Turn the fault dial."""
         self.simulator.state.set_faults(self.dial, Faults(mode, remaining=remaining))
-
-
-def letters_in(batches: Sequence[Batch]) -> list[IncomingLetter]:
-    """Return the letters of all batches in their order."""
-    return [letter for batch in batches for letter in batch.letters]
-
-
-def unreadable_in(batches: Sequence[Batch]) -> list[Unreadable]:
-    """Return what could not be read in all batches."""
-    return [item for batch in batches for item in batch.unreadable]
 
 
 @pytest.fixture(scope="session")

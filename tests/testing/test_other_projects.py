@@ -6,10 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import sysconfig
 import textwrap
-import venv
 import zipfile
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import pytest
 
 import inbox.testing.settings as for_others
 from config import settings as ours
+from tests import wheels
 
 ROOT = Path(__file__).resolve().parents[2]
 WITH_OUR_APPS = {
@@ -134,23 +132,7 @@ WITHOUT_OUR_APPS = {
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with our libraries and our wheel, and nothing of this checkout."""
-    folder = tmp_path_factory.mktemp("other-project")
-    source = folder / "source"
-    for name in ("connectors", "inbox"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    venv.create(folder / "env", symlinks=True, with_pip=False)
-    site = next((folder / "env" / "lib").glob("python*/site-packages"))
-    # The libraries are those of this environment: no registry is asked.
-    (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*build, "--wheel-dir", str(folder), str(source)], check=True, timeout=120)
-    [wheel] = folder.glob("*.whl")
-    put = [*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
-    subprocess.run(put, check=True, timeout=120)
-    return folder / "env" / "bin" / "python"
+    return wheels.environment(tmp_path_factory.mktemp("other-project"))
 
 
 def suite(python: Path, folder: Path, files: dict[str, str], *options: str) -> str:
