@@ -16,6 +16,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from connectors.public import Resolve
+
 PIECE = 16 * 1024
 """Bytes that are sent at once."""
 
@@ -62,8 +64,8 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    def __init__(self, deadline: Deadline) -> None:
-        self._inner, self._deadline = httpcore.SyncBackend(), deadline
+    def __init__(self, deadline: Deadline, resolve: Resolve | None) -> None:
+        self._inner, self._deadline, self._resolve = httpcore.SyncBackend(), deadline, resolve
 
     def connect_tcp(
         self,
@@ -73,19 +75,28 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        made = self._inner.connect_tcp(
-            host, port, self._deadline.left(timeout), local_address, socket_options
-        )
-        return _Stream(made, self._deadline)
+        failed: Exception = httpcore.ConnectError("the host has no address")
+        for address in self._resolve(host, port) if self._resolve else [host]:
+            left = self._deadline.left(timeout)
+            try:
+                made = self._inner.connect_tcp(address, port, left, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+                continue
+            return _Stream(made, self._deadline)
+        raise failed
 
 
 class BoundedTransport(httpx.HTTPTransport):
-    """`httpx.HTTPTransport` without proxies, whose waits end at a deadline."""
+    """`httpx.HTTPTransport` without proxies, whose waits end at a deadline.
 
-    def __init__(self, deadline: Deadline) -> None:
+    With `resolve` only the addresses that it returns for a host are connected to.
+    """
+
+    def __init__(self, deadline: Deadline, resolve: Resolve | None = None) -> None:
         super().__init__(verify=_authorities(), trust_env=False)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=_authorities(), network_backend=_Backend(deadline)
+            ssl_context=_authorities(), network_backend=_Backend(deadline, resolve)
         )
 
 

@@ -21,11 +21,13 @@ import httpx
 
 from connectors.contract import Gone, Misconfigured, NotPermitted, RateLimited, Temporary
 from connectors.deadline import BoundedTransport, Deadline
+from connectors.public import Resolve
 from connectors.tokens import Bearer
 
 JSON_MAX_BYTES = 10_000_000
 DOWNLOAD_MAX_BYTES = 150_000_000
 RETRY_AFTER_MAX = 3600.0
+RETRY_AFTER_USUAL = 60.0
 REQUEST_SECONDS_MAX = 25.0
 """For a request with its whole answer, shorter than a worker's lease; and one second more …"""
 BYTES_A_SECOND = 100_000
@@ -80,11 +82,14 @@ class Http:
         *,
         transport: httpx.BaseTransport | None = None,
         timeout: float = 10.0,
+        seconds_max: float | None = None,
+        resolve: Resolve | None = None,
     ) -> None:
         """Raise Misconfigured unless `base_url` is an http(s) address without a password.
 
         `timeout` is in seconds, for connecting and for each read; a whole request may take
-        REQUEST_SECONDS_MAX, or as long as that.
+        `seconds_max`, else REQUEST_SECONDS_MAX, or as long as `timeout`. `resolve` says which
+        addresses the host may have (`connectors/public.py`): for hosts that others name.
         """
         try:
             self._base = httpx.URL(base_url.rstrip("/") + "/")
@@ -95,9 +100,11 @@ class Http:
         if self._base.userinfo:
             raise Misconfigured("the base address must not hold a user name or password")
         self._deadline = Deadline()
-        self._seconds_max = max(REQUEST_SECONDS_MAX, timeout)
+        self._seconds_max = max(seconds_max or REQUEST_SECONDS_MAX, timeout)
         self._client = httpx.Client(
-            transport=transport or transport_for(base_url) or BoundedTransport(self._deadline),
+            transport=transport
+            or transport_for(base_url)
+            or BoundedTransport(self._deadline, resolve),
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
@@ -150,6 +157,16 @@ class Http:
             ]
             return httpx.Response(
                 answer.status_code, headers=kept, content=body, request=answer.request
+            )
+
+    def answer_to(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        """Send a request and return status and headers of any answer; its body is not read.
+
+        Takes what `request` takes of a body and headers. Raises `ConnectorError` when none comes.
+        """
+        with self._sent(method, path, range(600), **kwargs) as answer:
+            return httpx.Response(
+                answer.status_code, headers=answer.headers, request=answer.request
             )
 
     def post(self, path: str, **kwargs: Any) -> httpx.Response:
@@ -333,24 +350,28 @@ def _raise_for_status(answer: httpx.Response, deadline: Deadline) -> None:
         case 410:
             raise Gone("gone from the source (410)")
         case 429:
-            raise RateLimited("the source asks us to wait (429)", _retry_after(answer))
+            raise RateLimited(
+                "the source asks us to wait (429)", retry_after(answer) or RETRY_AFTER_USUAL
+            )
         case _ if 400 <= status < 500:
             body = b"".join(_chunks(answer, JSON_MAX_BYTES, deadline))
             raise Refused(f"the source refuses the request ({status})", status, body)
     raise Temporary(f"the source answered {status}")
 
 
-def _retry_after(answer: httpx.Response) -> float:
-    """Seconds from a Retry-After header (RFC 9110 §10.2.3: a number or a date), 1 to 3600."""
+def retry_after(answer: httpx.Response) -> float | None:
+    """Return the seconds of a Retry-After header (RFC 9110 §10.2.3: a number or a date), 1 to 3600.
+
+    None where there is none, or none that can be read.
+    """
     value = answer.headers.get("retry-after", "").strip()
-    seconds = 60.0
     if value.isdecimal():
         seconds = float(value)
-    elif value:
+    else:
         try:
             moment = parsedate_to_datetime(value)
         except ValueError:
-            return seconds
+            return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         seconds = (moment - datetime.now(UTC)).total_seconds()

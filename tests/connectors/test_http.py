@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 import connectors.http
 from connectors.contract import Gone, Misconfigured, NotPermitted, RateLimited, Temporary
-from connectors.http import Http, NotFound, Redirected, Refused, redacted_path
+from connectors.http import Http, NotFound, Redirected, Refused, redacted_path, retry_after
 
 BASE = "http://source.example:8010/altinn"
 
@@ -396,3 +396,23 @@ def test_encrypted_connections_have_the_same_deadline(monkeypatch: pytest.Monkey
     finally:
         server.shutdown()
         thread.join()
+
+
+def test_any_answer_is_told_by_its_status_and_its_body_is_not_waited_for() -> None:
+    for status, reason in ((200, b"OK"), (302, b"Found"), (410, b"Gone"), (500, b"Oh")):
+        head = b"HTTP/1.1 %d %s\r\nRetry-After: 7\r\nContent-Length: 100000\r\n\r\n"
+        served = dripping(head % (status, reason), b"a", pause=0.2, times=5)
+        http = Http(next(served), timeout=5)
+        started = time.monotonic()
+        answer = http.answer_to("POST", "x", content=b"{}")
+        assert answer.status_code == status
+        assert retry_after(answer) == 7
+        assert time.monotonic() - started < 0.5
+        next(served, None)
+
+
+def test_a_request_may_be_given_a_shorter_time() -> None:
+    served = dripping(b"HTTP/1.1 200 OK\r\nX-Long: ", b"a")
+    with pytest.raises(Temporary, match="no answer in time"):
+        Http(next(served), timeout=0.3, seconds_max=0.3).answer_to("POST", "x")
+    next(served, None)
