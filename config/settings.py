@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "inbox.letters",
     "inbox.notifications",
     "inbox.sync",
+    "inbox.agencies",
     "inbox.web",
 ]
 

@@ -45,7 +45,7 @@ from connectors.simulation import FAULT_MODES, SLOW_SECONDS_MAX, Faults, Simulat
 from connectors.world.contacts import RegisteredContact
 from connectors.world.family import RELATIONS
 from connectors.world.model import Channel, Person
-from connectors.world.persons import PERSONS
+from connectors.world.persons import AGENCIES, PERSONS
 
 TEXT_MAX, REASON_MAX, CONTACT_MAX = 5_000, 500, 255
 MONTHS_MAX = 240
@@ -62,6 +62,8 @@ TRANSMISSIONS = {
     "Correction": "Rettelse",
 }
 """DialogTransmissionType of what a sender writes, with what the page calls them."""
+OWN_SERVICE = {"nav": Channel.NAV_NO.value}
+"""Agencies with a source whose settings name nobody: it can be nobody else's."""
 PROMPT = "Vil du at avsenderen skal gjøre dette?"
 
 log = logging.getLogger("samlepost.simulators")
@@ -89,7 +91,11 @@ class Control:
         fields = ("slug", "name", "story", "national_id", "email", "mailbox_address", "language")
         return [
             {name: getattr(person, name) for name in fields}
-            | {"is_operator": person.is_operator, "mailbox_supplier": person.mailbox_supplier.value}
+            | {
+                "is_operator": person.is_operator,
+                "is_at_work": person.is_at_work,
+                "mailbox_supplier": person.mailbox_supplier.value,
+            }
             for person in PERSONS
         ]
 
@@ -107,6 +113,25 @@ class Control:
                 for name in ("since", "until", "born", "died")
             }
             for relation in RELATIONS
+        ]
+
+    def agencies(self) -> list[dict[str, Any]]:
+        """Return the agencies that use the portal: who works there, which sources are theirs."""
+        sources = self.sources()
+        return [
+            {
+                "org_number": body.org_number,
+                "name": body.name,
+                "employees": [each.national_id for each in PERSONS if each.works_at == body.slug],
+                "sources": [
+                    said["slug"]
+                    for said in sources
+                    if said["settings"].get("org_number") == body.org_number
+                    or said["slug"] == OWN_SERVICE.get(body.slug)
+                ],
+            }
+            for body in AGENCIES
+            if any(each.works_at == body.slug for each in PERSONS)
         ]
 
     def sources(self) -> list[dict[str, Any]]:

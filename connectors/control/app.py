@@ -129,6 +129,7 @@ def _add_api(app: Flask, control: Control) -> None:
     gets: dict[str, Callable[[], Any]] = {
         "persons": control.persons,
         "relations": control.relations,
+        "agencies": control.agencies,
         "sources": control.sources,
         "state": control.state,
         "sent": control.sent,
@@ -298,7 +299,7 @@ def _contact_rows(control: Control) -> list[dict[str, Any]]:
             "confirmed": _confirmed(entries[person.slug].email_confirmed_at),
         }
         for person in PERSONS
-        if person.slug in entries and not person.is_operator
+        if person.slug in entries and not person.is_at_work
     ]
 
 

@@ -49,6 +49,6 @@ def contact_of(person: Person) -> RegisteredContact:
         mailbox_supplier=person.mailbox_supplier,
         language=person.language,
         reserved_at=datetime(2026, 11, 10, 12, 0, tzinfo=UTC) if person.slug == "henrik" else None,
-        is_registered=not person.is_operator,
+        is_registered=not person.is_at_work,
         is_deleted=person.slug == "leif",
     )

@@ -39,7 +39,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A made-up citizen (or, with `is_operator`, somebody who runs Samlepost)."""
+    """A made-up citizen, or somebody who is here for her work: nobody writes to her."""
 
     slug: str
     """Short ASCII name used in URLs of the control page: "kari"."""
@@ -54,8 +54,16 @@ class Person:
     story: str
     """One sentence for the researcher: who she is and what lies in her mail (Norwegian)."""
     is_operator: bool = False
+    """She runs Samlepost."""
+    works_at: str = ""
+    """Slug of the agency for which she uses the portal."""
     address: tuple[str, ...] = ()
     """Postal address in lines, as it stands in the head of a letter."""
+
+    @property
+    def is_at_work(self) -> bool:
+        """She is here for her work, and gets no letters."""
+        return self.is_operator or bool(self.works_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,28 @@ PERSONS: tuple[Person, ...] = (
         "Operatøren driver Samlepost: ser kildenes helse og karantene, men ingen brev.",
         is_operator=True,
     ),
+    Person(
+        "berit",
+        "Berit Solberg",
+        synthetic_id(date(1979, 4, 2), 17),
+        "berit.solberg@example.org",
+        "berit.solberg#3B7B",
+        Channel.DIGIPOST,
+        "nb",
+        "Berit arbeider i NAV og bruker virksomhetsportalen: leveringslogg, koblinger, nøkler.",
+        works_at="nav",
+    ),
+    Person(
+        "tormod",
+        "Tormod Vik",
+        synthetic_id(date(1988, 9, 11), 18),
+        "tormod.vik@example.org",
+        "tormod.vik#6T4V",
+        Channel.DIGIPOST,
+        "nb",
+        "Tormod arbeider i Tromsø kommune og sender brev fra virksomhetsportalen.",
+        works_at="tromso",
+    ),
 )
 
 _PERSON_BY_SLUG = {person.slug: person for person in PERSONS}

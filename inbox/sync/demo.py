@@ -37,7 +37,7 @@ def configure(control_url: str, transport: httpx.BaseTransport | None = None) ->
         suppliers = {said["slug"]: said["settings"].get("supplier_org_number") for said in sources}
         new_citizens = sum(_citizen(said, suppliers) for said in persons)
         for said in persons:
-            if not said["is_operator"]:
+            if not said["is_at_work"]:
                 _mailboxes(said, sources)
         for said in relations:
             _relation(said)

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "inbox.letters",
     "inbox.notifications",
     "inbox.sync",
+    "inbox.agencies",
     "inbox.web",
 ]
 MIDDLEWARE = [

@@ -76,6 +76,16 @@ def stored() -> list[Stored]:
             ("sync.PartyList",),
         ),
         Stored(
+            _("Your work"),
+            _(
+                "For which agencies you may use the agencies' portal, and which keys of theirs you"
+                " have made. The agency sees nothing of your own mail."
+            ),
+            _("Until your agency takes you off, or you close your account."),
+            _("You. Those who run Samlepost."),
+            ("agencies.Employee", "agencies.Key"),
+        ),
+        Stored(
             _("Your letters"),
             _(
                 "Sender, titles, text, dates, deadlines, case number, where each letter came"

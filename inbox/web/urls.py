@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.urls import path
+from django.urls import include, path
 
 from inbox.web.views import (
     about,
@@ -41,6 +41,7 @@ from inbox.web.views import (
 from inbox.web.views import sources as source_pages
 
 urlpatterns = [
+    path("virksomhet/", include("inbox.web.agency_urls")),
     path("", inbox.page, name="inbox"),
     path("archive/", inbox.archive, name="archive"),
     path("bin/", inbox.thrown_away, name="bin"),

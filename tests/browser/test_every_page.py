@@ -23,6 +23,7 @@ PERSONS = {
     "Kari at the high level": ("kari", HIGH),
     "Kari at the lower level": ("kari", SUBSTANTIAL),
     "who runs Samlepost": ("drift", HIGH),
+    "who works at NAV": ("berit", HIGH),
     "a stranger": ("", ""),
 }
 STARTS = [
@@ -35,6 +36,7 @@ STARTS = [
         "/panel/?site=nav",
         "/panel/consent/?site=nav",
         "/operator/quarantine/",
+        "/virksomhet/",
         "/demo/",
     ],
 ]

@@ -573,6 +573,7 @@ def test_persons_are_told_with_all_that_samlepost_needs(client: httpx.Client) ->
         "mailbox_address",
         "language",
         "is_operator",
+        "is_at_work",
         "mailbox_supplier",
     }
 

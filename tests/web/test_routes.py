@@ -16,6 +16,8 @@ from django.urls import get_resolver, reverse
 import inbox.web
 from connectors import clock
 from connectors.contract import Appointment, RawPart, Unreadable
+from inbox.agencies import keys
+from inbox.agencies.models import Agency, Employee
 from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
 from inbox.letters import filing, folders, forward, saved_searches
@@ -63,6 +65,8 @@ PUBLIC = {
 STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
 """They do not exist for anybody but those who run Samlepost."""
 OWNED = {
+    "org_number",
+    "key_id",
     "case_id",
     "attachment_id",
     "letter_id",
@@ -118,7 +122,11 @@ def made(kari: Citizen) -> dict[str, Any]:
     quarantine.record([kept])
     moved = filing.move(Viewer(kari.id), [make_letter(kari).id], Letter.Place.FILED)
     assert moved is not None
+    agency = Agency.objects.create(org_number="889640782", name="NAV")
+    Employee.objects.create(agency=agency, citizen=kari)
     return {
+        "org_number": agency.org_number,
+        "key_id": keys.create(agency, "Arkivsystemet", kari.id).key.id,
         "citizen_id": kari.id,
         "case_id": letter.case_id,
         "letter_id": letter.id,
@@ -141,7 +149,8 @@ def browser(citizen: Citizen | None = None, level: int = 4) -> Client:
 
 
 def address(name: str, ids: dict[str, Any] | None = None) -> str:
-    values = {key: uuid4() for key in OWNED} | OTHER_PARAMETERS | (ids or {})
+    values = {key: uuid4() for key in OWNED} | OTHER_PARAMETERS | {"org_number": "999999999"}
+    values |= ids or {}
     return reverse(name, kwargs={key: values[key] for key in PARAMETERS[name]})
 
 

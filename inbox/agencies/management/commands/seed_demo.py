@@ -1,4 +1,4 @@
-"""Set up the demo: citizens, sources and mailboxes for what the simulators hold."""
+"""Set up the demo: citizens, sources, mailboxes and agencies for what the simulators hold."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from inbox.agencies import demo as agencies
 from inbox.sync import demo
 
 
@@ -25,8 +26,10 @@ class Command(BaseCommand):
         """Ask the control API and make what is missing. Raises CommandError."""
         if not settings.DEMO:
             raise CommandError("seed_demo makes made-up citizens: it needs DEMO=1.")
+        control_url = f"{options['simulators']}/control/api/"
         try:
-            citizens, sources = demo.configure(f"{options['simulators']}/control/api/")
+            citizens, sources = demo.configure(control_url)
+            new = agencies.configure(control_url)
         except httpx.HTTPError as error:
             raise CommandError(f"The simulators cannot be asked: {error}") from error
-        self.stdout.write(f"Made {citizens} citizens and {sources} sources.")
+        self.stdout.write(f"Made {citizens} citizens, {sources} sources and {new} agencies.")

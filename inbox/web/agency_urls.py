@@ -1,0 +1,33 @@
+"""Every page of the agency portal. Each names its agency, so that none is taken for another's."""
+
+from __future__ import annotations
+
+from django.urls import path, register_converter
+
+from inbox.web.views.agency import home, keys
+
+
+class OrgNumber:
+    """An organisation number: nine digits."""
+
+    regex = "[0-9]{9}"
+
+    def to_python(self, value: str) -> str:
+        """Return it as it stands."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Return it as it stands."""
+        return value
+
+
+register_converter(OrgNumber, "org")
+
+urlpatterns = [
+    path("", home.choose, name="agencies"),
+    path("<org:org_number>/", home.page, name="agency_home"),
+    path("<org:org_number>/nokler/", keys.page, name="agency_keys"),
+    path("<org:org_number>/nokler/ny/", keys.create, name="agency_keys_create"),
+    path("<org:org_number>/nokler/<uuid:key_id>/bytt/", keys.rotate, name="agency_keys_rotate"),
+    path("<org:org_number>/nokler/<uuid:key_id>/trekk/", keys.revoke, name="agency_keys_revoke"),
+]
