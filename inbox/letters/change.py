@@ -15,7 +15,16 @@ from datetime import datetime
 from connectors import clock
 from connectors.contract import IncomingLetter, Rest, ThreadMessage
 from inbox.archive.models import Blob, Package
-from inbox.letters import cases, copies, counters, indexing, keeping, matching, proposals
+from inbox.letters import (
+    cases,
+    copies,
+    counters,
+    delivery_log,
+    indexing,
+    keeping,
+    matching,
+    proposals,
+)
 from inbox.letters.filing import BIN_LASTS
 from inbox.letters.models import Delivery, DeliveryKey, Document, Event, Letter
 from inbox.letters.receive import (
@@ -73,9 +82,13 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
         said.opened_at = said.opened_at or incoming.opened_at
         if arrival.blobs:
             _replace_documents(said, arrival)
+        withdrawn_before = delivery.withdrawn_at
         delivery.withdrawn_at = said.withdrawn_at
+    if delivery.withdrawn_at != withdrawn_before:
+        delivery_log.note_withdrawn(delivery)
     if incoming.opened_at and before.opened_at is None:
         letter.unread = False
+        delivery_log.note_opened_elsewhere(letter, incoming.opened_at)
     answers = _answers(before, letter, arrival.source)
     if answers:
         letter.unread = True
@@ -155,6 +168,7 @@ def add_content(
     cases.assign([letter])
     letter.save()
     letter.refresh_from_db(fields=["sender"])
+    delivery_log.note_sender(delivery, letter, incoming.sender)
     indexing.write([letter])
     proposals.renew(letter)
     delivery.main_digest = _digest_of_main(delivery) or delivery.main_digest

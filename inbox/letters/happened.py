@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from connectors.contract import Happening, LetterNote
-from inbox.letters import copies, counters, keeping
+from inbox.letters import copies, counters, delivery_log, keeping
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.letters.receive import TITLE_MAX, clean
 
@@ -46,6 +46,8 @@ def take_note(citizen_id: UUID, source: str, note: LetterNote, now: datetime) ->
     letter.save()
     delivery.save(update_fields=["withdrawn_at"])
     if is_news:
+        if kind == Event.Kind.WITHDRAWN:
+            delivery_log.note_withdrawn(delivery)
         Event.objects.create(**own, letter_id=letter.id, kind=kind, at=at, detail=detail)
     if letter.revealed:
         with counters.changing(citizen_id) as state:

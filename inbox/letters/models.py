@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -340,6 +341,64 @@ class Delivery(CitizenOwned):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class DeliveryRecord(models.Model):
+    """What the sender of a delivery may learn of it (`delivery_log.py`): no citizen, no contents.
+
+    Its id is the delivery's. It is the sender's evidence, not the citizen's letter: it outlives
+    the letter and her account. A citizen's rows are found only by way of her deliveries.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    org_number = models.CharField(max_length=9)
+    """The sender's, proved as `verified` says."""
+    source = models.CharField(max_length=64)
+    """The slug of the source that brought it."""
+    external_id = models.CharField(max_length=255)
+    """The sender's own reference, as the source knows it."""
+    verified = models.CharField(max_length=32)
+    """The contract's SenderRef.verified; never empty."""
+    security_level = models.PositiveSmallIntegerField(choices=SecurityLevel)
+    arrived_at = models.DateTimeField()
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    """From when it lies before her: later than its arrival where it was hidden until its day."""
+    notified_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    """Kept only until it is counted, unless it `tells_opening`. Nobody is shown it as it is: see
+    `told_opened_at`."""
+    asks_opening = models.BooleanField(default=False)
+    """The sender asked for a receipt of the opening."""
+    tells_opening = models.BooleanField(default=False)
+    """She agreed to that and has opened it: the sender may know when."""
+    replied_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    counts = models.BooleanField(default=True)
+    """Whether it is in the figures: it is new, and not opened before it came."""
+    counted = models.BooleanField(default=False)
+    """Its arrival is in the figures, or never will be."""
+    opening_counted = models.BooleanField(default=False)
+    """Its opening is in the figures, or never will be."""
+    untold = models.BooleanField(default=True)
+    """Changed since the collector saw it."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["org_number", "-arrived_at", "-id"], name="record_list"),
+            models.Index(
+                fields=["org_number", "source", "-arrived_at", "-id"], name="record_by_source"
+            ),
+            models.Index(fields=["org_number", "external_id"], name="record_by_reference"),
+            models.Index(fields=["id"], name="record_untold", condition=Q(untold=True)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def told_opened_at(self) -> datetime | None:
+        """When it was opened, if the sender may know that; None otherwise."""
+        return self.opened_at if self.tells_opening else None
 
 
 class SourceState(CitizenOwned):

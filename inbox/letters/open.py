@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from inbox.citizens.viewer import Viewer
-from inbox.letters import counters, indexing
+from inbox.letters import counters, delivery_log, indexing
 from inbox.letters.filing import LONG_FIELDS, owe_sources
 from inbox.letters.models import Event, Letter
 
@@ -37,6 +37,7 @@ def mark_opened(letter: Letter, viewer: Viewer, now: datetime) -> bool:
         letter.unread = letter.updated = False
         letter.opened_at = before.opened_at or now
         letter.save(update_fields=["unread", "updated", "opened_at"])
+        delivery_log.note_opened(letter, now)
         if before.asks_receipt and before.opened_at is None:
             # What it says is searched from now on.
             indexing.write_letter(letter.citizen_id, letter.id)

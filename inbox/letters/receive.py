@@ -36,6 +36,7 @@ from inbox.letters import (
     cases,
     copies,
     counters,
+    delivery_log,
     indexing,
     join,
     keeping,
@@ -206,6 +207,7 @@ def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
     for arrival in arrivals:
         if arrival.same_as:
             _add_copy(arrival, said[arrival.delivery_id])
+    delivery_log.note_received(arrivals, now)
     if all(not arrival.same_as for arrival in arrivals):
         return letters
     # Made of several by now, or joined to another.

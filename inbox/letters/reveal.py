@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from connectors import clock
-from inbox.letters import counters, join, proposals
+from inbox.letters import counters, delivery_log, join, proposals
 from inbox.letters.models import Letter
 
 BATCH = 500
@@ -30,6 +30,7 @@ def _reveal(citizen_id: UUID, letter_id: UUID) -> int:
             letter = Letter.objects.get(citizen_id=citizen_id, id=letter_id)
             with counters.changing(letter.citizen_id) as state:
                 counters.add(state, [letter])
+            delivery_log.note_delivered(letter, clock.now())
             proposals.propose([letter])
             join.join_same(letter)
     return claimed

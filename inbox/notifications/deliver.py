@@ -12,10 +12,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from connectors import clock
+from inbox.letters import delivery_log
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.notifications.channels import PermanentFailure, TemporaryFailure, email
 from inbox.notifications.models import Notification
@@ -146,13 +148,17 @@ def _is_forbidden(notification: Notification) -> bool:
 def _record(notification: Notification) -> None:
     new = notification.kind != Notification.Kind.REMINDER
     vanishing = notification.kind == Notification.Kind.VANISHING
-    Event.objects.create(
-        citizen_id=notification.citizen_id,
-        letter_id=notification.letter_id,
-        kind=Event.Kind.NOTIFIED if new else Event.Kind.REMINDED,
-        at=clock.now(),
-        detail={"channel": notification.channel, **({"vanishing": True} if vanishing else {})},
-    )
+    now = clock.now()
+    with transaction.atomic():
+        Event.objects.create(
+            citizen_id=notification.citizen_id,
+            letter_id=notification.letter_id,
+            kind=Event.Kind.NOTIFIED if new else Event.Kind.REMINDED,
+            at=now,
+            detail={"channel": notification.channel, **({"vanishing": True} if vanishing else {})},
+        )
+        if notification.kind in (Notification.Kind.NEW, Notification.Kind.REMINDER):
+            delivery_log.note_notified(notification.letter, now)
 
 
 def _later(notification: Notification, error: str) -> None:

@@ -27,7 +27,7 @@ from connectors.contract import (
 )
 from inbox.archive import store
 from inbox.archive.models import Blob
-from inbox.letters import join, keeping
+from inbox.letters import delivery_log, join, keeping
 from inbox.letters.handle import reopen
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.letters.receive import Arrival
@@ -71,7 +71,9 @@ def owe_opened_copies(arrivals: Iterable[Arrival], at: datetime) -> None:
             delivery__letter_id=arrival.letter_id,
         )
         if told.exists():
-            owe_opened(Letter(citizen_id=arrival.citizen_id, id=arrival.letter_id), at)
+            letter = Letter(citizen_id=arrival.citizen_id, id=arrival.letter_id)
+            owe_opened(letter, at)
+            delivery_log.note_opened(letter, at)
 
 
 def owe_opened(letter: Letter, at: datetime) -> None:

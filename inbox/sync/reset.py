@@ -19,7 +19,7 @@ from inbox.archive import store
 from inbox.archive.models import Package
 from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import Citizen, ContactDetails, Identifier, InboxState, Representation
-from inbox.letters import counters
+from inbox.letters import counters, delivery_log
 from inbox.letters.models import Access, Filing, Letter, Tombstone
 from inbox.notifications.models import InvitationNotice, OutboxEmail
 from inbox.sync import contacts, engine, parties, quarantine, removal
@@ -48,6 +48,7 @@ def forget(national_id: str) -> int:
         # Likewise whoever opens a letter is done before, or finds it gone.
         letters = len(Letter.objects.select_for_update().filter(citizen=citizen).values_list("id"))
         objects = _archived(citizen)
+        delivery_log.forget(citizen)
         Letter.objects.filter(citizen=citizen).delete()
         Package.objects.filter(citizen=citizen).delete()
         Filing.objects.filter(citizen=citizen).delete()

@@ -19,7 +19,7 @@ from connectors.contract import (
     ReplyRefused,
 )
 from inbox.archive import store
-from inbox.letters import answers, counters, join
+from inbox.letters import answers, counters, delivery_log, join
 from inbox.letters.handle import mark_handled
 from inbox.letters.models import Delivery, Event, Letter, Reply
 from inbox.letters.receive import clean
@@ -94,6 +94,7 @@ def _carry_out(row: QuerySet[Reply]) -> bool:
             actor_id=reply.writer_id,
             detail={"source": delivery.source, "reference": clean(reference, 255)},
         )
+        delivery_log.note_replied(delivery, now)
         if reply.settles and mark_handled(letter, Letter.HandledBy.REPLY, now, reply.writer_id):
             stop(letter)
         counters.answered(letter.citizen_id, letter.id)

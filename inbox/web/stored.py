@@ -160,7 +160,10 @@ def stored() -> list[Stored]:
         Stored(
             _("What has happened"),
             _("When a letter came, who opened it and when, and what the sender was told."),
-            with_letter,
+            _(
+                "As long as the letter. The sender keeps proof of its delivery: its own reference"
+                " and when the letter came, was announced and was answered, without your name."
+            ),
             _("You. The sender learns what the receipts say."),
             ("letters.Event", "sync.OutboundReceipt", "sync.Retrieval"),
         ),
