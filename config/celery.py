@@ -32,6 +32,8 @@ BEAT = {
     "how citizens may be reached": ("inbox.sync.tasks.ask_contact_register", 5),
     "for whom citizens may act": ("inbox.sync.tasks.ask_for_parties", 5),
     "accounts to close": ("inbox.sync.tasks.close_accounts", 60),
+    "letters of agencies": ("inbox.agencies.tasks.send_letters", 5),
+    "drafts of agencies": ("inbox.agencies.tasks.discard_drafts", 3600),
     "letters put aside": ("inbox.sync.tasks.release_put_aside", 60),
     "notifications due": ("inbox.notifications.tasks.send_due", 3),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),

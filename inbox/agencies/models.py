@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
-from inbox.citizens.models import Citizen
+from connectors.contract import Kind
+from inbox.citizens.models import Citizen, SecurityLevel
 from inbox.citizens.owned import new_id
-from inbox.sync.models import Source
+from inbox.sync.models import Source, Work
 
 
 class Agency(models.Model):
@@ -80,3 +82,139 @@ class Key(models.Model):
 
     def __str__(self) -> str:
         return self.prefix
+
+
+class Dispatch(Work):
+    """One press of "send" in the portal: a letter to one, or to each of a list. First a draft.
+
+    Its PDF, or the zip with one for each letter, lies in the archive under its id until the last
+    letter is with its recipient: each then has her own copy.
+    """
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        WAITING = "waiting"
+        DONE = "done"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    state = models.CharField(max_length=16, choices=State, default=State.DRAFT)
+    agency = models.ForeignKey(Agency, on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey(
+        Citizen, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    """Who made it; None for what the agency's own system sends."""
+    made_at = models.DateTimeField()
+    """By the shared clock, as `sent_at`."""
+    sent_at = models.DateTimeField(null=True, blank=True)
+    """When it was confirmed; None for a draft."""
+    is_list = models.BooleanField(default=False)
+    public_title = models.CharField(max_length=255, blank=True)
+    security_level = models.PositiveSmallIntegerField(choices=SecurityLevel)
+    kind = models.CharField(max_length=16, choices=[(each.value, each.value) for each in Kind])
+    documentary_value = models.BooleanField(null=True, blank=True)
+    wants_receipt = models.BooleanField(default=False)
+    form = models.JSONField(null=True, blank=True)
+    """The contract's ReplyForm as JSON; None where the letter cannot be answered, unsaid."""
+    file_name = models.CharField(max_length=255, blank=True)
+    """What recipients see the one PDF called; empty where each letter has its own, in a zip."""
+    content_sha256 = models.CharField(max_length=64)
+    """Of what goes to whom (by blind index): the same again is told before it is sent."""
+    cautions = models.JSONField(default=list, blank=True)
+    """[[code, detail]]: what would trip a reader, found as it was made."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="dispatch_due", condition=Q(state="waiting")),
+            models.Index(fields=["made_at"], name="dispatch_drafts", condition=Q(state="draft")),
+            models.Index(fields=["agency", "content_sha256"], name="dispatch_content"),
+        ]
+
+    def __str__(self) -> str:
+        return f"dispatch {self.id}"
+
+
+class Outgoing(models.Model):
+    """A letter of a dispatch. Its id is the letter's external id, by which it arrives once.
+
+    Whom it is for is encrypted, and erased once it is with her or cannot come to her: the agency
+    knows the letter again by its own reference or its line in the list.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        DELIVERED = "delivered"
+        REFUSED = "refused"
+        """Nobody who gets letters from the agency here has that number: it must go another way."""
+        FAILED = "failed"
+        """It lies in quarantine: our fault."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="letters")
+    agency = models.ForeignKey(Agency, on_delete=models.PROTECT, related_name="+", db_index=False)
+    line = models.PositiveIntegerField(default=0)
+    """Of the list; 0 for a letter to one."""
+    recipient = models.TextField(blank=True)
+    """Kind and number, sealed."""
+    title = models.CharField(max_length=255)
+    due_at = models.DateTimeField(null=True, blank=True)
+    case_reference = models.CharField(max_length=64, blank=True)
+    """The recipient sees it."""
+    reference = models.CharField(max_length=64, blank=True)
+    """The agency's own, which nobody else sees."""
+    file = models.CharField(max_length=255, blank=True)
+    """Its PDF's name in the zip; empty where all have the same."""
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: since when it waits no longer."""
+    delivery_id = models.UUIDField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: when the latest answer came."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dispatch", "line"], name="outgoing_line"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["agency", "-id"], name="outgoing_list"),
+            models.Index(
+                fields=["agency", "-answered_at"],
+                name="outgoing_answered",
+                condition=Q(answered_at__isnull=False),
+            ),
+            models.Index(
+                fields=["dispatch", "line"],
+                name="outgoing_waiting",
+                condition=Q(state="waiting"),
+            ),
+            models.Index(
+                fields=["dispatch", "line"],
+                name="outgoing_undelivered",
+                condition=Q(state__in=("refused", "failed")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"outgoing {self.id}"
+
+
+class Answer(models.Model):
+    """A citizen's answer to a letter that an agency sent from the portal: the agency's mail.
+
+    Its id is the answer's idempotency key, and the archive object's of its files. It outlives the
+    letter: what she has sent is with the agency.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    outgoing = models.ForeignKey(Outgoing, on_delete=models.PROTECT, related_name="answers")
+    at = models.DateTimeField()
+    """By the shared clock: when she sent it."""
+    choice = models.CharField(max_length=255, blank=True)
+    """The words of what she chose."""
+    text = models.TextField(blank=True)
+    files = models.JSONField(default=list, blank=True)
+    """[{"name", "media_type", "size", "path"}]"""
+    read_at = models.DateTimeField(null=True, blank=True)
+    """When somebody at the agency first saw it."""
+
+    def __str__(self) -> str:
+        return f"answer {self.id}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from hashlib import sha256
@@ -25,6 +26,8 @@ from inbox.citizens.models import Citizen, Identifier
 NONCE_BYTES = 12
 NATIONAL_ID_WEIGHTS = ((3, 7, 6, 1, 8, 9, 4, 5, 2, 1), (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1))
 """With each check digit weighted 1, both sums divide by 11 (Skatteetaten, "Fødselsnummer")."""
+ELEVEN_DIGITS = re.compile(r"(?<!\d)\d{6} ?\d{5}(?!\d)")
+ORGANISATION_WEIGHTS = (3, 2, 7, 6, 5, 4, 3, 2, 1)
 
 
 def blind_index(kind: str, value: str) -> bytes:
@@ -42,6 +45,21 @@ def is_national_id(value: str) -> bool:
         sum(digit * weight for digit, weight in zip(digits, weights, strict=False)) % 11 == 0
         for weights in NATIONAL_ID_WEIGHTS
     )
+
+
+def holds_national_id(text: str) -> bool:
+    """Say whether a national identity number stands in `text`, also with a space after six."""
+    return any(is_national_id(each.replace(" ", "")) for each in ELEVEN_DIGITS.findall(text))
+
+
+def is_organisation_number(value: str) -> bool:
+    """Say whether `value` can be an organisation number: nine digits, the last one a check digit.
+
+    Weights from Brønnøysundregistrene, "Organisasjonsnummeret".
+    """
+    if len(value) != 9 or not (value.isascii() and value.isdecimal()):
+        return False
+    return sum(int(d) * w for d, w in zip(value, ORGANISATION_WEIGHTS, strict=True)) % 11 == 0
 
 
 class Taken(Exception):

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from connectors import clock, discovery
+from connectors import clock
 from connectors.contract import (
     LEVEL_SUBSTANTIAL,
     Connector,
@@ -32,7 +32,7 @@ from inbox.letters.handle import reopen
 from inbox.letters.models import Delivery, Event, Letter
 from inbox.letters.receive import Arrival
 from inbox.notifications.models import Notification
-from inbox.sync import acts, lease, pauses, quarantine, schedule
+from inbox.sync import acts, lease, pauses, quarantine, schedule, sources
 from inbox.sync.models import OutboundReceipt, Source
 from inbox.sync.sources import account_of, connected
 
@@ -189,12 +189,12 @@ def _taking(letter: Letter, kind: ReceiptKind) -> list[Delivery]:
     """Return the letter's deliveries whose source takes receipts of this kind."""
     deliveries = list(Delivery.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id))
     slugs = {delivery.source for delivery in deliveries}
-    found = discovery.find()
     connector_of = dict(Source.objects.filter(slug__in=slugs).values_list("slug", "connector"))
+    class_of = {name: sources.class_of(name) for name in set(connector_of.values())}
     taking = set()
     for slug, name in connector_of.items():
-        known = found.get(name)
-        if known and known.connector_class and kind in known.connector_class.receipts:
+        known = class_of[name]
+        if known and kind in known.receipts:
             taking.add(slug)
     return [delivery for delivery in deliveries if delivery.source in taking]
 

@@ -29,6 +29,20 @@ LABELS_KEPT_SECONDS = 30.0
 FEED = "base_url"
 """The setting that says where a source is; tokens and keys never come from a loopback address."""
 _labels: tuple[float, dict[str, str]] = (0.0, {})
+_ours: dict[str, type[Connector]] = {}
+
+
+def offer(name: str, connector_class: type[Connector]) -> None:
+    """Let sources be of a connector of our own, which lies in an app above and needs no wire."""
+    _ours[name] = connector_class
+
+
+def class_of(name: str) -> type[Connector] | None:
+    """Return the class of a connector that can be used, ours or a found one; None without."""
+    if name in _ours:
+        return _ours[name]
+    found = discovery.find().get(name)
+    return found.connector_class if found else None
 
 
 @contextmanager
@@ -43,7 +57,8 @@ def connected(source: Source, *, is_asked: bool = True) -> Iterator[Connector]:
         _refuse_loopback(source)
     if is_asked:
         pauses.respect(source)
-    connector = discovery.make(source.connector, source.settings)
+    ours = _ours.get(source.connector)
+    connector = ours(source.settings) if ours else discovery.make(source.connector, source.settings)
     try:
         yield connector
     finally:

@@ -189,6 +189,7 @@ def checks(line: DeliveryLine, source: str) -> list[str]:
     said = {
         "certificate": gettext("The sender signed with a business certificate"),
         "token": gettext("The sender proved who it is"),
+        "portal": gettext("An employee of the sender, logged in with ID-porten, sent it"),
         "source": gettext("%(source)s vouches for the sender") % {"source": source},
     }.get(line.sender_verified)
     passed = [said] if said else []

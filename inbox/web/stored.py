@@ -78,12 +78,13 @@ def stored() -> list[Stored]:
         Stored(
             _("Your work"),
             _(
-                "For which agencies you may use the agencies' portal, and which keys of theirs you"
-                " have made. The agency sees nothing of your own mail."
+                "For which agencies you may use the agencies' portal, which keys of theirs you have"
+                " made, and which letters you have sent for them. The agency sees nothing of your"
+                " own mail."
             ),
             _("Until your agency takes you off, or you close your account."),
             _("You. Those who run Samlepost."),
-            ("agencies.Employee", "agencies.Key"),
+            ("agencies.Employee", "agencies.Key", "agencies.Dispatch"),
         ),
         Stored(
             _("Your letters"),
@@ -143,7 +144,10 @@ def stored() -> list[Stored]:
         Stored(
             _("Your answers"),
             _("What you have written to senders, drafts and files with it, and when it was sent."),
-            with_letter,
+            _(
+                "As long as the letter. Agencies that send letters from Samlepost keep answers"
+                " here."
+            ),
             _("You, and the sender of the letter once you have sent it."),
             ("letters.Reply",),
         ),

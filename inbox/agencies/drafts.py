@@ -1,0 +1,33 @@
+"""Drafts of letters that are thrown away: by whoever made them, or by nobody's sending them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from connectors import clock
+from inbox.agencies.models import Agency, Dispatch
+from inbox.archive import store
+
+DRAFTS_KEPT = timedelta(hours=24)
+BATCH = 500
+
+
+def discard(agency: Agency, dispatch_id: UUID) -> bool:
+    """Throw a draft away with its file; False where there is no such draft."""
+    drafts = Dispatch.objects.filter(agency=agency, id=dispatch_id, state=Dispatch.State.DRAFT)
+    with transaction.atomic():
+        gone = bool(drafts.delete()[0])
+    if gone:
+        store.remove(dispatch_id)
+    return gone
+
+
+def discard_forgotten() -> int:
+    """Throw away drafts that nobody has sent within DRAFTS_KEPT; returns how many."""
+    old = Dispatch.objects.filter(
+        state=Dispatch.State.DRAFT, made_at__lt=clock.now() - DRAFTS_KEPT
+    ).select_related("agency")
+    return sum(discard(each.agency, each.id) for each in list(old[:BATCH]))
