@@ -38,8 +38,8 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 NOTED_EVERY_SECONDS = 60
 """Use is noted at most this often, so that reading pages does not write the session each time."""
-BACKGROUND_PATHS = ("/changes/", "/session/left/", "/logout/frontchannel/")
-"""What a page or the provider asks by itself: no sign that the citizen is there."""
+BACKGROUND_PATHS = ("/changes/", "/session/left/", "/logout/frontchannel/", "/api/")
+"""What a page, the provider or a system asks by itself: no sign that the citizen is there."""
 SESSIONS_OF_ONE_SID = 10
 LEVELS = frozenset(SecurityLevel.values)
 

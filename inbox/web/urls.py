@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import include, path
 
+from inbox.web.agency_api import api
 from inbox.web.views import (
     about,
     access_log,
@@ -42,6 +43,7 @@ from inbox.web.views import sources as source_pages
 
 urlpatterns = [
     path("virksomhet/", include("inbox.web.agency_urls")),
+    path(api.PREFIX, include(api.addresses())),
     path("", inbox.page, name="inbox"),
     path("archive/", inbox.archive, name="archive"),
     path("bin/", inbox.thrown_away, name="bin"),

@@ -57,6 +57,7 @@ NO_PAGE = {
     "login_callback": "leads on",
     "login_start": "leads to ID-porten",
     "session_left": "a part of a page",
+    **{name: "for agencies' systems" for name in ROUTES if name.startswith("api_")},
     "manifest": "for browsers",
     "service_worker": "a script",
     "logout_frontchannel": "an empty frame for ID-porten",

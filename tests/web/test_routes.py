@@ -64,7 +64,10 @@ PUBLIC = {
 """Whoever asks gets an answer. A route that is missing here must ask for a log-in."""
 STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
 """They do not exist for anybody but those who run Samlepost."""
+BY_KEY = {name for name in ROUTES if name.startswith("api_")}
+"""The agency API: no session counts there (tests/web/agency_api/)."""
 OWNED = {
+    "record_id",
     "org_number",
     "key_id",
     "case_id",
@@ -88,8 +91,10 @@ METHODS = ["get", "head", "post"]
 HTMX = [{}, {"HX-Request": "true"}]
 
 
-PRIVATE = sorted(set(ROUTES) - PUBLIC - STAFF)
-OWNED_ROUTES = sorted(name for name, parameters in PARAMETERS.items() if parameters & OWNED)
+PRIVATE = sorted(set(ROUTES) - PUBLIC - STAFF - BY_KEY)
+OWNED_ROUTES = sorted(
+    name for name, parameters in PARAMETERS.items() if parameters & OWNED and name not in BY_KEY
+)
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +244,14 @@ def test_the_operators_pages_do_not_exist_for_others(name, method, kari, real):
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
 def test_a_public_address_never_fails(name, method):
     assert ask(browser(), method, address(name), {})[0] < 500
+
+
+@pytest.mark.parametrize("name", sorted(BY_KEY - {"api_document"}))
+@pytest.mark.parametrize("method", [*METHODS, "put", "patch", "delete"])
+def test_without_a_key_a_session_gets_nothing_from_the_api(name, method, kari, real):
+    for client in (browser(), browser(kari)):
+        status, _ = ask(client, method, address(name, real), {})
+        assert status in (401, 404, 405), name
 
 
 OF_THE_HELPER = {"acting_start", "acting_stop", "acting_accept", "acting_decline", "acting_code"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from connectors import clock
 from connectors.contract import Fault
+from inbox.citizens.masking import masked
 from inbox.letters import access
 from inbox.sync import addresses, health
 from inbox.sync import quarantine as kept
@@ -32,7 +32,6 @@ from inbox.web.letter_words import size_of
 from inbox.web.sessions import person_of, staff_required
 
 ITEMS_A_PAGE = 100
-NATIONAL_ID = re.compile(r"(?<!\d)\d{6} ?\d{5}(?!\d)")
 
 
 @staff_required
@@ -94,11 +93,6 @@ def file(request: HttpRequest, item_id: UUID, number: int) -> HttpResponseBase:
     answer["Content-Disposition"] = content_disposition_header(True, _file_name(said["path"]))
     answer["X-Content-Type-Options"] = "nosniff"
     return answer
-
-
-def masked(text: str) -> str:
-    """Hide what looks like a national identity number: the operator needs none to mend this."""
-    return NATIONAL_ID.sub("•" * 11, text)
 
 
 def _item(item: Quarantined, calendar: Calendar) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What agencies' own systems ask: JSON over HTTP, by key."""

@@ -1,0 +1,124 @@
+"""The agency API: its operations, the document that describes them, and its addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from inbox.web.agency_api import agency, described, letters, problems
+from inbox.web.agency_api.by_key import Bearer
+
+PREFIX = "api/agency/v1/"
+VERSION = "1.0.0"
+ROUTERS = (agency.router, letters.router)
+DESCRIPTION = (
+    "For systems of agencies that send letters. Every call has a key, made in the portal:"
+    " `Authorization: Bearer <key>`. Times are UTC. Fields may be added; ignore those that you do"
+    " not know. Nothing here says what a letter contains or whose it is."
+)
+
+
+def known_only(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a parameter that an operation does not have: a misspelt filter would filter nothing.
+
+    ninja gives the operation each of its own by name.
+    """
+
+    @wraps(operation)
+    def checked(request: HttpRequest, **own: Any) -> Any:
+        if not own.keys() >= request.GET.keys():
+            said = f"Unknown parameter. Known here: {', '.join(sorted(own)) or 'none'}."
+            raise problems.Problem(400, said)
+        return operation(request, **own)
+
+    return checked
+
+
+def made() -> NinjaAPI:
+    """Return the API with its operations and with our words for what goes wrong."""
+    api = NinjaAPI(
+        title="Samlepost's agency API",
+        version=VERSION,
+        description=DESCRIPTION,
+        openapi_url=None,
+        urls_namespace="agency-api",
+        auth=Bearer(),
+    )
+    for router in ROUTERS:
+        api.add_router("", router)
+    api.add_decorator(known_only)
+    for error in (Exception, Http404, HttpError, ValidationError):
+        api.add_exception_handler(error, problems.answer_for)
+    return api
+
+
+API = made()
+
+
+def address() -> str:
+    """Return where the API is, without a slash at the end."""
+    return f"{settings.WEB_PUBLIC_URL.rstrip('/')}/{PREFIX.rstrip('/')}"
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document."""
+    found = described.tidied(dict(API.get_openapi_schema(path_prefix="")))
+    found["servers"] = [{"url": address()}]
+    found["components"]["schemas"]["Problem"] = described.PROBLEM
+    found["components"]["responses"] = described.answers()
+    return found
+
+
+@require_safe
+def openapi(request: HttpRequest) -> HttpResponse:
+    """Serve the document; it is the same for everybody, and needs no key."""
+    return JsonResponse(document())
+
+
+def nothing(request: HttpRequest) -> HttpResponse:
+    """404 for an address that the API does not have."""
+    raise Http404
+
+
+def sealed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Let every answer be a problem or what the document says, and be kept by nobody."""
+
+    @csrf_exempt  # no cookie opens anything here
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            answer = view(request, *args, **kwargs)
+        except Exception as error:
+            answer = problems.answer_for(request, error)
+        if answer.status_code == 405:
+            headers = {"Allow": answer.headers["Allow"]}
+            answer = problems.answer(405, "Not a method of this address.", headers)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    return answered
+
+
+def addresses() -> list[URLPattern]:
+    """Return every address below PREFIX, for the URLconf."""
+    operations = [
+        path(str(each.pattern), sealed(each.callback), name=f"api_{each.name}")
+        for each in API.urls[0]
+        if isinstance(each, URLPattern) and each.name != "api-root"
+    ]
+    return [
+        *operations,
+        path("openapi.json", sealed(openapi), name="api_document"),
+        re_path("", sealed(nothing), name="api_nothing"),
+    ]
