@@ -31,6 +31,7 @@ BEAT = {
     "where citizens have put letters": ("inbox.sync.tasks.tell_sources", 5),
     "how citizens may be reached": ("inbox.sync.tasks.ask_contact_register", 5),
     "for whom citizens may act": ("inbox.sync.tasks.ask_for_parties", 5),
+    "news to agencies": ("inbox.agencies.tasks.send_webhooks", 2),
     "accounts to close": ("inbox.sync.tasks.close_accounts", 60),
     "letters of agencies": ("inbox.agencies.tasks.send_letters", 5),
     "drafts of agencies": ("inbox.agencies.tasks.discard_drafts", 3600),
@@ -41,6 +42,7 @@ BEAT = {
     "letters of life events": ("inbox.letters.tasks.propose_for_life_events", 60),
     "letters to delete for good": ("inbox.sync.tasks.empty_bins", 60),
     "access to be erased": ("inbox.citizens.tasks.erase_representations", 300),
+    "old news to agencies": ("inbox.agencies.tasks.forget_old_webhook_messages", 3600),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),
 }
 

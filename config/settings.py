@@ -261,6 +261,9 @@ PARTIES_INTERVAL_SECONDS = env_int("PARTIES_INTERVAL_SECONDS", 60 if DEMO else 2
 # the 24 hours that senders usually give (DPI's expectedResponseDateTime) before they print.
 REJECTION_HOLD_SECONDS = env_int("REJECTION_HOLD_SECONDS", 120 if DEMO else 4 * 3600)
 
+# How many workers may at one time be sending to agencies' webhooks.
+WEBHOOKS_AT_ONCE = env_int("WEBHOOKS_AT_ONCE", 1 if DEMO else 4, minimum=1)
+
 # How long a letter lies at a source that does not say so: a year from when it was sent, the
 # shortest that agencies keep letters for. 30 days before that it is kept, or she is warned.
 KEEPING_ASSUMED_DAYS = env_int("KEEPING_ASSUMED_DAYS", 365, minimum=1)

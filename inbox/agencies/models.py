@@ -1,4 +1,4 @@
-"""Agencies in their portal: who works there, their keys, and which sources are theirs."""
+"""Agencies in their portal: who works there, their keys, sources and webhooks, and what they send."""
 
 from __future__ import annotations
 
@@ -218,3 +218,94 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"answer {self.id}"
+
+
+class Webhook(models.Model):
+    """An address of an agency's that is told what becomes of its letters (`webhooks.py`)."""
+
+    class Off(models.TextChoices):
+        """Why nothing is sent to it."""
+
+        BY_AGENCY = "by_agency"
+        GONE = "gone"
+        """It answered 410."""
+        FAILING = "failing"
+        """Nothing has got through for days (`webhook_sending.py`)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agency = models.ForeignKey(Agency, on_delete=models.CASCADE, related_name="webhooks")
+    url = models.CharField(max_length=500)
+    events = models.JSONField(default=list)
+    """Which kinds of news it is told, as `webhooks.EVENTS` names them."""
+    secret = models.TextField()
+    """Sealed, as is the one before it."""
+    previous_secret = models.TextField(blank=True)
+    previous_until = models.DateTimeField(null=True, blank=True)
+    """Real time: until when messages are signed with the previous secret as well."""
+    created_at = models.DateTimeField()
+    """By the shared clock: what happened before is no news to it."""
+    off = models.CharField(max_length=16, choices=Off, blank=True)
+    failing_since = models.DateTimeField(null=True, blank=True)
+    """Real time: of the first attempt that failed since one got through."""
+    failures = models.PositiveSmallIntegerField(default=0)
+    """Attempts in a row that it left without an answer, or answered with that it is overloaded."""
+    paused_until = models.DateTimeField(null=True, blank=True)
+    """Real time: it is sent nothing before then."""
+    last_attempt_at = models.DateTimeField(null=True, blank=True)
+    """Real time: when a worker last had it in hand."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["lease_until"],
+                name="webhook_in_hand",
+                condition=Q(lease_until__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class WebhookMessage(Work):
+    """One piece of news for one webhook. Its id is the same in every attempt and is never reused.
+
+    Nothing of the letter's citizen or contents is in it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
+    record_id = models.UUIDField(null=True, blank=True)
+    """The `DeliveryRecord` that it is about; None of a test message."""
+    event = models.CharField(max_length=32)
+    payload = models.TextField()
+    """The body, as it is signed and sent each time."""
+    queued_at = models.DateTimeField()
+    """Real time."""
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    """Of the latest answer; None where none came."""
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    """Real time: when it was answered with 2xx."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["webhook", "record_id", "event"], name="webhook_message_unique"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["webhook", "-id"], name="webhook_message_list"),
+            models.Index(
+                fields=["webhook", "due_at"],
+                name="webhook_message_due",
+                condition=Q(state="waiting"),
+            ),
+            models.Index(fields=["queued_at"], name="webhook_message_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.id}"

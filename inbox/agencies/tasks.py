@@ -1,10 +1,10 @@
-"""Wake-ups of what agencies send: one call, nothing returned."""
+"""Wake-ups for what agencies send and are told: one call, nothing returned."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.agencies import drafts, sending
+from inbox.agencies import drafts, sending, webhook_sending, webhooks
 
 
 @shared_task
@@ -17,3 +17,15 @@ def send_letters() -> None:
 def discard_drafts() -> None:
     """Throw away what nobody has sent."""
     drafts.discard_forgotten()
+
+
+@shared_task
+def send_webhooks() -> None:
+    """Send what is due to agencies' webhooks."""
+    webhook_sending.send_due()
+
+
+@shared_task
+def forget_old_webhook_messages() -> None:
+    """Delete old messages to webhooks."""
+    webhooks.forget_old()
