@@ -1,4 +1,4 @@
-"""Agencies in their portal: who works there, their keys, sources and webhooks, and what they send."""
+"""Agencies in their portal: who works there, their keys, sources, webhooks and what they send."""
 
 from __future__ import annotations
 
