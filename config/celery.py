@@ -37,6 +37,7 @@ BEAT = {
     "drafts of agencies": ("inbox.agencies.tasks.discard_drafts", 3600),
     "letters put aside": ("inbox.sync.tasks.release_put_aside", 60),
     "notifications due": ("inbox.notifications.tasks.send_due", 3),
+    "what has become of agencies' letters": ("inbox.agencies.tasks.collect_due", 5),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
     "documents to be read": ("inbox.letters.tasks.read_documents", 2),
     "letters of life events": ("inbox.letters.tasks.propose_for_life_events", 60),

@@ -309,3 +309,33 @@ class WebhookMessage(Work):
 
     def __str__(self) -> str:
         return f"{self.event} {self.id}"
+
+
+class Figures(models.Model):
+    """An agency's letters of one month by one channel, counted by the collector (`collect.py`).
+
+    What of them may be shown says `figures.py`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    org_number = models.CharField(max_length=9)
+    source = models.CharField(max_length=64)
+    month = models.DateField()
+    """The first day of the month, in Norway, in which they were with the citizens."""
+    letters = models.PositiveIntegerField(default=0)
+    asked = models.PositiveIntegerField(default=0)
+    """Those that asked for a receipt of the opening: of them the agency knows one by one."""
+    opened = models.PositiveIntegerField(default=0)
+    asked_opened = models.PositiveIntegerField(default=0)
+    times = models.JSONField(default=dict)
+    """{number of a bucket: how many were opened after a time in it}."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["org_number", "month", "source"], name="figures_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.org_number} {self.month} {self.source}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.agencies import drafts, sending, webhook_sending, webhooks
+from inbox.agencies import collect, drafts, sending, webhook_sending, webhooks
 
 
 @shared_task
@@ -29,3 +29,9 @@ def send_webhooks() -> None:
 def forget_old_webhook_messages() -> None:
     """Delete old messages to webhooks."""
     webhooks.forget_old()
+
+
+@shared_task
+def collect_due() -> None:
+    """Count what has become of letters, and tell their senders."""
+    collect.collect_due()
