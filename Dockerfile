@@ -10,6 +10,7 @@ RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
 COPY pyproject.toml manage.py ./
 COPY config config
 COPY connectors connectors
+COPY docs docs
 COPY inbox inbox
 
 RUN useradd --system --uid 10001 samlepost && mkdir /data && chown samlepost /data

@@ -242,6 +242,9 @@ DEFAULT_FROM_EMAIL = env_text("DEFAULT_FROM_EMAIL", "Samlepost <ikke-svar@samlep
 # Where citizens write who need help, find a page hard to use, or ask what is kept about them.
 CONTACT_EMAIL = env_text("CONTACT_EMAIL", "hjelp@samlepost.example")
 
+# Our documents for agencies' developers, shown in the portal.
+DOCS_DIR = BASE_DIR / "docs"
+
 ARCHIVE_DIR = Path(env_text("ARCHIVE_DIR", str(DATA_DIR / "archive")))
 
 # How often each mailbox is asked for new letters; sources may also ping /hooks/<source>/.

@@ -89,4 +89,5 @@ def _named() -> list[tuple[str, str, str]]:
     return [
         ("agency_home", gettext("Overview"), "Inbox"),
         ("agency_keys", gettext("Keys"), "PadlockLocked"),
+        ("agency_documentation", gettext("The API"), "FileText"),
     ]

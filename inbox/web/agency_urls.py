@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from inbox.web.views.agency import home, keys
+from inbox.web.views.agency import documentation, home, keys
 
 
 class OrgNumber:
@@ -30,4 +30,10 @@ urlpatterns = [
     path("<org:org_number>/nokler/ny/", keys.create, name="agency_keys_create"),
     path("<org:org_number>/nokler/<uuid:key_id>/bytt/", keys.rotate, name="agency_keys_rotate"),
     path("<org:org_number>/nokler/<uuid:key_id>/trekk/", keys.revoke, name="agency_keys_revoke"),
+    path("<org:org_number>/dokumentasjon/", documentation.page, name="agency_documentation"),
+    path(
+        "<org:org_number>/dokumentasjon/<slug:name>/",
+        documentation.guide,
+        name="agency_documentation_guide",
+    ),
 ]
