@@ -36,6 +36,8 @@ CHANNEL_NAMES = {
     Channel.BERGEN: "Min side hos Bergen kommune",
     Channel.LANEKASSEN: "Min side hos Lånekassen",
     Channel.SKATTEETATEN: "Min side hos Skatteetaten",
+    Channel.HELSENORGE: "Helsenorge",
+    Channel.PASIENTPOST: "Pasientpost fra fastlegen",
     Channel.SVARUT: "SvarUt",
 }
 

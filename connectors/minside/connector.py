@@ -10,6 +10,8 @@ from typing import Any
 
 from connectors import contract
 from connectors.contract import (
+    LEVEL_HIGH,
+    LEVEL_SUBSTANTIAL,
     Account,
     Batch,
     CursorExpired,
@@ -69,7 +71,10 @@ class Connector(contract.Connector):
             settings["private_key_file"],
         )
         self._agency = Agency(
-            settings["org_number"], settings.get("pages_url", ""), _retention(settings)
+            settings["org_number"],
+            settings.get("pages_url", ""),
+            _retention(settings),
+            _level_min(settings),
         )
         self._audience = settings.get("audience") or settings["base_url"].rstrip("/")
 
@@ -199,6 +204,13 @@ def _retention(settings: Mapping[str, str]) -> timedelta | None:
     if not (said.isascii() and said.isdecimal() and 0 < int(said) <= RETENTION_DAYS_MAX):
         raise Misconfigured(f"retention_days is not a number from 1 to {RETENTION_DAYS_MAX}")
     return timedelta(days=int(said))
+
+
+def _level_min(settings: Mapping[str, str]) -> int:
+    said = settings.get("level_min") or str(LEVEL_SUBSTANTIAL)
+    if said not in (str(LEVEL_SUBSTANTIAL), str(LEVEL_HIGH)):
+        raise Misconfigured(f"level_min is neither {LEVEL_SUBSTANTIAL} nor {LEVEL_HIGH}")
+    return int(said)
 
 
 def _forgotten(problem: Any) -> CursorExpired | Gone:

@@ -15,6 +15,8 @@ FEEDS = {
     "bergen": (Channel.BERGEN, "Min side – Bergen kommune"),
     "lanekassen": (Channel.LANEKASSEN, "Min side – Lånekassen"),
     "skatteetaten": (Channel.SKATTEETATEN, "Min side – Skatteetaten"),
+    "helsenorge": (Channel.HELSENORGE, "Helsenorge"),
+    "pasientpost": (Channel.PASIENTPOST, "Pasientpost (fastlegen)"),
 }
 """The simulated agencies by their slugs: channel, and the source's name for the citizen."""
 

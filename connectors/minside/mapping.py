@@ -14,6 +14,7 @@ from connectors.contract import (
     LEVEL_HIGH,
     LEVEL_SUBSTANTIAL,
     Action,
+    Appointment,
     IncomingDocument,
     IncomingLetter,
     Kind,
@@ -43,6 +44,8 @@ from connectors.fields import (
 
 IDENTIFIER_MAX = 255
 TITLE_MAX = 1000
+PLACE_MAX = 1000
+NOTE_MAX = 10_000
 REPLY_TEXT_MAX = 10_000
 CODE_MAX = 64
 LABEL_MAX = 255
@@ -61,6 +64,8 @@ class Agency:
     """Where its own pages are, "" where all of them are https."""
     retention: timedelta | None = None
     """How long it keeps a letter of which it does not say that."""
+    level_min: int = LEVEL_SUBSTANTIAL
+    """A letter that says a lower level than this is of this one: 4 for feeds about health."""
 
 
 def raw_part(item: Any) -> RawPart:
@@ -86,7 +91,7 @@ def read_letter(item: Any, national_id: str, agency: Agency) -> IncomingLetter:
         visible_from=optional_moment(said, "visible_from"),
         due_at=optional_moment(said, "due_at"),
         expires_at=_expires_at(said, sent_at, agency),
-        security_level=_level(said),
+        security_level=max(_level(said), agency.level_min),
         kind=_kind(said),
         documents=_documents(said),
         case_reference=optional_text(said, "case_reference", longest=255),
@@ -103,6 +108,9 @@ def read_letter(item: Any, national_id: str, agency: Agency) -> IncomingLetter:
         messages=[_message(table(each, "a message")) for each in _few(said, "messages")],
         payment=_payment(said),
         signing=_signing(said, agency.pages_url),
+        appointments=[
+            _appointment(table(each, "an appointment")) for each in _few(said, "appointments")
+        ],
         provenance={"transport": "minside"},
         raw=[raw_part(item)],
     )
@@ -253,6 +261,18 @@ def _signing(said: Mapping[str, Any], pages_url: str) -> Signing | None:
         SigningStatus(status),
         https_url(signing, "url", also_below=pages_url) if has_url else "",
         optional_moment(signing, "at"),
+    )
+
+
+def _appointment(said: Mapping[str, Any]) -> Appointment:
+    start, end = optional_moment(said, "starts_at"), optional_moment(said, "ends_at")
+    if start and end and end < start:
+        raise WrongField("an appointment ends before it starts")
+    return Appointment(
+        title=text(said, "title", longest=LABEL_MAX),
+        place=optional_text(said, "place", longest=PLACE_MAX),
+        times=[(start, end)] if start or end else [],
+        note=optional_text(said, "note", longest=NOTE_MAX),
     )
 
 

@@ -21,7 +21,7 @@ from flask import Flask
 
 from connectors import clock
 from connectors.addresses import web_addresses
-from connectors.contract import Payment, ReplyForm, Signing
+from connectors.contract import LEVEL_HIGH, Appointment, Payment, ReplyForm, Signing
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, TokenChecker, issue_token
 from connectors.maskinporten.verify import ORGANISATION
 from connectors.minside import api, pages, threads
@@ -35,6 +35,8 @@ from connectors.world.model import Agency, Channel, Person, SimulatedLetter
 PAGE_SIZE = 100
 RETENTION_DAYS = {"bergen": 5 * 365}
 """Of agencies whose letters do not say when they are deleted: the rule is the source's setting."""
+HEALTH = frozenset({"helsenorge", "pasientpost"})
+"""Nothing of these is below level high, whatever a letter says: their sources' setting."""
 HERE = Path(__file__).parent
 TABLES = (
     "CREATE TABLE IF NOT EXISTS feed (position INTEGER PRIMARY KEY AUTOINCREMENT, agency TEXT,"
@@ -281,6 +283,7 @@ def sources(base_url: str, keys_dir: Path) -> list[dict[str, Any]]:
                 "org_number": agency(slug).org_number,
                 "pages_url": pages.pages_url(slug),
                 **({"retention_days": str(RETENTION_DAYS[slug])} if slug in RETENTION_DAYS else {}),
+                **({"level_min": str(LEVEL_HIGH)} if slug in HEALTH else {}),
             },
         }
         for slug, (channel, label) in FEEDS.items()
@@ -367,6 +370,7 @@ def _described(letter: SimulatedLetter) -> dict[str, Any]:
         "reply_forms": [_form(form) for form in letter.reply_forms],
         "payment": _payment(letter.payment) if letter.payment else None,
         "signing": _signing(letter.signing) if letter.signing else None,
+        "appointments": _appointments(letter.appointment) if letter.appointment else [],
         "also_sent_as": list(letter.same_as),
     }
 
@@ -381,6 +385,13 @@ def _payment(payment: Payment) -> dict[str, Any]:
 
 def _signing(signing: Signing) -> dict[str, Any]:
     return {"status": signing.status.value, "url": signing.url or None, "at": _time(signing.at)}
+
+
+def _appointments(meeting: Appointment) -> list[dict[str, Any]]:
+    said = {"title": meeting.title, "place": meeting.place or None, "note": meeting.note or None}
+    return [
+        said | {"starts_at": _time(start), "ends_at": _time(end)} for start, end in meeting.times
+    ]
 
 
 def _time(moment: datetime | None) -> str | None:

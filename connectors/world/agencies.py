@@ -1,7 +1,8 @@
 """The public bodies that write to the made-up persons.
 
 They are real, with their own organisation numbers, since a citizen knows her senders by name;
-what they write here is invented.
+what they write here is invented. Only the general practitioners' number is made up: their
+practices are private, and no real one is to be named here.
 """
 
 from __future__ import annotations
@@ -100,6 +101,20 @@ AGENCIES: tuple[Agency, ...] = (
         "986965610",
         ("Postboks 2415", "3104 Tønsberg"),
         "helfo.no",
+    ),
+    Agency(
+        "helsenorge",
+        "Helsenorge",
+        "994598759",
+        ("Postboks 6123", "7435 Trondheim"),
+        "helsenorge.no",
+    ),
+    Agency(
+        "pasientpost",
+        "Fastlegen",
+        "314422007",
+        ("Postboks 999", "0105 Oslo"),
+        "pasientpost.example",
     ),
     Agency(
         "udi",

@@ -41,8 +41,11 @@ YEARS_KEPT = {
     Channel.BERGEN: 5,
     Channel.LANEKASSEN: 4,
     Channel.SKATTEETATEN: 10,
+    Channel.HELSENORGE: 10,
+    Channel.PASIENTPOST: 3,
 }
-"""Agencies keep letters on their own pages for 1 to 5 years (seed report, section 4.2.3)."""
+"""Agencies keep letters on their own pages for 1 to 5 years (seed report, section 4.2.3); for how
+long Skatteetaten, Helsenorge and the general practitioners do is our guess."""
 
 OPENED_SHARE = {
     Channel.DIGIPOST: 0.83,
@@ -54,6 +57,8 @@ OPENED_SHARE = {
     Channel.BERGEN: 0.75,
     Channel.LANEKASSEN: 0.80,
     Channel.SKATTEETATEN: 0.80,
+    Channel.HELSENORGE: 0.80,
+    Channel.PASIENTPOST: 0.85,
     Channel.SVARUT: 0.60,
 }
 """Digipost 81-84 %, e-Boks 57-73 %, Altinn near or below (section 3.4); others: our guess.

@@ -25,6 +25,8 @@ USUAL_SENDER = {
     Channel.BERGEN: "bergen",
     Channel.LANEKASSEN: "lanekassen",
     Channel.SKATTEETATEN: "skatteetaten",
+    Channel.HELSENORGE: "helsenorge",
+    Channel.PASIENTPOST: "pasientpost",
     Channel.SVARUT: "stavanger",
 }
 """Who writes by a channel when nobody says otherwise."""

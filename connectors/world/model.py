@@ -34,6 +34,8 @@ class Channel(StrEnum):
     BERGEN = "minside-bergen"
     LANEKASSEN = "minside-lanekassen"
     SKATTEETATEN = "minside-skatteetaten"
+    HELSENORGE = "minside-helsenorge"
+    PASIENTPOST = "minside-pasientpost"
     SVARUT = "svarut"
 
 
@@ -152,7 +154,7 @@ class SimulatedLetter:
     conversation: str = ""
     """The id of a DPI message's conversation, where a copy in another channel names it."""
     appointment: Appointment | None = None
-    """What takes place, in a form that calendars read (DPI)."""
+    """What takes place, in a form that calendars read (DPI, min side)."""
     proof: Proof | None = None
     """What the main document proves, and until when (DPI)."""
     link_of_document: bool = False

@@ -111,6 +111,8 @@ def test_the_sources_are_labelled_as_citizens_know_them(nav: Stand) -> None:
         "minside-bergen": "Min side – Bergen kommune",
         "minside-skatteetaten": "Min side – Skatteetaten",
         "minside-lanekassen": "Min side – Lånekassen",
+        "minside-helsenorge": "Helsenorge",
+        "minside-pasientpost": "Pasientpost (fastlegen)",
     }
     assert nav.connector().label == "Min side – NAV"
 

@@ -514,6 +514,13 @@ FORMS: dict[str, dict[str, Shows]] = {
         "signing.status": signing,
         "signing.url": where("status", "waiting", host),
         "signing.at": shown(moment),
+        "appointments.title": shown(),
+        "appointments.place": shown(),
+        "appointments.starts_at": shown(moment),
+        "appointments.ends_at": shown(
+            lambda value: calendar().time_of_day(datetime.fromisoformat(value))
+        ),
+        "appointments.note": shown(),
         "documents.title": shown(),
         "documents.media_type": shown(type_of),
         "documents.size": shown(size_of),

@@ -65,7 +65,7 @@ def test_one_agency_that_fails_touches_none_of_the_others(nav):
     nav.state.set_faults(Channel.OSLO.value, Faults("garbage"))
     rows = {channel: sync(channel) for channel in AGENCIES}
     failing = {channel for channel, row in rows.items() if row.failure}
-    assert len(AGENCIES) == 5 and failing == {Channel.OSLO}
+    assert len(AGENCIES) == 7 and failing == {Channel.OSLO}
     assert rows[Channel.OSLO].failure_detail.startswith("F-03: ")
     arrived = set(Letter.objects.values_list("source", flat=True))
     assert arrived == {channel.value for channel in AGENCIES} - {Channel.OSLO.value}

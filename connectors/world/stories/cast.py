@@ -16,6 +16,7 @@ from connectors.world.stories import (
     bereavement,
     business,
     everyday,
+    health,
     ill_child,
     kari,
     many,
@@ -70,6 +71,7 @@ def ola(person: Person) -> Iterator[Draft]:
     yield everyday.periodic_test(person, "SV 54321", date(2025, 4, 30), date(2025, 1, 20))
     yield everyday.driving_licence(person, date(2025, 2, 11))
     yield everyday.new_doctor(person, date(2022, 9, 6), "Per Eide")
+    yield from health.heart(person, "Per Eide")
     yield letter(
         person,
         "spk-2027",
@@ -171,6 +173,7 @@ def olena(person: Person) -> Iterator[Draft]:
     yield everyday.new_doctor(person, date(2025, 6, 10), "Marte Sunde", "en")
     yield from arrival.introduction(person, date(2025, 6, 16))
     yield from arrival.everyday(person)
+    yield from health.newcomers_tests(person)
     yield from tax.tax_cards(person, range(2026, 2027), "en")
     yield from tax.settlements(person, range(2026, 2027), "en")
     yield from tax.returns(person, range(2026, 2027), "en")
@@ -216,6 +219,7 @@ def eirik(person: Person) -> Iterator[Draft]:
     yield nav.child_benefit(person, date(2025, 6, 3), "nn")
     yield from municipal.kindergarten(person, "bergen", date(2026, 2, 24), "Fløyen barnehage", "nn")
     yield from ill_child.illness(person, date(2026, 9, 7))
+    yield from health.childs_referral(person)
     yield from nav_no.care_benefit(person)
     yield from municipal.rates(person, "bergen", range(2024, 2027), 6_900)
     yield from municipal.building_case(person, "bergen", date(2025, 8, 18))
@@ -271,6 +275,7 @@ def solveig(person: Person) -> Iterator[Draft]:
     ):
         yield everyday.appointment(person, "helse-nord", on, what, at)
     yield everyday.hospital_answer(person, "helse-nord", date(2025, 3, 10), "øyeoperasjonen")
+    yield from health.eyes(person)
     yield letter(
         person,
         "bostotte",
@@ -297,6 +302,7 @@ def henrik(person: Person) -> Iterator[Draft]:
     yield from everyday.vehicle_registered(person, range(2024, 2026))
     yield everyday.periodic_test(person, "RL 30303", date(2026, 12, 31), date(2026, 9, 21))
     yield from nav.sick_pay(person, date(2026, 1, 12))
+    yield from health.back_pain(person)
     yield from association.founding(person, "stavanger", date(2026, 3, 9))
     yield letter(
         person,
@@ -343,6 +349,7 @@ def sara(person: Person) -> Iterator[Draft]:
         level=LEVEL_HIGH,
         public_title="Brev fra Stavanger kommune",
     )
+    yield from health.her_own(person)
     yield letter(
         person,
         "skolevalg",
