@@ -12,7 +12,14 @@ from inbox.agencies.models import Agency, Dispatch
 from inbox.archive import store
 
 DRAFTS_KEPT = timedelta(hours=24)
+SHOWN = 5
 BATCH = 500
+
+
+def waiting(agency: Agency) -> list[Dispatch]:
+    """Return the latest drafts that somebody at the agency has made and not sent."""
+    own = Dispatch.objects.filter(agency=agency, state=Dispatch.State.DRAFT)
+    return list(own.order_by("-made_at")[:SHOWN])
 
 
 def discard(agency: Agency, dispatch_id: UUID) -> bool:

@@ -127,6 +127,11 @@ class Dispatch(Work):
             models.Index(fields=["due_at"], name="dispatch_due", condition=Q(state="waiting")),
             models.Index(fields=["made_at"], name="dispatch_drafts", condition=Q(state="draft")),
             models.Index(fields=["agency", "content_sha256"], name="dispatch_content"),
+            models.Index(
+                fields=["agency", "-made_at"],
+                name="dispatch_own_drafts",
+                condition=Q(state="draft"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -177,9 +182,14 @@ class Outgoing(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["agency", "-id"], name="outgoing_list"),
             models.Index(
-                fields=["agency", "-answered_at"],
+                fields=["agency", "-id"],
                 name="outgoing_answered",
                 condition=Q(answered_at__isnull=False),
+            ),
+            models.Index(
+                fields=["agency", "reference", "-id"],
+                name="outgoing_reference",
+                condition=~Q(reference=""),
             ),
             models.Index(
                 fields=["dispatch", "line"],

@@ -88,6 +88,8 @@ def places(request: HttpRequest, agency: Agency) -> list[Page]:
 def _named() -> list[tuple[str, str, str]]:
     return [
         ("agency_home", gettext("Overview"), "Inbox"),
+        ("agency_send", gettext("Send letters"), "Paperplane"),
+        ("agency_sent", gettext("Sent letters"), "EnvelopeClosed"),
         ("agency_keys", gettext("Keys"), "PadlockLocked"),
         ("agency_documentation", gettext("The API"), "FileText"),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from inbox.web.views.agency import documentation, home, keys
+from inbox.web.views.agency import documentation, home, keys, send, sent
 
 
 class OrgNumber:
@@ -35,5 +35,15 @@ urlpatterns = [
         "<org:org_number>/dokumentasjon/<slug:name>/",
         documentation.guide,
         name="agency_documentation_guide",
+    ),
+    path("<org:org_number>/send/", send.one, name="agency_send"),
+    path("<org:org_number>/send/flere/", send.many, name="agency_send_many"),
+    path("<org:org_number>/send/<uuid:dispatch_id>/", send.dispatch, name="agency_send_dispatch"),
+    path("<org:org_number>/sendt/", sent.page, name="agency_sent"),
+    path("<org:org_number>/sendt/<uuid:outgoing_id>/", sent.letter, name="agency_sent_letter"),
+    path(
+        "<org:org_number>/sendt/<uuid:outgoing_id>/svar/<uuid:answer_id>/<int:number>/",
+        sent.file,
+        name="agency_sent_file",
     ),
 ]

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser, Page
 
+from connectors.world.agencies import agency
+from connectors.world.persons import by_slug
 from tests import vnu
+from tests.agencies.sending import pdf
 from tests.browser.conftest import RULES, look_at, sideways, violations
 from tests.journeys.browserless import HIGH, SUBSTANTIAL, Visitor
 from tests.journeys.processes import PATIENCE, Demo
@@ -41,6 +44,7 @@ STARTS = [
     ],
 ]
 NO_PAGE = {
+    "agency_sent_file": "the file itself",
     "appointment_file": "a file for a calendar",
     "changes": "a part of the inbox",
     "demo_fetch": "for the control page",
@@ -96,6 +100,7 @@ def visitors(running: Demo) -> Iterator[dict[str, Visitor]]:
 def pages(running: Demo, visitors: dict[str, Visitor]) -> list[Seen]:
     """Every page that somebody comes to, each letter's among them."""
     prepare(visitors["Kari at the high level"])
+    write_as_an_agency(visitors["who works at NAV"])
     let_altinn_offer_something(running, visitors["Kari at the high level"])
     return [
         Seen(who, answer)
@@ -113,6 +118,18 @@ def prepare(kari: Visitor) -> None:
         kari.press(letter, "letter_move", to=place)
     kari.press("/folders/", "folders", name="Bolig")
     kari.press("/search/?q=vedtak", "saved_searches", name="Vedtakene mine")
+
+
+def write_as_an_agency(berit: Visitor) -> None:
+    """Send one letter from the portal, and leave another as a draft."""
+    send = f"/virksomhet/{agency('nav').org_number}/send/"
+    said = {"recipient": by_slug("kari").national_id, "level": "3", "form": "choice"}
+    said |= {"choice_label": "Passer tiden?", "choices": "Ja\nNei"}
+    for title in ("Time hos NAV", "Ny time hos NAV"):
+        file = {"file": ("brev.pdf", pdf())}
+        draft = berit.press(send, "agency_send", file, title=title, **said)
+        assert draft.status_code == 200, draft.text
+    berit.press(draft.url.path, "agency_send_dispatch", do="send")
 
 
 def let_altinn_offer_something(running: Demo, kari: Visitor) -> None:

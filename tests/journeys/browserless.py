@@ -43,13 +43,22 @@ class Visitor:
         location = got.headers.get("location", "").removeprefix(self.web)
         return Answer(path, got.status_code, media_type, location, got.content)
 
-    def press(self, page: str, route: str, **values: str) -> httpx.Response:
-        """Submit the first form of a page that leads to this route, filled with `values`."""
+    def press(
+        self,
+        page: str,
+        route: str,
+        files: dict[str, tuple[str, bytes]] | None = None,
+        **values: str,
+    ) -> httpx.Response:
+        """Submit the first form of a page that leads to this route, filled with `values`.
+
+        `files` are (name, content) by field.
+        """
         shown = self.ask(page)
         forms = [each for each in shown.tree.forms if route_of(each.action or page) == route]
         assert forms, f"{page} has no form that leads to {route}"
         said = dict(forms[0].form_values()) | values
-        return self._client.post(urljoin(self.web, forms[0].action or page), data=said)
+        return self._client.post(urljoin(self.web, forms[0].action or page), data=said, files=files)
 
     def cookies(self) -> list[dict[str, str]]:
         """Her cookies at the site, for a browser that goes on from here."""

@@ -16,13 +16,16 @@ from django.urls import get_resolver, reverse
 import inbox.web
 from connectors import clock
 from connectors.contract import Appointment, RawPart, Unreadable
-from inbox.agencies import keys
-from inbox.agencies.models import Agency, Employee
+from inbox.agencies import keys, outgoing
+from inbox.agencies.letters import Terms
+from inbox.agencies.models import Agency, Answer, Employee
+from inbox.archive import store
 from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
 from inbox.letters import filing, folders, forward, saved_searches
 from inbox.letters.models import Document, Letter
 from inbox.sync import quarantine, replies
+from tests.agencies.sending import pdf, wanted
 from tests.incoming import WRITE
 from tests.make import (
     act_for,
@@ -67,6 +70,9 @@ STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
 BY_KEY = {name for name in ROUTES if name.startswith("api_")}
 """The agency API: no session counts there (tests/web/agency_api/)."""
 OWNED = {
+    "answer_id",
+    "dispatch_id",
+    "outgoing_id",
     "record_id",
     "org_number",
     "key_id",
@@ -129,8 +135,18 @@ def made(kari: Citizen) -> dict[str, Any]:
     assert moved is not None
     agency = Agency.objects.create(org_number="889640782", name="NAV")
     Employee.objects.create(agency=agency, citizen=kari)
+    sent = outgoing.submit(agency, Terms(), [wanted()], pdf())
+    answer_id, said = uuid4(), {"name": "a.pdf", "media_type": "application/pdf", "size": 8}
+    store.put(answer_id, {"files/0001.pdf": b"%PDF-1.7"})
+    said["path"] = "files/0001.pdf"
+    answer = Answer.objects.create(
+        id=answer_id, outgoing=sent.letters.get(), at=clock.now(), files=[said]
+    )
     return {
         "org_number": agency.org_number,
+        "dispatch_id": sent.id,
+        "outgoing_id": answer.outgoing_id,
+        "answer_id": answer.id,
         "key_id": keys.create(agency, "Arkivsystemet", kari.id).key.id,
         "citizen_id": kari.id,
         "case_id": letter.case_id,
