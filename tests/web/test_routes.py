@@ -74,6 +74,7 @@ OWNED = {
     "dispatch_id",
     "outgoing_id",
     "record_id",
+    "webhook_id",
     "org_number",
     "key_id",
     "case_id",

@@ -15,12 +15,12 @@ from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from inbox.web.agency_api import agency, described, letters, problems
+from inbox.web.agency_api import agency, described, letters, problems, statistics, webhooks
 from inbox.web.agency_api.by_key import Bearer
 
 PREFIX = "api/agency/v1/"
 VERSION = "1.0.0"
-ROUTERS = (agency.router, letters.router)
+ROUTERS = (agency.router, letters.router, statistics.router, webhooks.router)
 DESCRIPTION = (
     "For systems of agencies that send letters. Every call has a key, made in the portal:"
     " `Authorization: Bearer <key>`. Times are UTC. Fields may be added; ignore those that you do"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from inbox.agencies import webhooks
 from inbox.web.agency_api import by_key
 from tests.make import make_citizen, make_letter
 
@@ -34,10 +36,10 @@ def letter(settings, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_each_call_gets_an_answer(call, made, letter):
-    answer = curl(call, made.secret)
-    assert answer.status_code == 200, answer.content
-    assert answer.json()
+def test_each_call_gets_an_answer(call, made, nav, letter):
+    webhook = webhooks.create(nav, "https://agency.example/hook", ["letter.opened"]).webhook
+    answer = curl(call.replace("<webhook_id>", str(webhook.id)), made.secret)
+    assert answer.status_code in (200, 201, 204), answer.content
 
 
 def test_what_is_shown_as_an_answer_has_the_fields_of_one(ask, letter):
@@ -53,12 +55,14 @@ def test_the_rate_that_is_named_is_the_one_that_holds():
 
 def curl(call: str, secret: str) -> Any:
     """Ask as curl would, of the client of Django's."""
-    words = shlex.split(call)[1:]
-    headers = {}
-    while words[0] == "-H":
-        name, _, value = words[1].partition(": ")
-        headers[name] = value.replace("$SAMLEPOST_KEY", secret)
-        words = words[2:]
-    (address,) = words
-    path = address.replace("$SAMLEPOST", "/api/agency/v1")
-    return Client().get(path, headers=headers)
+    read = ArgumentParser()
+    read.add_argument("-H", action="append")
+    read.add_argument("-X")
+    read.add_argument("-d")
+    read.add_argument("address")
+    said = read.parse_args(shlex.split(call)[1:])
+    headers = dict(each.replace("$SAMLEPOST_KEY", secret).split(": ", 1) for each in said.H)
+    path = said.address.replace("$SAMLEPOST", "/api/agency/v1")
+    method = said.X or ("POST" if said.d else "GET")
+    kind = headers.get("Content-Type", "application/octet-stream")
+    return Client().generic(method, path, said.d or "", kind, headers=headers)
