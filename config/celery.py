@@ -44,11 +44,15 @@ BEAT = {
     "letters to delete for good": ("inbox.sync.tasks.empty_bins", 60),
     "access to be erased": ("inbox.citizens.tasks.erase_representations", 300),
     "old news to agencies": ("inbox.agencies.tasks.forget_old_webhook_messages", 3600),
+    "conformance runs of agencies": ("inbox.agencies.tasks.conformance_due", 5),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),
 }
 
 # Long work of a kind that may wait has a queue and a worker of its own, and holds up no fetching.
-ROUTES = {"inbox.letters.tasks.read_documents": {"queue": "texts"}}
+ROUTES = {
+    "inbox.letters.tasks.read_documents": {"queue": "texts"},
+    "inbox.agencies.tasks.run_conformance": {"queue": "texts"},
+}
 
 app.conf.update(
     task_routes=ROUTES,

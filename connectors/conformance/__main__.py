@@ -28,15 +28,14 @@ from connectors.conformance.feed import (
     OwnTokens,
     RealTokens,
     own_maskinporten,
+    real_tokens,
 )
 from connectors.conformance.feed_rules import RULES as FEED_RULES
 from connectors.conformance.letters import RULES
 from connectors.conformance.outcome import Finding, Rule
 from connectors.conformance.report import MARKS, Report, as_html, as_junit, as_text
 from connectors.conformance.run import run_connector, run_feed
-from connectors.contract import ConnectorError, Misconfigured
-from connectors.http import Http
-from connectors.maskinporten.client import TokenSource
+from connectors.contract import ConnectorError
 
 SPECIFICATIONS = ("minside",)
 
@@ -94,15 +93,8 @@ def _feed(options: argparse.Namespace) -> Report:
 def _tokens(options: argparse.Namespace) -> Iterator[OwnTokens | RealTokens]:
     if options.settings:
         said = json.loads(Path(options.settings).read_text("utf-8"))
-        try:
-            url, client, key = (
-                said[name] for name in ("maskinporten_url", "client_id", "private_key_file")
-            )
-        except (KeyError, TypeError):
-            raise Misconfigured(
-                "the settings need maskinporten_url, client_id and private_key_file"
-            ) from None
-        yield RealTokens(TokenSource(Http(url), url, client, key), options.subject)
+        with real_tokens(said, options.subject) as real:
+            yield real
         return
     with tempfile.TemporaryDirectory(prefix="samlepost-kit-") as state:
         keys = Path(options.keys or state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,11 @@ import httpx
 
 from connectors.conformance.bench import served
 from connectors.conformance.outcome import Broken, LeftOut
-from connectors.contract import Temporary
+from connectors.contract import Misconfigured, Temporary
 from connectors.http import Http
 from connectors.maskinporten import simulator as maskinporten
 from connectors.maskinporten.client import TokenSource
+from connectors.public import Resolve
 from connectors.simulation import mounted
 from connectors.world.persons import PERSONS
 
@@ -117,6 +118,24 @@ class RealTokens:
 
 
 @contextmanager
+def real_tokens(settings: Mapping[str, str], base_url: str) -> Iterator[RealTokens]:
+    """Yield tokens of the Maskinporten that `settings` name, as a source's do.
+
+    Raises Misconfigured when a setting is missing or the key cannot be read.
+    """
+    try:
+        url, client, key = (
+            settings[name] for name in ("maskinporten_url", "client_id", "private_key_file")
+        )
+    except (KeyError, TypeError):
+        raise Misconfigured(
+            "the settings need maskinporten_url, client_id and private_key_file"
+        ) from None
+    with closing(Http(url)) as http:
+        yield RealTokens(TokenSource(http, url, client, key), base_url)
+
+
+@contextmanager
 def own_maskinporten(keys: Path, state: Path, port: int = 0) -> Iterator[str]:
     """Serve a simulated Maskinporten on loopback; yields its address, as the issuer is."""
     app = mounted({"maskinporten": maskinporten.make(state, keys)})
@@ -166,11 +185,13 @@ class Feed:
     """Somebody else, who has no letters there."""
     retention_days: int = 0
     """The rule that the agency has agreed on; 0: none."""
+    resolve: Resolve | None = None
+    """Which addresses the feed's host may have, where others have named it."""
 
     @cached_property
     def http(self) -> Http:
         """Requests to the feed, and to nobody else."""
-        return Http(self.base_url)
+        return Http(self.base_url, resolve=self.resolve)
 
     @cached_property
     def token(self) -> str:

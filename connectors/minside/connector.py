@@ -33,6 +33,7 @@ from connectors.maskinporten.verify import ORGANISATION, TokenVerifier
 from connectors.minside import entries
 from connectors.minside.mapping import DOCUMENT_BYTES_MAX, Agency
 from connectors.minside.page import Page, Round, read_json, read_page, rules_named
+from connectors.public import public_addresses, public_or_loopback
 from connectors.tokens import Bearer
 
 SCOPE = "samlepost:feed.read"
@@ -40,6 +41,9 @@ PING_SCOPE = "samlepost:feed.ping"
 RETENTION_DAYS_MAX = 100 * 366
 REFERENCE_MAX = 255
 CURSOR_EXPIRED = "cursor_expired"
+RESOLVERS = {"": None, "public": public_addresses, "public_or_loopback": public_or_loopback}
+"""What the setting `resolve` says of the feed's host; a feed that an agency itself has named is on
+the public internet."""
 
 
 class Connector(contract.Connector):
@@ -62,7 +66,7 @@ class Connector(contract.Connector):
         """Raise Misconfigured when a setting is missing or the key cannot be read."""
         super().__init__(settings)
         self.label = settings.get("label") or self.label
-        self._http = Http(settings["base_url"])
+        self._http = Http(settings["base_url"], resolve=RESOLVERS[settings.get("resolve", "")])
         self._maskinporten = Http(settings["maskinporten_url"])
         self._tokens = TokenSource(
             self._maskinporten,

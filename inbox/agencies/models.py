@@ -46,7 +46,7 @@ class AgencySource(models.Model):
     """A source that is an agency's own: a source has one agency, or none (a shared channel)."""
 
     source = models.OneToOneField(
-        Source, primary_key=True, on_delete=models.CASCADE, related_name="+"
+        Source, primary_key=True, on_delete=models.CASCADE, related_name="of_agency"
     )
     agency = models.ForeignKey(Agency, on_delete=models.CASCADE, related_name="sources")
 
@@ -349,3 +349,41 @@ class Figures(models.Model):
 
     def __str__(self) -> str:
         return f"{self.org_number} {self.month} {self.source}"
+
+
+class ConformanceRun(Work):
+    """A run of the conformance kit that an agency has asked for, and what came of it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agency = models.ForeignKey(Agency, on_delete=models.CASCADE, related_name="runs")
+    source = models.ForeignKey(
+        Source, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    """The source that is tried."""
+    address = models.CharField(max_length=500, blank=True)
+    """Of a feed: where it was when the run was asked for."""
+    persons = models.TextField(blank=True)
+    """Sealed: the test persons' identity numbers, as long as the run waits."""
+    asked_by = models.ForeignKey(
+        Citizen, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    asked_at = models.DateTimeField()
+    """Real time, as is the next."""
+    finished_at = models.DateTimeField(null=True, blank=True)
+    passed = models.PositiveSmallIntegerField(default=0)
+    failed = models.PositiveSmallIntegerField(default=0)
+    left_out = models.PositiveSmallIntegerField(default=0)
+    findings = models.JSONField(default=list)
+    """The kit's Finding, each as a dict, as far as the run has come."""
+    shown = models.JSONField(default=list)
+    """The kit's Shown, each as a dict: made-up persons' letters as they are seen."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["agency", "-asked_at", "-id"], name="conformance_list"),
+            models.Index(fields=["source", "-asked_at"], name="conformance_of_source"),
+            models.Index(fields=["due_at"], name="conformance_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

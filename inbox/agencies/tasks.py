@@ -1,10 +1,10 @@
-"""Wake-ups for what agencies send and are told: one call, nothing returned."""
+"""Wake-ups of the agency portal: ids in, one call, nothing returned."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.agencies import collect, drafts, sending, webhook_sending, webhooks
+from inbox.agencies import collect, conformance, drafts, sending, webhook_sending, webhooks
 
 
 @shared_task
@@ -35,3 +35,15 @@ def forget_old_webhook_messages() -> None:
 def collect_due() -> None:
     """Count what has become of letters, and tell their senders."""
     collect.collect_due()
+
+
+def conformance_due() -> None:
+    """Hand every run of the conformance kit that waits to a worker."""
+    for run_id in conformance.due():
+        run_conformance.delay(str(run_id))
+
+
+@shared_task
+def run_conformance(run_id: str) -> None:
+    """Try the rules that an agency has asked to be tried."""
+    conformance.run(run_id)

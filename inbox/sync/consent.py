@@ -16,9 +16,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from connectors import clock
 from inbox.letters.models import Letter
 from inbox.sync import parties, tasks
-from inbox.sync.models import Handover, Mailbox, Retrieval
+from inbox.sync.models import Handover, Mailbox, Retrieval, Source
 from inbox.sync.quarantine import DISCONNECTED
 from inbox.sync.retrieve import note
 from inbox.sync.wake import wake
@@ -51,10 +52,20 @@ def disconnect(citizen_id: UUID, slug: str) -> Mailbox | None:
     return mailbox
 
 
+def offered(citizen_id: UUID) -> list[Source]:
+    """Return the sources that she may connect and has not, by label (1 query)."""
+    hers = Mailbox.objects.filter(citizen_id=citizen_id).values("source_id")
+    found = Source.objects.filter(active=True, offered=True, shared_queue=False)
+    return list(found.exclude(slug__in=hers).order_by("label", "slug"))
+
+
 def connect(citizen_id: UUID, slug: str) -> Mailbox | None:
-    """Fetch from the source `slug` for her again, at once; None when she has no mailbox there."""
+    """Fetch from the source `slug` for her, or again, at once.
+
+    None when she has no mailbox there and it is not offered to her.
+    """
     with transaction.atomic():
-        mailbox = _mailbox(citizen_id, slug)
+        mailbox = _mailbox(citizen_id, slug) or _new_mailbox(citizen_id, slug)
         if mailbox is None or mailbox.active:
             return mailbox
         mailbox.active = True
@@ -65,6 +76,19 @@ def connect(citizen_id: UUID, slug: str) -> Mailbox | None:
         wake(tasks.release_put_aside)
         wake(tasks.sync_due)
     return mailbox
+
+
+def _new_mailbox(citizen_id: UUID, slug: str) -> Mailbox | None:
+    source = next((each for each in offered(citizen_id) if each.slug == slug), None)
+    if source is None:
+        return None
+    # Not active yet: `connect` makes it so.
+    made, _ = Mailbox.objects.get_or_create(
+        citizen_id=citizen_id,
+        source=source,
+        defaults={"connected_at": clock.now(), "active": False},
+    )
+    return made
 
 
 def _mailbox(citizen_id: UUID, slug: str) -> Mailbox | None:

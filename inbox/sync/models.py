@@ -66,6 +66,8 @@ class Source(Polling):
     """Plain strings for the connector: addresses and names of key files, never a key."""
     shared_queue = models.BooleanField(default=False)
     active = models.BooleanField(default=True)
+    offered = models.BooleanField(default=False)
+    """Citizens find it among the sources that they may connect."""
     per_minute = models.PositiveIntegerField(null=True, blank=True)
     """Mailboxes fetched a minute; None means SYNC_SOURCE_PER_MINUTE."""
     busy_max = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -121,6 +123,11 @@ class Mailbox(CitizenOwned, Polling):
                 fields=["source", "lease_until"],
                 name="mailbox_in_hand",
                 condition=Q(lease_until__isnull=False),
+            ),
+            models.Index(
+                fields=["source", "failure"],
+                name="mailbox_failing",
+                condition=Q(active=True) & ~Q(failure=""),
             ),
         ]
 
@@ -302,6 +309,11 @@ class Quarantined(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            models.Index(
+                fields=["source", "-arrived_at", "-id"],
+                name="quarantined_waiting",
+                condition=Q(resolved_at=None),
+            ),
             models.Index(
                 fields=["recipient_index"],
                 name="quarantined_recipient",

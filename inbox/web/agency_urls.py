@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from inbox.web.views.agency import documentation, home, keys, send, sent
+from inbox.web.views.agency import (
+    conformance,
+    connections,
+    documentation,
+    home,
+    keys,
+    quarantine,
+    send,
+    sent,
+)
 
 
 class OrgNumber:
@@ -26,6 +35,36 @@ register_converter(OrgNumber, "org")
 urlpatterns = [
     path("", home.choose, name="agencies"),
     path("<org:org_number>/", home.page, name="agency_home"),
+    path("<org:org_number>/koblinger/", connections.page, name="agency_connections"),
+    path(
+        "<org:org_number>/koblinger/egen/",
+        connections.write_down,
+        name="agency_connections_feed",
+    ),
+    path(
+        "<org:org_number>/koblinger/egen/bruk/",
+        connections.take_into_use,
+        name="agency_connections_use",
+    ),
+    path(
+        "<org:org_number>/koblinger/egen/stans/",
+        connections.stop,
+        name="agency_connections_stop",
+    ),
+    path("<org:org_number>/feil/", quarantine.page, name="agency_quarantine"),
+    path(
+        "<org:org_number>/feil/<uuid:item_id>/igjen/",
+        quarantine.replay,
+        name="agency_quarantine_replay",
+    ),
+    path("<org:org_number>/test/", conformance.page, name="agency_conformance"),
+    path("<org:org_number>/test/start/", conformance.start, name="agency_conformance_start"),
+    path("<org:org_number>/test/<uuid:run_id>/", conformance.one, name="agency_conformance_run"),
+    path(
+        "<org:org_number>/test/<uuid:run_id>/fil.<slug:form>",
+        conformance.file,
+        name="agency_conformance_file",
+    ),
     path("<org:org_number>/nokler/", keys.page, name="agency_keys"),
     path("<org:org_number>/nokler/ny/", keys.create, name="agency_keys_create"),
     path("<org:org_number>/nokler/<uuid:key_id>/bytt/", keys.rotate, name="agency_keys_rotate"),

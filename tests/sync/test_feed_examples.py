@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
@@ -29,13 +31,15 @@ from connectors.conformance.run import run_feed
 from connectors.contract import Misconfigured
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, CLIENT_ORG
 from connectors.world.persons import by_slug
+from inbox.agencies import conformance
+from inbox.agencies.models import Agency, ConformanceRun, Employee
 from inbox.archive import store
 from inbox.citizens.identity import find_citizen
 from inbox.letters.models import Delivery, Letter
 from inbox.sync import engine
 from inbox.sync.models import Mailbox, Source
 from inbox.sync.sources import connected
-from tests.make import log_in
+from tests.make import log_in, make_citizen
 
 ROOT = Path(__file__).parents[2]
 OPENAPI = Path(connectors.minside.__file__).parent / "openapi.json"
@@ -170,6 +174,41 @@ def test_an_agencys_own_feed_is_added_and_its_letter_is_on_her_page(
     found = run_feed(kit).findings
     assert [(x.code, x.detail) for x in found if x.verdict is Verdict.FAILED] == []
     assert sum(each.verdict is Verdict.PASSED for each in found) > 20
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("language", ["in_python", "in_node"])
+def test_an_agency_connects_its_feed_by_itself_and_a_citizen_gets_its_letter(
+    request, client, maskinporten, settings, language
+):
+    base_url = request.getfixturevalue(language)
+    settings.KRR_MASKINPORTEN_URL = maskinporten
+    employee = make_citizen("Guri")
+    agency = Agency.objects.create(org_number=ORG, name="Bygda kommune")
+    Employee.objects.create(agency=agency, citizen=employee)
+    portal, slug = Client(), f"feed-{ORG}"
+    log_in(portal, employee, 4)
+    feed = {"address": base_url, "label": "Bygda kommune", "retention_days": "365"}
+    portal.post(reverse("agency_connections_feed", args=[ORG]), feed)
+    into_use = reverse("agency_connections_use", args=[ORG])
+    portal.post(into_use)
+    assert not Source.objects.get(slug=slug).active  # it has not been tried
+    started = portal.post(reverse("agency_conformance_start", args=[ORG]), {"source": slug})
+    (run_id,) = conformance.due()
+    conformance.run(run_id)
+    shown = portal.get(started["Location"]).text
+    run = ConformanceRun.objects.get()
+    assert (run.state, run.failed, run.last_error) == ("done", 0, ""), run.findings
+    assert run.passed > 20 and "F-01" in shown and ENTRY["title"] in shown
+    assert run.persons == "" and KARI.national_id not in f"{shown}{run.findings}{run.shown}"
+    portal.post(into_use)
+    kari = find_citizen("national_id", KARI.national_id)
+    log_in(client, kari)
+    assert "Bygda kommune" in client.get("/sources/").text
+    assert client.post(reverse("source_connect", args=[slug])).status_code == 302
+    mailbox = Mailbox.objects.get(citizen=kari, source_id=slug)
+    assert engine.sync_mailbox(mailbox.citizen_id, mailbox.id) == 1
+    assert ENTRY["title"] in client.get("/").text
 
 
 @pytest.mark.django_db

@@ -16,9 +16,9 @@ from django.urls import get_resolver, reverse
 import inbox.web
 from connectors import clock
 from connectors.contract import Appointment, RawPart, Unreadable
-from inbox.agencies import keys, outgoing
+from inbox.agencies import conformance, keys, outgoing
 from inbox.agencies.letters import Terms
-from inbox.agencies.models import Agency, Answer, Employee
+from inbox.agencies.models import Agency, AgencySource, Answer, Employee
 from inbox.archive import store
 from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
@@ -77,6 +77,7 @@ OWNED = {
     "webhook_id",
     "org_number",
     "key_id",
+    "run_id",
     "case_id",
     "attachment_id",
     "letter_id",
@@ -93,6 +94,8 @@ OTHER_PARAMETERS = {
     "number": 0,
     "source": "altinn",
     "token": "nothing",
+    "form": "html",
+    "name": "minside-feed",
 }
 METHODS = ["get", "head", "post"]
 HTMX = [{}, {"HX-Request": "true"}]
@@ -143,11 +146,15 @@ def made(kari: Citizen) -> dict[str, Any]:
     answer = Answer.objects.create(
         id=answer_id, outgoing=sent.letters.get(), at=clock.now(), files=[said]
     )
+    AgencySource.objects.create(source=kept.row.source, agency=agency)
+    run = conformance.ask(agency, kept.row.source_id, kari.id)
+    agency.runs.update(state="done")
     return {
         "org_number": agency.org_number,
         "dispatch_id": sent.id,
         "outgoing_id": answer.outgoing_id,
         "answer_id": answer.id,
+        "run_id": run.id,
         "key_id": keys.create(agency, "Arkivsystemet", kari.id).key.id,
         "citizen_id": kari.id,
         "case_id": letter.case_id,

@@ -76,12 +76,12 @@ def test_another_citizens_sources_are_not_shown(client, kari):
     assert "No source is connected to your inbox yet." in shown
 
 
-def test_the_page_takes_two_queries_however_many_sources_there_are(
+def test_the_page_takes_three_queries_however_many_sources_there_are(
     client, kari, django_assert_max_num_queries
 ):
     for number in range(6):
         make_mailbox(kari, f"source-{number}")
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(3):
         shown = page(client)
     assert shown.count("Working") == 6
 

@@ -30,6 +30,7 @@ from inbox.web.cursors import row_of
 from inbox.web.dates import Calendar
 from inbox.web.letter_words import size_of
 from inbox.web.sessions import person_of, staff_required
+from inbox.web.source_words import failure_words
 
 ITEMS_A_PAGE = 100
 
@@ -150,7 +151,7 @@ def _failing(found: health.Failing, calendar: Calendar) -> dict[str, Any]:
     success = found.last_success_at
     return {
         "source": found.source,
-        "kind": _kind(found.failure),
+        "kind": failure_words(found.failure),
         "mailboxes": found.mailboxes,
         "runs": found.runs,
         "last_success": calendar.short(success) if success else "",
@@ -161,26 +162,12 @@ def _failing(found: health.Failing, calendar: Calendar) -> dict[str, Any]:
 def _failing_contacts(found: health.FailingRegister, calendar: Calendar) -> dict[str, Any]:
     success = found.last_success_at
     return {
-        "kind": _kind(found.failure),
+        "kind": failure_words(found.failure),
         "persons": found.persons,
         "runs": found.runs,
         "last_success": calendar.short(success) if success else "",
         "detail": masked(found.detail),
     }
-
-
-def _kind(failure: str) -> str:
-    words = {
-        "temporary": _("Does not answer as it should"),
-        "untrustworthy": _("Its answer cannot be trusted"),
-        "unreadable": _("What it says cannot be read"),
-        "unanswered": _("Leaves them out of its answer"),
-        "notfound": _("Does not answer as it should"),
-        "ratelimited": _("Asks us to wait"),
-        "notpermitted": _("Does not let us fetch"),
-        "misconfigured": _("Our set-up is wrong"),
-    }
-    return words.get(failure, _("Fault in Samlepost"))
 
 
 def _file_name(path: str) -> str:

@@ -33,7 +33,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
     viewer = viewer_of(request)
     if viewer.scopes is not None:  # it would tell who else writes to her
         raise Http404
-    return render(request, "web/sources.html")
+    others = consent.offered(viewer.citizen_id) if viewer.is_herself else []
+    return render(request, "web/sources.html", {"others": others})
 
 
 @require_POST

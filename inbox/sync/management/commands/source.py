@@ -60,6 +60,7 @@ class Command(BaseCommand):
             raise CommandError(f"{source.slug} cannot be used: {error}") from error
         if source.shared_queue and source.due_at is None:
             source.due_at = timezone.now()
+        source.offered = not source.shared_queue
         source.save()
         forget_labels()
         self.stdout.write(f"{source.slug} is a source.")
