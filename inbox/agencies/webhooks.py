@@ -208,6 +208,16 @@ def resend(agency: Agency, message_id: UUID) -> UUID:
     return message.webhook_id
 
 
+def resend_failed(agency: Agency, webhook_id: UUID) -> int:
+    """Begin anew with all messages of a webhook that were given up; returns how many.
+
+    Raises Webhook.DoesNotExist.
+    """
+    failed = of(agency).get(id=webhook_id).messages.filter(state=WebhookMessage.State.FAILED)
+    changes = {"state": WebhookMessage.State.WAITING, "attempts": 0, "due_at": timezone.now()}
+    return failed.update(**changes)
+
+
 def forget_old() -> int:
     """Delete messages that are older than KEPT; returns how many."""
     old = WebhookMessage.objects.filter(queued_at__lt=timezone.now() - KEPT)

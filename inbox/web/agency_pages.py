@@ -94,5 +94,6 @@ def _named() -> list[tuple[str, str, str]]:
         ("agency_connections", gettext("Connectors"), "Link"),
         ("agency_conformance", gettext("Conformance test"), "ShieldCheckmark"),
         ("agency_keys", gettext("Keys"), "PadlockLocked"),
+        ("agency_webhooks", gettext("Webhooks"), "Link"),
         ("agency_documentation", gettext("The API"), "FileText"),
     ]

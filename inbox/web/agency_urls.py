@@ -13,6 +13,7 @@ from inbox.web.views.agency import (
     quarantine,
     send,
     sent,
+    webhooks,
 )
 
 
@@ -84,5 +85,48 @@ urlpatterns = [
         "<org:org_number>/sendt/<uuid:outgoing_id>/svar/<uuid:answer_id>/<int:number>/",
         sent.file,
         name="agency_sent_file",
+    ),
+    path("<org:org_number>/webhooks/", webhooks.page, name="agency_webhooks"),
+    path("<org:org_number>/webhooks/ny/", webhooks.create, name="agency_webhooks_create"),
+    path("<org:org_number>/webhooks/<uuid:webhook_id>/", webhooks.one, name="agency_webhooks_one"),
+    path(
+        "<org:org_number>/webhooks/<uuid:webhook_id>/endre/",
+        webhooks.change,
+        name="agency_webhooks_change",
+    ),
+    path(
+        "<org:org_number>/webhooks/<uuid:webhook_id>/bytt/",
+        webhooks.rotate,
+        name="agency_webhooks_rotate",
+    ),
+    path(
+        "<org:org_number>/webhooks/<uuid:webhook_id>/prov/",
+        webhooks.test,
+        name="agency_webhooks_test",
+    ),
+    path(
+        "<org:org_number>/webhooks/<uuid:webhook_id>/av/",
+        webhooks.disable,
+        name="agency_webhooks_disable",
+    ),
+    path(
+        "<org:org_number>/webhooks/<uuid:webhook_id>/pa/",
+        webhooks.enable,
+        name="agency_webhooks_enable",
+    ),
+    path(
+        "<org:org_number>/webhooks/<uuid:webhook_id>/fjern/",
+        webhooks.remove,
+        name="agency_webhooks_remove",
+    ),
+    path(
+        "<org:org_number>/webhooks/<uuid:webhook_id>/igjen/",
+        webhooks.resend_failed,
+        name="agency_webhooks_resend_failed",
+    ),
+    path(
+        "<org:org_number>/webhooks/meldinger/<uuid:message_id>/igjen/",
+        webhooks.resend,
+        name="agency_webhooks_resend",
     ),
 ]

@@ -102,6 +102,7 @@ def pages(running: Demo, visitors: dict[str, Visitor]) -> list[Seen]:
     """Every page that somebody comes to, each letter's among them."""
     prepare(visitors["Kari at the high level"])
     write_as_an_agency(visitors["who works at NAV"])
+    add_a_webhook(visitors["who works at NAV"])
     let_altinn_offer_something(running, visitors["Kari at the high level"])
     return [
         Seen(who, answer)
@@ -131,6 +132,16 @@ def write_as_an_agency(berit: Visitor) -> None:
         draft = berit.press(send, "agency_send", file, title=title, **said)
         assert draft.status_code == 200, draft.text
     berit.press(draft.url.path, "agency_send_dispatch", do="send")
+
+
+def add_a_webhook(berit: Visitor) -> None:
+    """Give NAV a webhook that nobody answers at, with a message on its way."""
+    webhooks = f"/virksomhet/{agency('nav').org_number}/webhooks/"
+    berit.press(webhooks, "agency_webhooks_create", url="http://127.0.0.1:9/hook")
+    (webhook,) = [
+        each for each in berit.ask(webhooks).links() if route_of(each) == "agency_webhooks_one"
+    ]
+    berit.press(webhook, "agency_webhooks_test")
 
 
 def let_altinn_offer_something(running: Demo, kari: Visitor) -> None:

@@ -16,7 +16,7 @@ from django.urls import get_resolver, reverse
 import inbox.web
 from connectors import clock
 from connectors.contract import Appointment, RawPart, Unreadable
-from inbox.agencies import conformance, keys, outgoing
+from inbox.agencies import conformance, keys, outgoing, webhooks
 from inbox.agencies.letters import Terms
 from inbox.agencies.models import Agency, AgencySource, Answer, Employee
 from inbox.archive import store
@@ -74,10 +74,11 @@ OWNED = {
     "dispatch_id",
     "outgoing_id",
     "record_id",
-    "webhook_id",
     "org_number",
     "key_id",
     "run_id",
+    "webhook_id",
+    "message_id",
     "case_id",
     "attachment_id",
     "letter_id",
@@ -91,6 +92,7 @@ OWNED = {
 }
 OTHER_PARAMETERS = {
     "event": "having-a-child",
+    "name": "agency-api",
     "number": 0,
     "source": "altinn",
     "token": "nothing",
@@ -149,6 +151,8 @@ def made(kari: Citizen) -> dict[str, Any]:
     AgencySource.objects.create(source=kept.row.source, agency=agency)
     run = conformance.ask(agency, kept.row.source_id, kari.id)
     agency.runs.update(state="done")
+    webhook = webhooks.create(agency, "https://nav.example/hook", list(webhooks.EVENTS)).webhook
+    webhooks.send_test(agency, webhook.id)
     return {
         "org_number": agency.org_number,
         "dispatch_id": sent.id,
@@ -156,6 +160,8 @@ def made(kari: Citizen) -> dict[str, Any]:
         "answer_id": answer.id,
         "run_id": run.id,
         "key_id": keys.create(agency, "Arkivsystemet", kari.id).key.id,
+        "webhook_id": webhook.id,
+        "message_id": webhook.messages.get().id,
         "citizen_id": kari.id,
         "case_id": letter.case_id,
         "letter_id": letter.id,
