@@ -92,6 +92,12 @@ def last_month(now: datetime) -> date:
     return _months_before(month_of(now - SETTLED_AFTER), 2)
 
 
+def next_at(now: datetime) -> datetime:
+    """Return when the month after `last_month` is shown."""
+    following = _months_before(last_month(now), -3)
+    return datetime(following.year, following.month, 1, tzinfo=OSLO) + SETTLED_AFTER
+
+
 def bucket_of(waited: timedelta) -> int:
     """Return the number of the bucket that a time falls into; 0 is up to a minute."""
     return max(0, math.floor(STEPS * math.log2(max(waited.total_seconds(), 1) / 60)))

@@ -388,7 +388,10 @@ class DeliveryRecord(models.Model):
             models.Index(
                 fields=["org_number", "source", "-arrived_at", "-id"], name="record_by_source"
             ),
-            models.Index(fields=["org_number", "external_id"], name="record_by_reference"),
+            models.Index(
+                fields=["org_number", "external_id", "-arrived_at", "-id"],
+                name="record_by_reference",
+            ),
             models.Index(fields=["id"], name="record_untold", condition=Q(untold=True)),
         ]
 

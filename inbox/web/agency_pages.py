@@ -90,6 +90,8 @@ def _named() -> list[tuple[str, str, str]]:
         ("agency_home", gettext("Overview"), "Inbox"),
         ("agency_send", gettext("Send letters"), "Paperplane"),
         ("agency_sent", gettext("Sent letters"), "EnvelopeClosed"),
+        ("agency_log", gettext("Delivery log"), "Tasklist"),
+        ("agency_figures", gettext("Figures"), "FileText"),
         ("agency_quarantine", gettext("Errors to fix"), "ExclamationmarkTriangle"),
         ("agency_connections", gettext("Connectors"), "Link"),
         ("agency_conformance", gettext("Conformance test"), "ShieldCheckmark"),

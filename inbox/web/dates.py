@@ -122,6 +122,10 @@ class Calendar:
         day = self._words.day.format(day=there.day, month=self._words.months[there.month - 1])
         return f"{day} {there.year}"
 
+    def month(self, month: date) -> str:
+        """ "desember 2026"."""
+        return f"{self._words.months[month.month - 1]} {month.year}"
+
     def days_until(self, moment: datetime) -> int:
         """How many days are left: 0 today, negative when past."""
         return (local(moment).date() - self.today).days

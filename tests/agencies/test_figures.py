@@ -186,7 +186,9 @@ def test_february_settles_as_january_does(nav):
         shown_from = datetime(after.year, after.month, after.day, tzinfo=figures.OSLO)
         shown_from += figures.SETTLED_AFTER
         assert figures.last_month(shown_from) == start
-        assert figures.last_month(shown_from - timedelta(seconds=1)) < start
+        before = shown_from - timedelta(seconds=1)
+        assert figures.last_month(before) < start
+        assert figures.next_at(before) == shown_from
 
 
 def test_twelve_months_are_shown_and_no_other_agencys(nav):

@@ -46,6 +46,7 @@ STARTS = [
 NO_PAGE = {
     "agency_sent_file": "the file itself",
     "agency_conformance_file": "a file",
+    "agency_figures_download": "a table for a spreadsheet",
     "appointment_file": "a file for a calendar",
     "changes": "a part of the inbox",
     "demo_fetch": "for the control page",

@@ -158,6 +158,7 @@ def made(kari: Citizen) -> dict[str, Any]:
         "outgoing_id": answer.outgoing_id,
         "answer_id": answer.id,
         "run_id": run.id,
+        "record_id": document.delivery_id,
         "key_id": keys.create(agency, "Arkivsystemet", kari.id).key.id,
         "webhook_id": webhook.id,
         "message_id": webhook.messages.get().id,
