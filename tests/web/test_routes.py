@@ -92,6 +92,7 @@ OWNED = {
 }
 OTHER_PARAMETERS = {
     "event": "having-a-child",
+    "name": "agency-api",
     "number": 0,
     "source": "altinn",
     "token": "nothing",
