@@ -92,7 +92,6 @@ OWNED = {
 }
 OTHER_PARAMETERS = {
     "event": "having-a-child",
-    "name": "agency-api",
     "number": 0,
     "source": "altinn",
     "token": "nothing",
