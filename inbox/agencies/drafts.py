@@ -1,4 +1,7 @@
-"""Drafts of letters that are thrown away: by whoever made them, or by nobody's sending them."""
+"""Drafts of letters that are thrown away: by whoever made them, or by nobody's sending them.
+
+And the keys by which agencies' systems sent letters, once nobody asks with them again.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,15 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from connectors import clock
-from inbox.agencies.models import Agency, Dispatch
+from inbox.agencies.models import Agency, Dispatch, Submission
 from inbox.archive import store
 
 DRAFTS_KEPT = timedelta(hours=24)
 SHOWN = 5
+KEYS_KEPT = timedelta(days=7)
 BATCH = 500
 
 
@@ -38,3 +43,10 @@ def discard_forgotten() -> int:
         state=Dispatch.State.DRAFT, made_at__lt=clock.now() - DRAFTS_KEPT
     ).select_related("agency")
     return sum(discard(each.agency, each.id) for each in list(old[:BATCH]))
+
+
+def forget_submissions() -> int:
+    """Forget Idempotency-Keys that are older than KEYS_KEPT; returns how many."""
+    old = Submission.objects.filter(claimed_at__lt=timezone.now() - KEYS_KEPT)
+    found = list(old.order_by("claimed_at").values_list("id", flat=True)[: 10 * BATCH])
+    return Submission.objects.filter(id__in=found).delete()[0]

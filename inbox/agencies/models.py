@@ -207,6 +207,34 @@ class Outgoing(models.Model):
         return f"outgoing {self.id}"
 
 
+class Submission(models.Model):
+    """What a system of an agency's sent with an Idempotency-Key, so that it is sent once."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agency = models.ForeignKey(Agency, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=64)
+    """The system's own."""
+    fingerprint = models.BinaryField(max_length=32)
+    """HMAC of the request: the same key with another request is refused."""
+    claim = models.UUIDField()
+    """Of the worker that has it in hand."""
+    claimed_at = models.DateTimeField()
+    """Real time."""
+    dispatch = models.ForeignKey(
+        Dispatch, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    """What has been sent; None while a worker has it in hand."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["agency", "key"], name="submission_key"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["claimed_at"], name="submission_age")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class Answer(models.Model):
     """A citizen's answer to a letter that an agency sent from the portal: the agency's mail.
 

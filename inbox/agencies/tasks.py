@@ -20,6 +20,12 @@ def discard_drafts() -> None:
 
 
 @shared_task
+def forget_submissions() -> None:
+    """Forget old Idempotency-Keys."""
+    drafts.forget_submissions()
+
+
+@shared_task
 def send_webhooks() -> None:
     """Send what is due to agencies' webhooks."""
     webhook_sending.send_due()

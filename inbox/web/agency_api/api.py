@@ -7,6 +7,7 @@ from functools import cache, wraps
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, re_path
@@ -14,13 +15,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from pydantic import BaseModel
 
-from inbox.web.agency_api import agency, described, letters, problems, statistics, webhooks
+from inbox.web.agency_api import agency, described, letters, problems, sending, statistics, webhooks
 from inbox.web.agency_api.by_key import Bearer
 
 PREFIX = "api/agency/v1/"
 VERSION = "1.0.0"
-ROUTERS = (agency.router, letters.router, statistics.router, webhooks.router)
+BESIDE_THE_PDF_BYTES = 2**20
+ROUTERS = (agency.router, letters.router, sending.router, statistics.router, webhooks.router)
 DESCRIPTION = (
     "For systems of agencies that send letters. Every call has a key, made in the portal:"
     " `Authorization: Bearer <key>`. Times are UTC. Fields may be added; ignore those that you do"
@@ -31,13 +34,18 @@ DESCRIPTION = (
 def known_only(operation: Callable[..., Any]) -> Callable[..., Any]:
     """Refuse a parameter that an operation does not have: a misspelt filter would filter nothing.
 
-    ninja gives the operation each of its own by name.
+    ninja gives the operation each of its own by name, a form's fields as a model.
     """
 
     @wraps(operation)
     def checked(request: HttpRequest, **own: Any) -> Any:
+        forms = [each for each in own.values() if isinstance(each, BaseModel)]
+        fields = {name for form in forms for name in type(form).model_fields}
         if not own.keys() >= request.GET.keys():
             said = f"Unknown parameter. Known here: {', '.join(sorted(own)) or 'none'}."
+            raise problems.Problem(400, said)
+        if not fields | own.keys() >= request.POST.keys() | request.FILES.keys():
+            said = f"Unknown field. Known here: {', '.join(sorted(fields)) or 'none'}."
             raise problems.Problem(400, said)
         return operation(request, **own)
 
@@ -98,6 +106,7 @@ def sealed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseB
     @wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
+            _check_size(request)
             answer = view(request, *args, **kwargs)
         except Exception as error:
             answer = problems.answer_for(request, error)
@@ -108,6 +117,16 @@ def sealed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseB
         return answer
 
     return answered
+
+
+def _check_size(request: HttpRequest) -> None:
+    """Raise RequestDataTooBig for more than any operation takes, before any of it is read."""
+    try:
+        size = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        raise BadRequest from None
+    if size > settings.OUTGOING_PDF_MAX_BYTES + BESIDE_THE_PDF_BYTES:
+        raise RequestDataTooBig
 
 
 def addresses() -> list[URLPattern]:

@@ -26,6 +26,7 @@ HEADERS: dict[int, Any] = {
         }
     },
 }
+FORM = "multipart/form-data"
 ALWAYS = (400, 401, 429, 500)
 PROBLEM = {
     "type": "object",
@@ -54,10 +55,17 @@ PROBLEM = {
 }
 
 
-def says(*statuses: int) -> dict[str, Any]:
-    """Return ninja's `openapi_extra` of an operation that may answer with these problems."""
+def says(*statuses: int, sends: str = "") -> dict[str, Any]:
+    """Return ninja's `openapi_extra` of an operation that may answer with these problems.
+
+    `sends` is the media type where it is no JSON that is sent.
+    """
     names = {status: PROBLEMS[status][0] for status in sorted({*statuses, *ALWAYS})}
-    answers = {status: {"$ref": f"#/components/responses/{name}"} for status, name in names.items()}
+    answers: dict[int, Any] = {
+        status: {"$ref": f"#/components/responses/{name}"} for status, name in names.items()
+    }
+    if sends:
+        answers[200] = {"content": {sends: {"schema": {"type": "string", "format": "binary"}}}}
     return {"responses": answers}
 
 
@@ -65,29 +73,34 @@ def tidied(document: dict[str, Any]) -> dict[str, Any]:
     """Return what ninja made without what says nothing.
 
     Every name comes a second time as a title, and a parameter that may be left out as one that
-    may be null, which no query can say.
+    may be null, which no query or form can say.
     """
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation["parameters"]:
-                parameter["schema"] = _untitled(_told(parameter["schema"]))
-            for sent in operation.get("requestBody", {}).get("content", {}).values():
-                sent["schema"] = _untitled(sent["schema"])
+                schema = _told(_untitled(parameter["schema"]))
+                schema.pop("description", None)
+                parameter["schema"] = schema
+            for kind, sent in operation.get("requestBody", {}).get("content", {}).items():
+                schema = sent["schema"] = _untitled(sent["schema"])
+                if kind == FORM:
+                    for name, said in schema["properties"].items():
+                        schema["properties"][name] = _told(said)
     schemas = document["components"]["schemas"]
     document["components"]["schemas"] = _untitled(schemas, names=True)
     return document
 
 
-def _told(schema: dict[str, Any]) -> Any:
-    """Return a parameter's schema without its description, and without null.
+def _told(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter, or of a form's field, without null.
 
     Raises ValueError for one that may be of several types.
     """
-    found = {name: said for name, said in schema.items() if name not in ("anyOf", "description")}
+    found = {name: said for name, said in schema.items() if name != "anyOf"}
     told, *others = schema.get("anyOf", [{}])
     if others not in ([], [{"type": "null"}]):
         raise ValueError(f"a parameter of several types: {schema}")
-    return found | told
+    return {**found, **told}
 
 
 def _untitled(part: Any, *, names: bool = False) -> Any:

@@ -153,7 +153,7 @@ def _kind(document: dict[str, Any], schema: dict[str, Any]) -> str:
         kind = ", ".join(str(each) for each in schema["enum"])
     if "minimum" in schema and "maximum" in schema:
         kind += f", {schema['minimum']} to {schema['maximum']}"
-    if "default" in schema:
+    if schema.get("default"):
         kind += f"; otherwise {schema['default']}"
     return kind
 

@@ -32,7 +32,7 @@ CREATE = """curl -H "Authorization: Bearer $SAMLEPOST_KEY" -H "Content-Type: app
 router = Router(tags=["Webhooks"])
 
 
-class Wanted(Schema):
+class NewWebhook(Schema):
     """A new webhook."""
 
     model_config = ConfigDict(extra="forbid")
@@ -93,7 +93,7 @@ def webhooks(request: KeyRequest) -> Webhooks:
     summary="Add a webhook",
     openapi_extra=says(409) | {"x-codeSamples": [{"lang": "Shell", "source": CREATE}]},
 )
-def create(request: KeyRequest, wanted: Wanted) -> Status[MadeWebhook]:
+def create(request: KeyRequest, wanted: NewWebhook) -> Status[MadeWebhook]:
     """It is told what happens from now on. 409: you have as many as you may have."""
     try:
         made = kept.create(request.auth.agency, wanted.url, wanted.events)

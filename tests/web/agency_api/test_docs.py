@@ -8,12 +8,16 @@ import shlex
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from inbox.agencies import webhooks
+from inbox.agencies import submissions, webhooks
+from inbox.agencies.letters import Terms
 from inbox.web.agency_api import by_key
+from tests.agencies.sending import KARI, pdf, wanted
 from tests.make import make_citizen, make_letter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -38,8 +42,12 @@ def letter(settings, tmp_path) -> None:
 @pytest.mark.parametrize("call", CALLS)
 def test_each_call_gets_an_answer(call, made, nav, letter):
     webhook = webhooks.create(nav, "https://agency.example/hook", ["letter.opened"]).webhook
-    answer = curl(call.replace("<webhook_id>", str(webhook.id)), made.secret)
-    assert answer.status_code in (200, 201, 204), answer.content
+    sent = submissions.submit(nav, "a" * 16, Terms(), wanted(), pdf())
+    ids = {"webhook_id": webhook.id, "outgoing_id": sent.id}
+    for name, value in ids.items():
+        call = call.replace(f"<{name}>", str(value))
+    answer = curl(call, made.secret)
+    assert answer.status_code in (200, 201, 202, 204), answer.content
 
 
 def test_what_is_shown_as_an_answer_has_the_fields_of_one(ask, letter):
@@ -59,10 +67,24 @@ def curl(call: str, secret: str) -> Any:
     read.add_argument("-H", action="append")
     read.add_argument("-X")
     read.add_argument("-d")
+    read.add_argument("-F", action="append", default=[])
     read.add_argument("address")
-    said = read.parse_args(shlex.split(call)[1:])
+    said = read.parse_args(shlex.split(call.replace("$(uuidgen)", str(uuid4())))[1:])
     headers = dict(each.replace("$SAMLEPOST_KEY", secret).split(": ", 1) for each in said.H)
     path = said.address.replace("$SAMLEPOST", "/api/agency/v1")
+    fields = dict(map(field, said.F))
+    if fields:
+        return Client().post(path, fields, headers=headers)
     method = said.X or ("POST" if said.d else "GET")
     kind = headers.get("Content-Type", "application/octet-stream")
     return Client().generic(method, path, said.d or "", kind, headers=headers)
+
+
+def field(said: str) -> tuple[str, Any]:
+    """Return a field of a form as curl reads it: what begins with < or @ is a file's name."""
+    name, _, value = said.partition("=")
+    if value.startswith("<"):
+        return name, KARI
+    if value.startswith("@"):
+        return name, SimpleUploadedFile(value[1:], pdf(), "application/pdf")
+    return name, value
