@@ -235,6 +235,18 @@ class Control:
                 f"{person.name} har ikke noe dokument i {CHANNEL_NAMES[channel]} som kan utløpe."
             )
 
+    def purge(self, values: Mapping[str, Any]) -> int:
+        """Let an agency delete all that it has sent a person, and tell Samlepost.
+
+        Returns how many letters there were.
+        """
+        person, channel, agency = self._thread(values)
+        letters = agency.purge(person, channel)
+        if not letters:
+            raise WrongInput(f"{person.name} har ingen brev hos {CHANNEL_NAMES[channel]}.")
+        self._ping(person, channel)
+        return letters
+
     def answer(self, values: Mapping[str, Any]) -> None:
         """Let an agency answer the person's newest reply now, and tell Samlepost."""
         person, channel, agency = self._thread(values)
@@ -369,7 +381,7 @@ class Control:
         channel = channel_of(values, person)
         simulator = self._simulator(channel)
         if not isinstance(simulator, MinsideSimulator):
-            raise WrongInput(f"{CHANNEL_NAMES[channel]} tar ikke imot svar.")
+            raise WrongInput(f"{CHANNEL_NAMES[channel]} har ikke brevene på egne sider.")
         return person, channel, simulator
 
     def _dpi(self, values: Mapping[str, Any]) -> tuple[Person, Channel, DpiSimulator]:

@@ -116,6 +116,7 @@ def _add_api(app: Flask, control: Control) -> None:
         "reset": control.reset,
         "faults": done(control.set_faults),
         "expire": done(control.expire),
+        "purge": lambda values: {"letters": control.purge(values)},
         "print": done(control.print_letter),
         "return": done(control.return_letter),
         "answer": done(control.answer),
@@ -160,6 +161,10 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
         control.expire(values)
         return "Dokumentet i det nyeste brevet er utløpt hos kilden."
 
+    def purge(values: dict[str, str]) -> str:
+        letters = control.purge(values)
+        return f"Etaten har slettet {letters} brev. Kopiene i Samlepost blir liggende."
+
     def answer(values: dict[str, str]) -> str:
         control.answer(values)
         return "Etaten har svart."
@@ -202,7 +207,7 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
         return "Avsenderen har skrevet mer i det nyeste brevet i Altinn."
 
     actions = [send, transmit, garbage, expire, print_letter, return_letter, answer, close_thread]
-    actions += [contact, faults, set_clock, reset]
+    actions += [purge, contact, faults, set_clock, reset]
     for action in actions:
         _add_form(app, action, messages)
 
@@ -216,7 +221,7 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
             channels=_channel_rows(control),
             dials=_channel_rows(control) + _register_row(control),
             contacts=_contact_rows(control),
-            agencies_that_answer=[(each.value, CHANNEL_NAMES[each]) for each in MIN_SIDE],
+            agencies_with_pages=[(each.value, CHANNEL_NAMES[each]) for each in MIN_SIDE],
             faults=FAULT_NAMES,
             broken_variants=control.broken_variants(),
             transmissions=TRANSMISSIONS,

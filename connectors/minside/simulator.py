@@ -123,6 +123,30 @@ class MinsideSimulator(Simulator):
             append_note(db, slug, person.national_id, row["id"], "deleted", now)
         return True
 
+    def purge(self, person: Person, channel: Channel) -> int:
+        """Delete all of a person's letters at an agency; returns how many there were.
+
+        Their own entries leave the feed, their documents answer 410, and one entry for each says
+        that it is deleted.
+        """
+        now, slug = clock.now(), _slug(channel)
+        own = (slug, person.national_id)
+        with self.state.transaction() as db:
+            rows = db.execute(
+                "SELECT id FROM feed WHERE agency = ? AND person = ? AND id != ''"
+                " GROUP BY id ORDER BY MIN(position)",
+                own,
+            ).fetchall()
+            db.execute("DELETE FROM feed WHERE agency = ? AND person = ? AND id != ''", own)
+            db.execute(
+                "UPDATE documents SET deleted_at = ? WHERE agency = ? AND person = ?"
+                " AND (deleted_at IS NULL OR deleted_at > ?)",
+                (stamp(now), *own, stamp(now)),
+            )
+            for row in rows:
+                append_note(db, slug, person.national_id, row["id"], "deleted", now)
+        return len(rows)
+
     def send_garbage(self, person: Person, channel: Channel) -> str:
         """Put an item in the feed that lacks its title and whose date is none."""
         identifier = str(uuid4())

@@ -82,6 +82,8 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
         said.opened_at = said.opened_at or incoming.opened_at
         if arrival.blobs:
             _replace_documents(said, arrival)
+        if arrival.blobs or not incoming.documents:
+            said.incomplete = copies.is_incomplete(said, arrival.kept())
         withdrawn_before = delivery.withdrawn_at
         delivery.withdrawn_at = said.withdrawn_at
     if delivery.withdrawn_at != withdrawn_before:
@@ -160,6 +162,7 @@ def add_content(
         said.security_level = max(said.security_level, incoming.security_level)
         said.content = Letter.Content.KEPT
         said.expires_at = incoming.expires_at or said.expires_at
+        said.incomplete = copies.is_incomplete(said, arrival.kept())
         if incoming.sender.org_number and not letter.sender.org_number:
             said.sender = sender_of(incoming)
     if incoming.provenance:

@@ -40,6 +40,7 @@ FACTS = (
     "case_reference",
     "documentary_value",
     "expires_at",
+    "incomplete",
     "withdrawn_at",
     "on_paper_at",
     "returned_at",
@@ -171,7 +172,7 @@ def unite(letter: Letter, deliveries: Sequence[Delivery], done_here: datetime | 
     letter.returned_at = _earliest(copies, "returned_at")
     others = sorted({copy.source for copy in copies} - {letter.source})
     letter.other_sources = f" {' '.join(others)} " if others else ""
-    letter.attachments = count_attachments(letter)
+    count_documents(letter)
 
 
 def _unite_acting(letter: Letter, copies: Sequence[Letter]) -> None:
@@ -202,9 +203,19 @@ def _is_hers(letter: Letter) -> bool:
     )
 
 
-def count_attachments(letter: Letter) -> int:
-    """Return how many documents besides the main one her page shows (1 query)."""
-    return sum(not document.is_main for document in shown_documents(letter))
+def count_documents(letter: Letter) -> None:
+    """Set (unsaved) what the list says of the documents that her page shows (1 query)."""
+    shown = shown_documents(letter)
+    letter.attachments = sum(not document.is_main for document in shown)
+    letter.incomplete = is_incomplete(letter, [document.kept for document in shown])
+
+
+def is_incomplete(letter: Letter, kept: Sequence[bool]) -> bool:
+    """Say whether the source has more of a letter than we: a document, or all but a link.
+
+    `kept` says of each document whether its bytes are here.
+    """
+    return not all(kept) if kept else not letter.body and bool(letter.actions)
 
 
 def _fullest_first(copy: Letter) -> tuple[object, ...]:

@@ -128,7 +128,7 @@ def split(viewer: Viewer, letter_id: UUID, delivery_id: UUID, now: datetime) -> 
         letter.handled_at = letter.handled_at or done_here
     else:
         copies.unite(letter, staying, done_here)
-    letter.attachments = copies.count_attachments(letter)
+    copies.count_documents(letter)
     cases.assign([letter])
     letter.save()
     indexing.write([letter, alone])

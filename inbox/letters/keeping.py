@@ -7,12 +7,14 @@ to be KEEPING_ASSUMED_DAYS after the letter was sent.
 
 from __future__ import annotations
 
+import copy
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import QuerySet
 
+from inbox.letters import copies, counters
 from inbox.letters.models import Delivery, Document, Event, Letter
 
 if TYPE_CHECKING:
@@ -94,10 +96,27 @@ def is_ours(delivery: Delivery, opened_at: datetime | None) -> bool:
 
 
 def mark_gone(letter: Letter, delivery: Delivery, at: datetime) -> None:
-    """Note that its source no longer has the letter; what we have stays. In a transaction."""
-    row = Delivery.objects.filter(citizen_id=delivery.citizen_id, id=delivery.id)
+    """Note that its source no longer has the letter; what we have stays. In a transaction.
+
+    What is not here of it cannot be had any more. The list says by `expires_at` when it went.
+    """
+    own = {"citizen_id": delivery.citizen_id}
+    lost = missing_documents(delivery).update(gone_at=at)
+    row = Delivery.objects.filter(**own, id=delivery.id)
     row.update(keep_by=None, keep_due_at=None)
     if row.filter(gone_at=None).update(gone_at=at):
+        letter = Letter.objects.select_for_update().get(**own, id=letter.id)
+        before = copy.copy(letter)
+        delivery.refresh_from_db(fields=["said"])
+        with copies.editing(letter, delivery) as said:
+            said.expires_at = min(said.expires_at or at, at)
+            said.incomplete = said.incomplete or bool(lost)
+            if said.content in (Letter.Content.ON_OPEN, Letter.Content.REQUESTED):
+                said.content = Letter.Content.GONE
+        letter.save()
+        if letter.revealed:
+            with counters.changing(letter.citizen_id) as state:
+                counters.replace(state, before, letter)
         Event.objects.create(
             citizen_id=letter.citizen_id,
             letter_id=letter.id,

@@ -166,7 +166,9 @@ class Letter(CitizenOwned):
     )
     documentary_value = models.BooleanField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    """When `source` stops showing it."""
+    """When `source` stops showing it, or was found to have stopped."""
+    incomplete = models.BooleanField(default=False)
+    """Its source has, or had, more of it than is kept here (`copies.is_incomplete`)."""
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     on_paper_at = models.DateTimeField(null=True, blank=True)
     """When its sender had it printed and sent by post, as far as we were told."""

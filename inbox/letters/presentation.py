@@ -39,6 +39,7 @@ ROW_FIELDS = (
     "attachments",
     "content",
     "expires_at",
+    "incomplete",
     "withdrawn_at",
     "on_paper_at",
     "returned_at",
@@ -94,6 +95,8 @@ class Row:
     attachments: int
     content: str
     expires_at: datetime | None
+    incomplete: bool
+    """Its source has, or had, more of it than is kept here."""
     withdrawn: bool
     on_paper_at: datetime | None
     """When its sender sent it by post, too."""
@@ -279,6 +282,7 @@ def make_row(
     attachments: int,
     content: str,
     expires_at: datetime | None,
+    incomplete: bool,
     withdrawn_at: datetime | None,
     on_paper_at: datetime | None,
     returned_at: datetime | None,
@@ -308,6 +312,7 @@ def make_row(
         attachments=attachments,
         content=content,
         expires_at=expires_at,
+        incomplete=incomplete,
         withdrawn=withdrawn_at is not None,
         on_paper_at=None if locked else on_paper_at,
         returned_at=None if locked else returned_at,

@@ -97,6 +97,10 @@ class Arrival:
         settled = position in self.gone or position in self.not_given
         return self.blob_of(position) is None and not settled
 
+    def kept(self) -> list[bool]:
+        """Say of each document whether its bytes are kept."""
+        return [self.blob_of(each) is not None for each in range(len(self.incoming.documents))]
+
     def kept_blobs(self) -> list[Blob]:
         """Every file of the package that has a row of its own."""
         return self.raw_blobs + [blob for blob in self.blobs if blob]
@@ -362,6 +366,7 @@ def _letter(arrival: Arrival, sender: Sender, now: datetime) -> Letter:
         attachments=sum(not document.is_main for document in incoming.documents),
     )
     describe(letter, incoming, arrival.fetched_at)
+    letter.incomplete = copies.is_incomplete(letter, arrival.kept())
     return letter
 
 

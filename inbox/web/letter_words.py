@@ -327,6 +327,8 @@ def _copy(page: LetterPage, end: datetime | None, calendar: Calendar) -> list[st
         return [gettext("Some of the documents were gone before we could keep a copy.")]
     elif any(document.lacking for document in page.documents):
         lacking = gettext("We have not kept a copy of every document yet.")
+    elif page.row.incomplete and not page.documents:
+        return [gettext("What was sent is kept here. What it leads to at the sender is not.")]
     else:
         kept = gettext("Your copy is kept here.")
         if any(document.not_given for document in page.documents):

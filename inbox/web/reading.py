@@ -146,6 +146,7 @@ def content_context(
         ),
         "main": main,
         "kept_count": sum(document["kept"] for document in documents),
+        "gone_there": all(each.gone_at for each in page.deliveries),
         "lacks_documents": any(each.lacking for each in page.documents),
         "vanishing": letter_words.vanishing(page, labels, calendar),
         "attachments": attachments if whole else attachments[:ATTACHMENTS_SHOWN],

@@ -131,7 +131,9 @@ class Printer:
         if row.expires_at and row.content == Letter.Content.KEPT:
             days = self._calendar.days_until(row.expires_at)
             if abs(days) <= EXPIRY_DAYS:
-                text = words["deletes" if days >= 0 else "deleted"].format(
+                gone = row.expires_at <= self._calendar.now
+                kept = "part" if row.incomplete else "whole"
+                text = words[f"{'deleted' if gone else 'deletes'}_{kept}"].format(
                     source=self._labels.get(row.source, row.source),
                     day=self._calendar.day(row.expires_at),
                 )
@@ -140,6 +142,8 @@ class Printer:
             yield tag("warning", "PadlockLocked", words["higher_level"])
         if row.content == Letter.Content.ON_OPEN:
             yield tag("neutral", "Download", words["not_kept"])
+        if row.content == Letter.Content.GONE:
+            yield tag("warning", "Archive", words["gone"])
         if row.returned_at:
             text = words["returned"].format(day=self._calendar.day(row.returned_at))
             yield tag("warning", "ArrowUndo", text)
@@ -210,8 +214,11 @@ def _words(_language: str) -> dict[str, str]:
         "handled": gettext("Done"),
         "due": gettext("Due {day}"),
         "passed": gettext("Deadline passed {day}"),
-        "deletes": gettext("{source} deletes this on {day} – your copy is kept"),
-        "deleted": gettext("{source} deleted this on {day} – your copy is kept"),
+        "deletes_whole": gettext("{source} deletes this on {day} – your copy is kept"),
+        "deleted_whole": gettext("{source} deleted this on {day} – your copy is kept"),
+        "deletes_part": gettext("{source} deletes this on {day} – not all of it is kept here"),
+        "deleted_part": gettext("{source} deleted this on {day} – not all of it is kept here"),
+        "gone": gettext("Deleted by its source before a copy was kept"),
         "higher_level": gettext("Higher security level"),
         "not_kept": gettext("Not kept yet"),
         "proof": gettext("Value as documentation"),

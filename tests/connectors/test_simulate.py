@@ -589,7 +589,7 @@ def test_the_page_shows_no_identity_number_and_allows_no_script(client: httpx.Cl
 
 def test_every_form_of_the_page_leads_somewhere(client: httpx.Client, clock_file: Path) -> None:
     actions = re.findall(r'(?:form)?action="([^"]+)"', client.get("/").text)
-    assert len(set(actions)) == 11
+    assert len(set(actions)) == 12
     for action in actions:
         answer = client.post(action, headers={"Origin": BASE})
         assert answer.status_code == 303, action

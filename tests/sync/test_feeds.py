@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from connectors import clock
+from connectors.contract import Happening, LetterNote, Unreadable
 from connectors.minside.feed import FEEDS
 from connectors.minside.simulator import MinsideSimulator
 from connectors.simulation import Faults
@@ -15,13 +17,15 @@ from connectors.world.model import STUDY_DATE, Channel
 from connectors.world.persons import by_slug
 from inbox.archive import store
 from inbox.citizens.identity import find_citizen
+from inbox.citizens.models import InboxState
 from inbox.letters.erase import erase
-from inbox.letters.models import Delivery, Event, Letter
+from inbox.letters.happened import take_note
+from inbox.letters.models import Delivery, Document, Event, Letter
 from inbox.notifications.models import Notification
 from inbox.sync import engine
 from inbox.sync.models import Mailbox, Quarantined, Source
 from inbox.sync.replay import replay
-from tests.make import log_in
+from tests.make import log_in, make_citizen, make_letter, make_mailbox
 
 pytestmark = pytest.mark.django_db
 
@@ -166,3 +170,74 @@ def test_a_rule_that_is_none_stops_the_agency_and_is_named(nav, wrong):
     source.save()
     row = sync(Channel.BERGEN)
     assert row.failure == "misconfigured" and "retention_days" in row.failure_detail
+
+
+def test_a_letter_that_led_to_the_agency_alone_says_that_not_all_of_it_is_here(nav, client):
+    send(nav, with_document=False, needs_action=True)
+    sync()
+    letter = Letter.objects.get()
+    log_in(client, kari(), level=4)
+    assert letter.incomplete
+    assert nav.purge(KARI, Channel.NAV) == 1
+    sync()
+    row = client.get("/", headers={"accept-language": "en"}).text
+    assert "deleted this on 23 November – not all of it is kept here" in row
+    said = page_of(client, letter.id)
+    assert "The sender sent no more than this, and no longer has the letter." in said
+    assert "What it leads to at the sender is not." in said
+
+
+def test_what_was_not_fetched_before_the_agency_deleted_it_is_said_to_be_gone(client, frozen_clock):
+    citizen = make_citizen()
+    make_mailbox(citizen, "minside-nav")
+    unread = make_letter(citizen, source="minside-nav", content_on_open=True, title="Ikke hentet")
+    lacking = make_letter(citizen, source="minside-nav", title="Halvt hentet")
+    Document.objects.filter(letter_id=lacking.id).update(blob_id=None, ref="documents/1")
+    for letter in (unread, lacking):
+        delivery = letter.deliveries.get()
+        note = LetterNote(
+            delivery.external_id, Happening.DELETED, clock.now(), Unreadable("", "", [])
+        )
+        version = InboxState.objects.get(citizen=citizen).version
+        with transaction.atomic():
+            take_note(citizen.id, "minside-nav", note, clock.now())
+        assert InboxState.objects.get(citizen=citizen).version > version  # an open list is told
+    log_in(client, citizen, level=4)
+    listed = client.get("/", headers={"accept-language": "en"}).text
+    assert listed.count("Deleted by its source before a copy was kept") == 1
+    assert "your copy is kept" not in listed and "Not kept yet" not in listed
+    assert "it was gone before we could keep a copy" in page_of(client, unread.id)
+    said = page_of(client, lacking.id)
+    assert "Some of the documents were gone before we could keep a copy." in said
+    assert "Fetch the documents that are missing" not in said
+
+
+def test_a_purged_feed_that_is_read_anew_from_its_start_changes_nothing(nav):
+    for number in range(3):
+        send(nav, title=f"Brev {number}")
+    sync()
+    before = set(Delivery.objects.values_list("external_id", "main_digest"))
+    assert nav.purge(KARI, Channel.NAV) == 3
+    sync()
+    nav.expire_cursors(Channel.NAV)
+    assert sync().failure == ""
+    assert set(Delivery.objects.values_list("external_id", "main_digest")) == before
+    assert not Quarantined.objects.exists()
+    assert kinds().count("gone") == 3
+
+
+def test_an_agency_that_has_the_letter_again_is_no_longer_said_to_have_deleted_it(nav, client):
+    ends = STUDY_DATE + timedelta(days=30)
+    identifier = send(nav)
+    nav.change(Channel.NAV, identifier, deleted_at_source=ends.isoformat())
+    sync()
+    nav.note(KARI, Channel.NAV, identifier, "deleted")
+    sync()
+    letter = Letter.objects.get()
+    assert letter.expires_at == STUDY_DATE
+    nav.change(Channel.NAV, identifier, summary="Her er det igjen.")
+    sync()
+    letter.refresh_from_db()
+    assert letter.expires_at == ends and Delivery.objects.get().gone_at is None
+    log_in(client, kari(), level=4)
+    assert "no longer has the letter" not in page_of(client, letter.id).split("Events")[0]
