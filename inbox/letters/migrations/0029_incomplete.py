@@ -15,7 +15,7 @@ def find_incomplete(apps, _schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("letters", "0027_delivery_record"),
+        ("letters", "0028_record_by_reference"),
     ]
 
     operations = [
