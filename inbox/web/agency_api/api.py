@@ -17,17 +17,26 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel
 
-from inbox.web.agency_api import agency, described, letters, problems, sending, statistics, webhooks
+from inbox.web.agency_api import (
+    agency,
+    described,
+    letters,
+    problems,
+    sending,
+    sources,
+    statistics,
+    webhooks,
+)
 from inbox.web.agency_api.by_key import Bearer
 
 PREFIX = "api/agency/v1/"
 VERSION = "1.0.0"
 BESIDE_THE_PDF_BYTES = 2**20
-ROUTERS = (agency.router, letters.router, sending.router, statistics.router, webhooks.router)
+ROUTERS = tuple(each.router for each in (agency, letters, sending, sources, statistics, webhooks))
 DESCRIPTION = (
     "For systems of agencies that send letters. Every call has a key, made in the portal:"
     " `Authorization: Bearer <key>`. Times are UTC. Fields may be added; ignore those that you do"
-    " not know. Nothing here says what a letter contains or whose it is."
+    " not know. Of a letter you learn how far it has come, not what it says or whose it is."
 )
 
 

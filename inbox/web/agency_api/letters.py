@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import Http404
 from ninja import Field, Query, Router, Schema
 
@@ -14,14 +13,9 @@ from inbox.citizens.masking import masked_reference
 from inbox.letters.models import DeliveryRecord
 from inbox.web.agency_api.by_key import KeyRequest
 from inbox.web.agency_api.described import says
+from inbox.web.agency_api.paging import NEXT, PAGE_DEFAULT, PRINTABLE, Cursor, Limit, page
 
-PAGE_MAX = 100
-PAGE_DEFAULT = 50
-CURSOR_PATTERN = "^[0-9a-f]{46}$"
-PRINTABLE = "^[^\\x00-\\x1f\\x7f]+$"
 SLUG = "^[a-zA-Z0-9_-]+$"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 router = Router(tags=["Letters"])
 
@@ -51,7 +45,7 @@ class Letters(Schema):
     """A page of letters, newest first."""
 
     items: list[Letter]
-    next: str | None = Field(description="The `cursor` of the next page; null: this is the last")
+    next: str | None = Field(description=NEXT)
 
 
 @router.get(
@@ -71,10 +65,8 @@ def letters(
         str | None,
         Query(description="Only letters by this channel", max_length=64, pattern=SLUG),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT,
-    cursor: Annotated[
-        str | None, Query(description="`next` of the page before", pattern=CURSOR_PATTERN)
-    ] = None,
+    limit: Limit = PAGE_DEFAULT,
+    cursor: Cursor = None,
 ) -> Letters:
     """The delivery log by every channel. A letter stays in it when the citizen deletes hers."""
     rows = DeliveryRecord.objects.filter(org_number=request.auth.agency.org_number)
@@ -82,13 +74,8 @@ def letters(
         rows = rows.filter(external_id=reference)
     if source is not None:
         rows = rows.filter(source=source)
-    if cursor is not None:
-        arrived_at, last_id = _place(cursor)
-        older = Q(arrived_at__lt=arrived_at) | Q(id__lt=last_id)
-        rows = rows.filter(older, arrived_at__lte=arrived_at)
-    found = list(rows.order_by("-arrived_at", "-id")[: limit + 1])
-    more = _cursor(found[limit - 1]) if len(found) > limit else None
-    return Letters(items=[_letter(row) for row in found[:limit]], next=more)
+    found, more = page(rows, "arrived_at", limit, cursor)
+    return Letters(items=[_letter(row) for row in found], next=more)
 
 
 @router.get(
@@ -122,12 +109,3 @@ def _letter(row: DeliveryRecord) -> Letter:
         replied_at=row.replied_at,
         withdrawn_at=row.withdrawn_at,
     )
-
-
-def _cursor(row: DeliveryRecord) -> str:
-    """Return where the list goes on after `row`: its moment in microseconds, and its id."""
-    return f"{(row.arrived_at - EPOCH) // MICROSECOND:014x}{row.id.hex}"
-
-
-def _place(cursor: str) -> tuple[datetime, UUID]:
-    return EPOCH + int(cursor[:14], 16) * MICROSECOND, UUID(cursor[14:])

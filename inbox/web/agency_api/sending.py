@@ -21,10 +21,9 @@ from inbox.archive import store
 from inbox.web.agency_api.by_key import KeyRequest
 from inbox.web.agency_api.described import says
 from inbox.web.agency_api.letters import router as of_letters
+from inbox.web.agency_api.paging import NEXT, PAGE_DEFAULT, PRINTABLE, Limit
 from inbox.web.agency_api.problems import Problem
 
-PAGE_MAX = 100
-PAGE_DEFAULT = 50
 KEY_PATTERN = '^"?[A-Za-z0-9_-]{16,64}"?$'
 LAST_YEAR = 2200
 FIELD_OF = {
@@ -132,7 +131,7 @@ class SentLetters(Schema):
     """A page of letters that you have sent, newest first."""
 
     items: list[Sent]
-    next: str | None = Field(description="The `cursor` of the next page; null: this is the last")
+    next: str | None = Field(description=NEXT)
 
 
 class AnswerFile(Schema):
@@ -219,10 +218,10 @@ def sent_letters(
             description="Only those with this reference of yours",
             min_length=1,
             max_length=letters.REFERENCE_MAX,
-            pattern="^[^\\x00-\\x1f\\x7f]+$",
+            pattern=PRINTABLE,
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT,
+    limit: Limit = PAGE_DEFAULT,
     cursor: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
 ) -> SentLetters:
     """Letters by the API and from the portal, also those that could not be delivered."""

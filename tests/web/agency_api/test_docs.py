@@ -14,8 +14,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from inbox.agencies import submissions, webhooks
+from connectors.contract import RawPart, Unreadable
+from inbox.agencies import outgoing, submissions, webhooks
 from inbox.agencies.letters import Terms
+from inbox.sync import quarantine
 from inbox.web.agency_api import by_key
 from tests.agencies.sending import KARI, pdf, wanted
 from tests.make import make_citizen, make_letter
@@ -43,7 +45,11 @@ def letter(settings, tmp_path) -> None:
 def test_each_call_gets_an_answer(call, made, nav, letter):
     webhook = webhooks.create(nav, "https://agency.example/hook", ["letter.opened"]).webhook
     sent = submissions.submit(nav, "a" * 16, Terms(), wanted(), pdf())
-    ids = {"webhook_id": webhook.id, "outgoing_id": sent.id}
+    broken = Unreadable("1", "no title", [RawPart("x.json", b"{}", "application/json")])
+    kept = quarantine.keep(outgoing.source_of(nav), broken, None)
+    assert kept
+    quarantine.record([kept])
+    ids = {"webhook_id": webhook.id, "outgoing_id": sent.id, "item_id": kept.row.id}
     for name, value in ids.items():
         call = call.replace(f"<{name}>", str(value))
     answer = curl(call, made.secret)

@@ -13,11 +13,13 @@ from django.core.wsgi import get_wsgi_application
 from hypothesis import HealthCheck, settings
 
 from connectors import clock
-from inbox.agencies import sending, submissions, webhooks
+from connectors.contract import RawPart, Unreadable
+from inbox.agencies import outgoing, sending, submissions, webhooks
 from inbox.agencies.letters import Terms
 from inbox.agencies.models import Answer
 from inbox.archive import store
 from inbox.citizens.owned import new_id
+from inbox.sync import quarantine
 from inbox.web.agency_api import by_key
 from tests.agencies.conftest import known
 from tests.agencies.sending import KARI, pdf, wanted
@@ -81,6 +83,10 @@ def there(made, nav, settings, tmp_path, monkeypatch, frozen_clock) -> Known:
         files=[{"name": "a.png", "media_type": "image/png", "size": 3, "path": "files/0001.png"}],
     )
     store.put(answer.id, {"files/0001.png": b"png"}, note="files of an answer")
+    broken = Unreadable("1", "no title", [RawPart("x.json", b"{}", "application/json")])
+    kept = quarantine.keep(outgoing.source_of(nav), broken, None)
+    assert kept
+    quarantine.record([kept])
     webhook = webhooks.create(nav, "https://agency.example/hook", ["letter.opened"]).webhook
     ids = {
         "record_id": sent.delivery_id,
@@ -88,6 +94,7 @@ def there(made, nav, settings, tmp_path, monkeypatch, frozen_clock) -> Known:
         "answer_id": answer.id,
         "number": 0,
         "webhook_id": webhook.id,
+        "item_id": kept.row.id,
     }
     return Known(f"Bearer {made.secret}", {name: str(value) for name, value in ids.items()})
 
