@@ -274,8 +274,8 @@ KEEPING_ASSUMED_DAYS = env_int("KEEPING_ASSUMED_DAYS", 365, minimum=1)
 # Letters that agencies send from the portal: how many at one go, and bytes of a PDF and of a zip
 # of PDFs, which is held by the web while it is checked.
 OUTGOING_ROWS_MAX = env_int("OUTGOING_ROWS_MAX", 10_000, minimum=1)
-OUTGOING_PDF_MAX_BYTES = env_int("OUTGOING_PDF_MAX_BYTES", 10 * 2**20, minimum=1)
-OUTGOING_ZIP_MAX_BYTES = env_int("OUTGOING_ZIP_MAX_BYTES", 100 * 2**20, minimum=1)
+OUTGOING_PDF_MAX_BYTES = env_int("OUTGOING_PDF_MAX_BYTES", 10_000_000, minimum=1)
+OUTGOING_ZIP_MAX_BYTES = env_int("OUTGOING_ZIP_MAX_BYTES", 100_000_000, minimum=1)
 
 # Wake-ups; config/celery.py has the beat schedule.
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"

@@ -30,7 +30,7 @@ CHOICES = range(2, 11)
 TEXT_MAX = 5000
 """Characters of an answer."""
 FILES_MAX = 5
-FILE_BYTES_MAX = 10 * 2**20
+FILE_BYTES_MAX = 10_000_000
 FILE_TYPES = ("application/pdf", "image/png", "image/jpeg")
 FORM_CODE = "reply"
 KINDS = (Kind.LETTER, Kind.DECISION, Kind.TASK, Kind.NOTICE)

@@ -64,7 +64,8 @@ def _carry_out(row: QuerySet[Reply]) -> bool:
     try:
         source = Source.objects.get(slug=delivery.source)
         with connected(source) as connector:
-            account = account_of(reply.citizen_id, reply.security_level)
+            # For an enterprise it is she who wrote it that answers.
+            account = account_of(reply.citizen_id, reply.security_level, reply.writer_id)
             reference = connector.reply(account, _outgoing(reply, delivery.external_id))
     except (ReplyRefused, Gone, NotPermitted) as error:
         _refused(row, reply, error)

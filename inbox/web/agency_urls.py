@@ -85,6 +85,11 @@ urlpatterns = [
     path("<org:org_number>/send/", send.one, name="agency_send"),
     path("<org:org_number>/send/flere/", send.many, name="agency_send_many"),
     path("<org:org_number>/send/<uuid:dispatch_id>/", send.dispatch, name="agency_send_dispatch"),
+    path(
+        "<org:org_number>/send/<uuid:dispatch_id>/ikke-levert.csv",
+        send.undelivered,
+        name="agency_send_undelivered",
+    ),
     path("<org:org_number>/sendt/", sent.page, name="agency_sent"),
     path("<org:org_number>/sendt/<uuid:outgoing_id>/", sent.letter, name="agency_sent_letter"),
     path(

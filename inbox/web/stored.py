@@ -79,12 +79,17 @@ def stored() -> list[Stored]:
             _("Your work"),
             _(
                 "For which agencies you may use the agencies' portal, which keys of theirs you have"
-                " made, and which letters you have sent for them. The agency sees nothing of your"
-                " own mail."
+                " made, and which letters you have sent and tests you have run for them. The agency"
+                " sees nothing of your own mail."
             ),
             _("Until your agency takes you off, or you close your account."),
             _("You. Those who run Samlepost."),
-            ("agencies.Employee", "agencies.Key", "agencies.Dispatch"),
+            (
+                "agencies.Employee",
+                "agencies.Key",
+                "agencies.Dispatch",
+                "agencies.ConformanceRun",
+            ),
         ),
         Stored(
             _("Your letters"),

@@ -259,6 +259,25 @@ def test_a_worker_killed_between_two_steps_leaves_each_exactly_one_letter(
     )
 
 
+def test_two_workers_that_both_believe_it_theirs_send_each_once(agency, kari, ola, monkeypatch):
+    dispatch = prepare(agency, [wanted(line=2), wanted(OLA, line=3)], pdf(), is_list=True)
+    outgoing.confirm(agency, dispatch.id)
+    own = sending.take_in
+
+    def overtaken(*args):
+        monkeypatch.setattr(sending, "take_in", own)
+        Dispatch.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        assert sending.send(dispatch.id) == 2
+        return own(*args)
+
+    monkeypatch.setattr(sending, "take_in", overtaken)
+    assert sending.send(dispatch.id) == 0
+    assert Letter.objects.count() == Delivery.objects.count() == 2
+    dispatch.refresh_from_db()
+    assert dispatch.state == "done"
+    assert outgoing.counts(dispatch) == {"delivered": 2}
+
+
 def test_a_letter_that_trips_the_inbox_holds_up_no_other(agency, kari, ola, monkeypatch):
     letters = [wanted(line=2, title="Trips"), wanted(OLA, line=3)]
     dispatch = prepare(agency, letters, pdf(), is_list=True)

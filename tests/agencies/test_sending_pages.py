@@ -15,11 +15,13 @@ from connectors import clock
 from inbox.agencies import outgoing, sending
 from inbox.agencies.letters import Terms
 from inbox.agencies.models import Agency, Answer, Dispatch, Employee, Outgoing
+from inbox.citizens.identity import identify
+from inbox.citizens.models import Identifier, Representation
 from inbox.letters.models import Event, Letter
 from inbox.sync import receipts
 from inbox.sync import sending as answering
 from tests.agencies.sending import KARI, NOBODY, OLA, pdf, wanted, zip_of
-from tests.make import log_in, make_citizen
+from tests.make import act_for, log_in, make_citizen, make_representation
 
 pytestmark = pytest.mark.django_db
 
@@ -158,6 +160,21 @@ def test_a_letter_that_cannot_be_answered_says_why(office, kari):
     assert "Saken er avsluttet" in shown(screen(kari), f"/letters/{letter.id}/")
 
 
+def test_an_enterprise_gets_a_letter_and_who_acts_for_it_answers(office, kari):
+    garage = make_citizen("GAUP BILVERKSTED", email="", is_enterprise=True)
+    identify(garage, Identifier.Kind.ORGANISATION, "889640782")
+    make_representation(garage, kari, kind=Representation.Kind.ENTERPRISE, may_answer=True)
+    send(office, office.post(at("send"), posted(recipient="889 640 782", **CHOICE)))
+    letter = Letter.objects.get(citizen=garage)
+    hers = screen(kari)
+    act_for(hers, garage)
+    shown(hers, f"/letters/{letter.id}/")
+    said = {"form": "reply", "do": "choose:1", "acting": str(garage.id)}
+    hers.post(f"/letters/{letter.id}/reply/", said)
+    carry_out()
+    assert Answer.objects.get().choice == "Ja, takk"
+
+
 def test_an_answer_sent_twice_is_there_once(office, kari, monkeypatch):
     send(office, office.post(at("send"), posted(**CHOICE)))
     hers = screen(kari)
@@ -197,12 +214,19 @@ def test_a_list_sends_to_each_and_names_who_must_get_it_otherwise(office, kari, 
         f"{KARI};Plass i barnehagen;24.12.2026;26/1;a-1\r\n"
         f"{OLA[:6]} {OLA[6:]};;;;a-2\r\n"
         "\r\n"
-        f"{NOBODY};;;;a-3\r\n"
+        f"{NOBODY};;;;=a-3\r\n"
     )
     answer = post_list(office, rows, title="Felles tittel")
     assert "3 letters" in shown(office, answer.url)
     page = shown(office, send(office, answer))
     assert "a-3" in page and "a-1" not in page
+    address = at("send_undelivered", Dispatch.objects.get().id)
+    assert address in page
+    assert office.get(address).content.decode("utf-8-sig").splitlines() == [
+        "Line;Your reference;Title;Why",
+        "5;'=a-3;Felles tittel;No inbox here",
+    ]
+    assert screen(stranger()).get(address).status_code == 404
     assert Letter.objects.get(citizen=kari).title == "Plass i barnehagen"
     assert Letter.objects.get(citizen=ola).title == "Felles tittel"
     assert list(Outgoing.objects.order_by("line").values_list("line", flat=True)) == [2, 3, 5]

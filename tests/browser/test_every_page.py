@@ -44,6 +44,7 @@ STARTS = [
     ],
 ]
 NO_PAGE = {
+    "agency_send_undelivered": "a file for a spreadsheet",
     "agency_sent_file": "the file itself",
     "agency_conformance_file": "a file",
     "agency_figures_download": "a table for a spreadsheet",

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from connectors import clock
 from connectors.conformance import shown
@@ -27,6 +28,7 @@ from inbox.web.agency_sending import Form
 from inbox.web.dates import Calendar
 from inbox.web.letter_words import size_of
 from inbox.web.sessions import person_of
+from inbox.web.spreadsheet import csv_answer
 
 UNDELIVERED_SHOWN = 200
 
@@ -49,16 +51,41 @@ def many(request: HttpRequest, agency: Agency) -> HttpResponseBase:
 @for_agency
 def dispatch(request: HttpRequest, agency: Agency, dispatch_id: UUID) -> HttpResponseBase:
     """Look letters over before they are sent, send them, and see how far they have come."""
-    try:
-        found = Dispatch.objects.get(agency=agency, id=dispatch_id)
-    except Dispatch.DoesNotExist:
-        raise Http404 from None
+    found = _find(agency, dispatch_id)
     if request.method == "POST":
         return _act(request, agency, found)
     calendar = Calendar(clock.now(), get_language())
     if found.state == Dispatch.State.DRAFT:
         return show(request, agency, "send_preview", _preview(agency, found, calendar))
     return show(request, agency, "send_progress", _progress(found, calendar))
+
+
+@require_safe
+@for_agency
+def undelivered(request: HttpRequest, agency: Agency, dispatch_id: UUID) -> HttpResponseBase:
+    """Give all letters of a dispatch that could not be delivered, for a spreadsheet."""
+    found = _find(agency, dispatch_id)
+    rows = [[_("Line"), _("Your reference"), _("Title"), _("Why")]]
+    for letter in _undelivered(found).iterator(2000):
+        rows.append([str(letter.line), letter.reference, letter.title, _why(letter.state)])
+    return csv_answer(rows, f"samlepost-{found.id}.csv")
+
+
+def _find(agency: Agency, dispatch_id: UUID) -> Dispatch:
+    """Return one of the agency's. Raises Http404."""
+    try:
+        return Dispatch.objects.get(agency=agency, id=dispatch_id)
+    except Dispatch.DoesNotExist:
+        raise Http404 from None
+
+
+def _undelivered(found: Dispatch) -> QuerySet[Outgoing]:
+    gone = (Outgoing.State.REFUSED, Outgoing.State.FAILED)
+    return found.letters.filter(state__in=gone).order_by("line")
+
+
+def _why(state: str) -> str:
+    return _("Fault in Samlepost") if state == Outgoing.State.FAILED else _("No inbox here")
 
 
 def _write(request: HttpRequest, agency: Agency, *, is_list: bool) -> HttpResponseBase:
@@ -157,9 +184,7 @@ def _preview(agency: Agency, found: Dispatch, calendar: Calendar) -> dict[str, A
 
 def _progress(found: Dispatch, calendar: Calendar) -> dict[str, Any]:
     counts = outgoing.counts(found)
-    undelivered = found.letters.filter(
-        state__in=(Outgoing.State.REFUSED, Outgoing.State.FAILED)
-    ).order_by("line")
+    shown_lines = _undelivered(found)[:UNDELIVERED_SHOWN]
     single = None if found.is_list else found.letters.first()
     return {
         **_said(found, calendar),
@@ -169,7 +194,7 @@ def _progress(found: Dispatch, calendar: Calendar) -> dict[str, Any]:
         "delivered": counts.get("delivered", 0),
         "refused": counts.get("refused", 0),
         "failed": counts.get("failed", 0),
-        "undelivered": [_letter(each, calendar) for each in undelivered[:UNDELIVERED_SHOWN]],
+        "undelivered": [_letter(each, calendar) for each in shown_lines],
         "undelivered_max": UNDELIVERED_SHOWN,
         "single": single,
     }
@@ -193,7 +218,7 @@ def _letter(letter: Outgoing, calendar: Calendar) -> dict[str, Any]:
         "case_reference": letter.case_reference,
         "due": calendar.full_day(letter.due_at) if letter.due_at else "",
         "file": letter.file,
-        "state": letter.state,
+        "why": _why(letter.state),
     }
 
 
