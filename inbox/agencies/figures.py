@@ -108,6 +108,16 @@ def time_of(bucket: int) -> timedelta:
     return timedelta(minutes=2 ** ((bucket + 0.5) / STEPS))
 
 
+def counted(waited: Iterable[timedelta]) -> dict[str, int]:
+    """Return how many of these times fall into each bucket, as `Figures.times` keeps it."""
+    return dict(Counter(str(bucket_of(each)) for each in waited if each < COUNTED_FOR))
+
+
+def month_before(month: date) -> date:
+    """Return the first day of the month before."""
+    return _months_before(month, 1)
+
+
 def is_hidden(row: Figures) -> bool:
     """Say whether too little is in a piece for it to be published."""
     rest, rest_opened = row.letters - row.asked, row.opened - row.asked_opened

@@ -7,17 +7,19 @@ from datetime import UTC, date, datetime, timedelta
 from threading import Barrier, Thread
 from typing import Any
 
+import httpx
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from connectors import clock
-from inbox.agencies import collect, figures, webhooks
+from inbox.agencies import collect, demo, figures, webhooks
 from inbox.agencies.models import Agency, Figures, WebhookMessage
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters.models import DeliveryRecord
 from inbox.sync.opening import open_letter
+from tests.conftest import SIMULATORS
 from tests.make import make_citizen, make_letter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -233,6 +235,20 @@ def test_more_than_a_batch_is_taken_up_in_one_run(nav, monkeypatch):
     delivered(never(10))
     assert collect.collect_due() == 10
     assert Figures.objects.get().letters == 10
+
+
+def test_the_demos_agencies_have_a_made_up_year_some_of_which_is_hidden(demo_citizens):
+    transport = httpx.WSGITransport(app=demo_citizens.wsgi)
+    demo.configure(f"{SIMULATORS}/control/api/", transport)
+    before = Figures.objects.count()
+    for agency in Agency.objects.filter(sources__isnull=False).distinct():
+        said = figures.published(agency, clock.now())
+        assert len(said.by_month) == figures.MONTHS
+        assert said.total.share is not None and said.total.median is not None
+    demo.configure(f"{SIMULATORS}/control/api/", transport)
+    assert Figures.objects.count() == before > 0
+    for row in Figures.objects.all():
+        assert sum(row.times.values()) == row.opened <= row.letters
 
 
 @pytest.mark.servers

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from connectors import clock
+from connectors.contract import RawPart, Unreadable
 from connectors.world.persons import by_slug
 from inbox.agencies import log
 from inbox.agencies.models import Agency, AgencySource, Employee
@@ -22,6 +23,7 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters.models import DeliveryRecord, Letter
 from inbox.notifications import deliver
 from inbox.notifications.rules import queue_for
+from inbox.sync import quarantine
 from inbox.sync.models import Source
 from inbox.sync.opening import open_letter
 from inbox.web.dates import Calendar
@@ -231,3 +233,15 @@ def test_a_channel_that_is_gone_keeps_its_letters_under_its_short_name(portal, k
     Source.objects.filter(slug="dpi").delete()
     assert "dpi" in seen(portal, line_of(letter))
     assert portal.get(reverse("agency_log_line", args=[NAV, uuid4()])).status_code == 404
+
+
+def test_what_could_not_be_delivered_from_its_own_sources_is_counted_above(portal, kari):
+    assert "could not be delivered" not in seen(portal)
+    for slug in ("minside-nav", "minside-skatt"):
+        broken = Unreadable("1", "no title", [RawPart("x.json", b"{}", "application/json")])
+        kept = quarantine.keep(make_source(slug), broken, kari.id)
+        assert kept is not None
+        quarantine.record([kept])
+    page = seen(portal)
+    assert "1 letter from your own connection could not be delivered" in page
+    assert reverse("agency_quarantine", args=[NAV]) in page

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from connectors import clock
-from inbox.agencies import log
+from inbox.agencies import log, quarantined
 from inbox.agencies.access import sources_of
 from inbox.agencies.models import Agency
 from inbox.citizens.masking import masked_reference
@@ -43,6 +43,7 @@ def page(request: HttpRequest, agency: Agency) -> HttpResponseBase:
     said = {
         "channels": channels,
         "source": source,
+        "undelivered": quarantined.waiting(agency).count(),
         "more": found[LINES_A_PAGE - 1].id if len(found) > LINES_A_PAGE else None,
     }
     return show(request, agency, "log", said | _table(agency, found[:LINES_A_PAGE]))
