@@ -44,6 +44,7 @@ BEAT = {
     "letters to delete for good": ("inbox.sync.tasks.empty_bins", 60),
     "access to be erased": ("inbox.citizens.tasks.erase_representations", 300),
     "old keys of what agencies sent": ("inbox.agencies.tasks.forget_submissions", 3600),
+    "news of what lies in quarantine": ("inbox.agencies.tasks.tell_of_quarantine", 30),
     "old news to agencies": ("inbox.agencies.tasks.forget_old_webhook_messages", 3600),
     "conformance runs of agencies": ("inbox.agencies.tasks.conformance_due", 5),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),

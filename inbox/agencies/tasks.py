@@ -32,6 +32,12 @@ def send_webhooks() -> None:
 
 
 @shared_task
+def tell_of_quarantine() -> None:
+    """Queue what webhooks are told of letters that could not be delivered."""
+    webhooks.queue_quarantined()
+
+
+@shared_task
 def forget_old_webhook_messages() -> None:
     """Delete old messages to webhooks."""
     webhooks.forget_old()

@@ -20,16 +20,17 @@ from uuid import UUID
 import httpx
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from connectors import clock
 from connectors.public import LOOPBACK_NAMES, is_public
+from inbox.agencies import quarantined
 from inbox.agencies.models import Agency, Webhook, WebhookMessage
 from inbox.citizens.identity import seal, unseal
 from inbox.letters.models import DeliveryRecord
 
-EVENTS = {
+STEPS = {
     "letter.delivered": "delivered_at",
     "letter.notified": "notified_at",
     # Only where she has agreed to the receipt.
@@ -37,7 +38,10 @@ EVENTS = {
     "letter.replied": "replied_at",
     "letter.withdrawn": "withdrawn_at",
 }
-"""What a webhook may be told, and where the record of a letter says when it happened."""
+"""What is told of a letter's record, and where that says when it happened."""
+QUARANTINED = "letter.quarantined"
+EVENTS = (*STEPS, QUARANTINED)
+"""What a webhook may be told."""
 TEST = "ping"
 SECRET_BYTES = 32
 """The specification asks for 24 to 64."""
@@ -48,6 +52,7 @@ WEBHOOKS_MAX = 10
 URL_MAX = 500
 KEPT = timedelta(days=30)
 """How long messages are kept; what happened longer ago is no news."""
+TROUBLE_AFTER = timedelta(hours=1)
 PURPOSE = "webhook"
 BATCH = 500
 
@@ -81,6 +86,13 @@ class Made:
 def of(agency: Agency) -> QuerySet[Webhook]:
     """Return an agency's webhooks, oldest first."""
     return Webhook.objects.filter(agency=agency).order_by("created_at", "id")
+
+
+def troubled(agency: Agency) -> bool:
+    """Say whether one of an agency's webhooks was switched off by us, or gets nothing through."""
+    off = Q(off__in=(Webhook.Off.GONE, Webhook.Off.FAILING))
+    fails = Q(off="", failing_since__lt=timezone.now() - TROUBLE_AFTER)
+    return of(agency).filter(off | fails).exists()
 
 
 def create(agency: Agency, url: str, events: Collection[str]) -> Made:
@@ -185,6 +197,32 @@ def queue(records: Collection[DeliveryRecord]) -> int:
     return len(new)
 
 
+def queue_quarantined() -> int:
+    """Queue what came from agencies' own sources and could not be delivered; returns how much.
+
+    One query, and two for each webhook that is told of that.
+    """
+    told = Webhook.objects.filter(off="").select_related("agency")
+    return sum(_queue_quarantined(each) for each in told if QUARANTINED in each.events)
+
+
+def _queue_quarantined(webhook: Webhook) -> int:
+    known = webhook.messages.filter(event=QUARANTINED, record_id=OuterRef("id"))
+    found = quarantined.waiting(webhook.agency).filter(arrived_at__gte=_since(webhook))
+    rows = [
+        _message(
+            webhook,
+            QUARANTINED,
+            item.arrived_at,
+            {"letter": str(item.id), "reference": item.external_id, "source": item.source_id},
+            item.id,
+        )
+        for item in found.exclude(Exists(known))[:BATCH]
+    ]
+    WebhookMessage.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
 def send_test(agency: Agency, webhook_id: UUID) -> None:
     """Queue a test message, unless one waits already. Raises Webhook.DoesNotExist.
 
@@ -268,12 +306,17 @@ def _new_secret() -> str:
 
 
 def _news(webhook: Webhook, record: DeliveryRecord) -> Iterator[WebhookMessage]:
-    since = max(webhook.created_at, clock.now() - KEPT)
+    since = _since(webhook)
     data = {"letter": str(record.id), "reference": record.external_id, "source": record.source}
-    for event, field in EVENTS.items():
+    for event, field in STEPS.items():
         at = getattr(record, field)
         if event in webhook.events and at is not None and at >= since:
             yield _message(webhook, event, at, data, record.id)
+
+
+def _since(webhook: Webhook) -> datetime:
+    """Return from when on what happens is news to a webhook."""
+    return max(webhook.created_at, clock.now() - KEPT)
 
 
 def _message(

@@ -18,7 +18,12 @@ from inbox.web.agency_api.described import says
 from inbox.web.agency_api.problems import Problem
 
 Event = Literal[
-    "letter.delivered", "letter.notified", "letter.opened", "letter.replied", "letter.withdrawn"
+    "letter.delivered",
+    "letter.notified",
+    "letter.opened",
+    "letter.replied",
+    "letter.withdrawn",
+    "letter.quarantined",
 ]
 WRONG = {
     kept.Problem.NO_ADDRESS: "No address that can be used.",

@@ -176,3 +176,21 @@ def test_another_agencys_webhooks_are_not_there(portal, receiver):
         assert portal.post(address).status_code == 404
     assert receiver.url not in shown(portal, "")
     assert [list(model.objects.values()) for model in (Webhook, WebhookMessage)] == before
+
+
+@pytest.mark.parametrize(
+    ("state", "is_said"),
+    [
+        ({"off": "by_agency"}, False),
+        ({"off": "gone"}, True),
+        ({"off": "failing"}, True),
+        ({"failing_since": timedelta(minutes=5)}, False),
+        ({"failing_since": timedelta(hours=2)}, True),
+    ],
+)
+def test_the_front_page_says_that_a_webhook_does_not_work(portal, made, state, is_said):
+    if "failing_since" in state:
+        state = {"failing_since": timezone.now() - state["failing_since"]}
+    Webhook.objects.update(**state)
+    page = portal.get(reverse("agency_home", args=[ORG])).content.decode()
+    assert ('data-color="warning"' in page) is is_said

@@ -9,10 +9,14 @@ import pytest
 from django.utils import timezone
 
 from connectors import clock
+from connectors.contract import RawPart, Unreadable
 from inbox.agencies import webhooks
-from inbox.agencies.models import Agency, Webhook, WebhookMessage
+from inbox.agencies.models import Agency, AgencySource, Webhook, WebhookMessage
 from inbox.agencies.webhooks import NotTaken, Problem
 from inbox.letters.models import DeliveryRecord
+from inbox.sync import quarantine
+from inbox.sync.models import Quarantined
+from tests.make import make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +94,37 @@ def test_queueing_for_nobody_costs_one_query_and_for_many_three(
         webhooks.queue([record("974760673") for _ in range(50)])
     with django_assert_num_queries(3):
         webhooks.queue([record() for _ in range(50)])
+
+
+def in_quarantine(source: str, external_id: str = "1") -> Quarantined:
+    """What came from a source just now and could not be read."""
+    broken = Unreadable(external_id, "no title", [RawPart("x.json", b"{}", "application/json")])
+    kept = quarantine.keep(make_source(source), broken, None)
+    assert kept
+    quarantine.record([kept])
+    return kept.row
+
+
+def test_what_lies_in_quarantine_of_its_own_sources_is_told_once(nav, made, settings, tmp_path):
+    settings.ARCHIVE_DIR = tmp_path
+    AgencySource.objects.create(source=make_source("minside-nav"), agency=nav)
+    before = in_quarantine("minside-nav", "before")
+    long_ago = made.webhook.created_at - timedelta(seconds=1)
+    Quarantined.objects.filter(id=before.id).update(arrived_at=long_ago)
+    own = in_quarantine("minside-nav", "sak-17")
+    in_quarantine("altinn")
+    assert webhooks.queue_quarantined() == 1
+    said = json.loads(WebhookMessage.objects.get().payload)
+    assert said["type"] == "letter.quarantined"
+    assert said["data"] == {
+        "letter": str(own.id),
+        "reference": "sak-17",
+        "source": "minside-nav",
+    }
+    assert webhooks.queue_quarantined() == 0
+    Webhook.objects.update(events=["letter.opened"])
+    in_quarantine("minside-nav", "sak-18")
+    assert webhooks.queue_quarantined() == 0
 
 
 def test_old_messages_are_forgotten_and_not_queued_anew(made):

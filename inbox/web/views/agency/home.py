@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from inbox.agencies import webhooks
 from inbox.agencies.access import agencies_of
 from inbox.agencies.models import Agency
 from inbox.web.agency_pages import for_agency, places, show
@@ -28,4 +29,5 @@ def choose(request: HttpRequest) -> HttpResponseBase:
 def page(request: HttpRequest, agency: Agency) -> HttpResponseBase:
     """Name what the portal has."""
     others = [each for each in places(request, agency) if not each.is_here]
-    return show(request, agency, "home", {"others": others})
+    said = {"others": others, "webhooks_fail": webhooks.troubled(agency)}
+    return show(request, agency, "home", said)

@@ -269,6 +269,7 @@ def _events() -> list[tuple[str, str]]:
         ("letter.opened", _("The recipient has opened it, and agreed that you are told")),
         ("letter.replied", _("The recipient has answered")),
         ("letter.withdrawn", _("The letter was taken back")),
+        ("letter.quarantined", _("What you sent could not be delivered")),
     ]
 
 
