@@ -54,6 +54,17 @@ class AgencySource(models.Model):
         return f"{self.source_id} of {self.agency_id}"
 
 
+class SandboxPerson(models.Model):
+    """A made-up person with an inbox here, to whom an agency alone may send what it tries."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agency = models.ForeignKey(Agency, on_delete=models.CASCADE, related_name="made_up")
+    citizen = models.OneToOneField(Citizen, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.citizen_id} of {self.agency_id}"
+
+
 class Key(models.Model):
     """A key of an agency's to the API. Of the key itself nothing is kept but its digest."""
 

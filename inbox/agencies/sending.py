@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -29,9 +30,11 @@ from connectors.contract import (
 from inbox.agencies import files
 from inbox.agencies.connector import NAME
 from inbox.agencies.letters import form_of
+from inbox.agencies.made_up import made_up_for_others, made_up_of
 from inbox.agencies.models import Agency, Dispatch, Outgoing
 from inbox.archive import store
 from inbox.citizens.identity import citizens_by_value, unseal
+from inbox.letters import delivery_log
 from inbox.letters.models import Delivery
 from inbox.sync import lease
 from inbox.sync.intake import Intake, take_in, take_in_apart
@@ -145,10 +148,17 @@ def _deliver(
             if recipients[letter.id] in here
         ]
     )
-    if apart:
-        take_in_apart(intake, batch, intake.still_ours)
-    else:
-        take_in(intake, batch, intake.still_ours)
+    tried = made_up_of(here.values())
+    made_up, real = (
+        Batch(letters=[each for each in batch.letters if (here[each.recipient] in tried) is wanted])
+        for wanted in (True, False)
+    )
+    receive = take_in_apart if apart else take_in
+    receive(intake, real, intake.still_ours)
+    if made_up.letters:
+        with transaction.atomic():
+            for new in receive(intake, made_up, intake.still_ours):
+                delivery_log.leave_uncounted(new)
     arrived = dict(
         Delivery.objects.filter(
             citizen_id__in=set(here.values()),
@@ -177,7 +187,7 @@ def recipient_of(letter: Outgoing) -> Recipient:
 
 
 def _here(recipients: Iterable[Recipient], source: Source) -> dict[Recipient, UUID]:
-    """Return who of these gets letters from this source here, by citizen (3 queries)."""
+    """Return who of these gets letters from this source here, by citizen (4 queries)."""
     wanted = set(recipients)
     found: dict[Recipient, UUID] = {}
     for kind in (RecipientKind.NATIONAL_ID, RecipientKind.ORGANISATION):
@@ -190,7 +200,8 @@ def _here(recipients: Iterable[Recipient], source: Source) -> dict[Recipient, UU
             source=source, active=False, citizen_id__in=set(found.values())
         ).values_list("citizen_id", flat=True)
     )
-    return {each: owner for each, owner in found.items() if owner not in disconnected}
+    others = made_up_for_others(source, found.values())
+    return {each: owner for each, owner in found.items() if owner not in disconnected | others}
 
 
 def _incoming(

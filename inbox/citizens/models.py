@@ -253,6 +253,8 @@ class Representation(CitizenOwned):
         """The heirs' representative: the only kind that holds after a death."""
         ENTERPRISE = "enterprise"
         """She has a key role in the enterprise whose inbox it is, as a source says."""
+        MADE_UP = "made_up"
+        """The inbox is that of a made-up person, with whom her agency tries its letters."""
 
     class Reach(models.TextChoices):
         ALL = "all"

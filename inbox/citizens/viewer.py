@@ -19,13 +19,14 @@ class Role(StrEnum):
     GUARDIAN = "guardian"
     ESTATE = "estate"
     ENTERPRISE = "enterprise"
+    MADE_UP = "made_up"
     LINK = "link"
     """She was sent a link to one letter."""
 
 
-STANDS_IN = frozenset({Role.HERSELF, Role.PARENT, Role.GUARDIAN, Role.ESTATE, Role.ENTERPRISE})
+STANDS_IN = frozenset(set(Role) - {Role.GIVEN, Role.LINK})
 """Whose opening is the recipient's own: she herself, and who by law acts in her place, or in that
-of an enterprise, which acts by persons alone."""
+of an enterprise or of a made-up person, who act by others alone."""
 
 
 @dataclass(frozen=True, slots=True)

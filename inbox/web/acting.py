@@ -136,6 +136,7 @@ def banner(request: HttpRequest, viewer: Viewer | None) -> dict[str, Any] | None
         Role.GUARDIAN: gettext("as a guardian from %(day)s") % since,
         Role.ESTATE: gettext("for the estate from %(day)s") % since,
         Role.ENTERPRISE: sharing_words.source_words(row),
+        Role.MADE_UP: gettext("a made-up person"),
     }
     return {
         "name": found.principal.name,

@@ -92,6 +92,7 @@ def _named() -> list[tuple[str, str, str]]:
         ("agency_sent", gettext("Sent letters"), "EnvelopeClosed"),
         ("agency_log", gettext("Delivery log"), "Tasklist"),
         ("agency_figures", gettext("Figures"), "FileText"),
+        ("agency_sandbox", gettext("Send test letters"), "Eye"),
         ("agency_quarantine", gettext("Errors to fix"), "ExclamationmarkTriangle"),
         ("agency_connections", gettext("Connectors"), "Link"),
         ("agency_conformance", gettext("Conformance test"), "ShieldCheckmark"),

@@ -85,6 +85,7 @@ def kind_words(row: Representation) -> str:
         Kind.GUARDIAN: gettext("Guardian, by the population register"),
         Kind.ESTATE: gettext("For the estate, by the probate register"),
         Kind.ENTERPRISE: gettext("Enterprise"),
+        Kind.MADE_UP: gettext("Made up, for your agency's tests"),
     }
     return words.get(Kind(row.kind), "")
 

@@ -16,7 +16,7 @@ from django.urls import get_resolver, reverse
 import inbox.web
 from connectors import clock
 from connectors.contract import Appointment, RawPart, Unreadable
-from inbox.agencies import conformance, keys, outgoing, webhooks
+from inbox.agencies import conformance, keys, made_up, outgoing, webhooks
 from inbox.agencies.letters import Terms
 from inbox.agencies.models import Agency, AgencySource, Answer, Employee
 from inbox.archive import store
@@ -79,6 +79,7 @@ OWNED = {
     "run_id",
     "webhook_id",
     "message_id",
+    "person_id",
     "case_id",
     "attachment_id",
     "letter_id",
@@ -159,6 +160,7 @@ def made(kari: Citizen) -> dict[str, Any]:
         "answer_id": answer.id,
         "run_id": run.id,
         "record_id": document.delivery_id,
+        "person_id": made_up.make_persons(agency)[0].id,
         "key_id": keys.create(agency, "Arkivsystemet", kari.id).key.id,
         "webhook_id": webhook.id,
         "message_id": webhook.messages.get().id,

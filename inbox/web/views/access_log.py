@@ -109,6 +109,7 @@ def _who(line: AccessLine) -> str:
         Role.GUARDIAN: gettext("guardian"),
         Role.ESTATE: gettext("for the estate"),
         Role.ENTERPRISE: gettext("key role"),
+        Role.MADE_UP: gettext("as a made-up person"),
         Role.LINK: gettext("by a link"),
     }
     said = capacity.get(Role(line.role)) if line.role in set(Role) else None
