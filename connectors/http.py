@@ -52,6 +52,10 @@ class NotFound(Temporary):
     """404: callers turn it into `Gone` where the source promises that absence is for good."""
 
 
+class NotReached(Temporary):
+    """Nobody answers at the address."""
+
+
 class TooLarge(Temporary):
     """The answer is longer than the caller takes."""
 
@@ -253,6 +257,8 @@ class Http:
                     _raise_for_status(answer, self._deadline)
                 yield answer
                 return
+        except httpx.ConnectError:
+            raise NotReached("the connection failed (ConnectError)") from None
         except httpx.TimeoutException as error:
             raise NotInTime(f"no answer in time ({type(error).__name__})") from None
         except (httpx.HTTPError, httpx.StreamError) as error:

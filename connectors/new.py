@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import keyword
 import re
 import sys
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         made = make(options.name, options.package)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stdout.write(f"made {made}\n")
@@ -45,6 +46,12 @@ def make(name: str, package: Path | None = None) -> Path:
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,30}", name):
         raise ValueError("a name has 2 to 31 lower-case letters, digits and underscores")
+    if keyword.iskeyword(name):
+        raise ValueError(f"{name!r} is a word of Python's own")
+    if not package and (EXAMPLE.parent / f"{name}.py").exists():
+        raise ValueError(f"connectors/{name}.py is something else, which it would hide")
+    if not package and not (EXAMPLE.parent.parent / "pyproject.toml").exists():
+        raise ValueError("this is no checkout of Samlepost: make a package, with --package FOLDER")
     if name in discovery.find():
         raise ValueError(f"there is a connector named {name!r} already")
     folder = package / f"samlepost_{name}" if package else EXAMPLE.parent / name

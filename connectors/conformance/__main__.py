@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,8 @@ from connectors.conformance.letters import RULES
 from connectors.conformance.outcome import Finding, Rule
 from connectors.conformance.report import MARKS, Report, as_html, as_junit, as_text
 from connectors.conformance.run import run_connector, run_feed
-from connectors.contract import ConnectorError
+from connectors.contract import ConnectorError, Temporary
+from connectors.http import NotReached
 
 SPECIFICATIONS = ("minside",)
 
@@ -51,8 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if not options.subject:
         parser.error("name a connector, or the address of a feed")
+    is_feed = "://" in options.subject
     try:
-        report = _feed(options) if "://" in options.subject else _connector(options)
+        _check(options, FEED_RULES if is_feed else RULES)
+        report = _feed(options) if is_feed else _connector(options)
     except (ConnectorError, ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -61,6 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if wanted:
             Path(wanted).write_text(written(report), "utf-8")
     return 1 if report.failed else 0
+
+
+def _check(options: argparse.Namespace, rules: Sequence[Rule[Any]]) -> None:
+    """Raise ValueError for what would be found out too late, or not at all."""
+    unknown = set(options.only) - {each.code for each in rules}
+    if unknown:
+        raise ValueError(f"there is no such rule here: {', '.join(sorted(unknown))} (see --list)")
+    for wanted in (options.junit, options.html):
+        if wanted and not Path(wanted).absolute().parent.is_dir():
+            raise ValueError(f"there is no folder for {wanted}")
 
 
 def _connector(options: argparse.Namespace) -> Report:
@@ -77,6 +91,8 @@ def _connector(options: argparse.Namespace) -> Report:
 def _feed(options: argparse.Namespace) -> Report:
     if not options.spec or not options.org_number:
         raise ValueError("a feed's address needs --spec minside and --org-number")
+    if not re.fullmatch(r"[0-9]{9}", options.org_number):
+        raise ValueError("an organisation number has nine digits")
     with _tokens(options) as tokens:
         feed = Feed(
             options.subject,
@@ -86,6 +102,12 @@ def _feed(options: argparse.Namespace) -> Report:
             stranger=os.environ.get(OTHER_PERSON) or STRANGER.national_id,
             retention_days=options.retention_days,
         )
+        try:
+            feed.ask("feed")
+        except NotReached:
+            raise ValueError(f"nobody answers at {options.subject}: does the feed run?") from None
+        except Temporary:
+            pass  # it is there, and the rules say what is wrong with it
         return run_feed(feed, options.only, _progress)
 
 

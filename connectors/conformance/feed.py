@@ -172,6 +172,17 @@ class Page:
         return items if isinstance(items, list) else []
 
 
+def is_letter(entry: Mapping[str, Any]) -> bool:
+    """Say whether an entry is a letter, not what has happened to one."""
+    return entry.get("event") in (None, "letter")
+
+
+def objects(said: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list, none where it is no list: the schema's rule says that."""
+    found = said.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
 @dataclass
 class Feed:
     """A feed at its address, and for whom it is asked."""
@@ -241,7 +252,7 @@ class Feed:
     @property
     def letters(self) -> list[dict[str, Any]]:
         """Those of them that are letters. Raises LeftOut where there are none."""
-        found = [each for each in self.entries if "event" not in each]
+        found = [each for each in self.entries if is_letter(each)]
         if not found:
             raise LeftOut("there is no letter for the test person in the feed")
         return found
@@ -257,9 +268,8 @@ class Feed:
         found = [
             each
             for letter in self.latest.values()
-            if isinstance(letter.get("documents"), list)
-            for each in letter["documents"]
-            if isinstance(each, dict) and isinstance(each.get("id"), str)
+            for each in objects(letter, "documents")
+            if isinstance(each.get("id"), str)
         ]
         small = [
             each
@@ -277,7 +287,7 @@ class Feed:
 
     def document(self, name: str, size: int = 0, token: str | None = "") -> httpx.Response:
         """Ask for a document; reads a little more than its size, to see whether it ends."""
-        path = f"documents/{quote(name, safe='')}"
+        path = f"documents/{quote(name, safe='', errors='replace')}"
         try:
             return self.ask(path, token, max_bytes=max(size, 100_000) + 1)
         except Temporary as error:

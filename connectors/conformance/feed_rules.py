@@ -11,15 +11,17 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from jsonschema.exceptions import ValidationError
 
-from connectors.conformance.feed import Feed
-from connectors.conformance.feed_pages import RFC3339, problem_of, rule, validator
+from connectors.conformance.feed import Feed, is_letter, objects
 from connectors.conformance.feed_pages import RULES as PAGES
+from connectors.conformance.feed_pages import problem_of, rule, time_of, validator
 from connectors.conformance.outcome import Broken, LeftOut, Rule, must
 from connectors.conformance.shown import sensitive_words
+from connectors.fields import WrongField, https_url
+from connectors.minside.entries import RULE_OF_ENTRIES, read_entries
+from connectors.minside.mapping import Agency
 
 TIMES = ("sent_at", "due_at", "visible_from", "opened_at", "handled_at", "deleted_at_source", "at")
 EVENTS = {"withdrawn": "F-40", "deleted": "F-41", "handled": "F-42"}
@@ -41,8 +43,12 @@ def _first(found: Iterator[str] | list[str], of: str = "") -> None:
     "Compare it with the schemas Letter, Withdrawn, Deleted and Handled of openapi.json.",
 )
 def by_schema(feed: Feed) -> None:
-    """Each letter; fields with a rule of their own are left to it, and so are events."""
+    """Each letter; fields with a rule of their own are left to it, and so are events.
+
+    What the schema lets through and the connector sets aside is told as the connector does.
+    """
     _first(_schema_errors(feed))
+    _first(_set_aside(feed))
 
 
 OF_OTHER_RULES = {"id", "sender", "security_level", "public_title", "url", *TIMES}
@@ -51,15 +57,23 @@ OF_OTHER_RULES = {"id", "sender", "security_level", "public_title", "url", *TIME
 def _schema_errors(feed: Feed) -> Iterator[str]:
     for page in feed.pages:
         for entry in page.items:
-            event = entry.get("event") if isinstance(entry, dict) else None
-            if event is not None:
-                if event not in EVENTS:
+            if isinstance(entry, dict) and not is_letter(entry):
+                event = entry["event"]
+                if not isinstance(event, str) or event not in EVENTS:
                     yield f"the event {event!r} is not known"
                 continue
             for error in validator("Letter").iter_errors(entry):
                 if not _fields(error) & OF_OTHER_RULES:
                     where = error.json_path.removeprefix("$")
                     yield f"{_name(entry)}{where}: {error.message[:200]}"
+
+
+def _set_aside(feed: Feed) -> Iterator[str]:
+    for entry in feed.letters:
+        for each in read_entries([entry], feed.person, Agency(feed.org_number)).unreadable:
+            reason = each.reason.removeprefix("item: ")
+            if reason.startswith(f"{RULE_OF_ENTRIES}: "):
+                yield f"{_name(entry)}: {reason.partition(': ')[2]}"
 
 
 def _fields(error: ValidationError) -> set[str]:
@@ -119,10 +133,10 @@ def times(feed: Feed) -> None:
         for name in TIMES:
             said = entry.get(name)
             must(
-                said is None or (isinstance(said, str) and RFC3339.fullmatch(said)),
+                said is None or (isinstance(said, str) and time_of(said)),
                 f"{_name(entry)}: {name} has no zone or is no time",
             )
-        must("event" in entry or entry.get("sent_at"), f"{_name(entry)}: sent_at is missing")
+        must(not is_letter(entry) or entry.get("sent_at"), f"{_name(entry)}: sent_at is missing")
 
 
 @rule(
@@ -174,9 +188,12 @@ def links(feed: Feed) -> None:
             url = said.get("url") if isinstance(said, dict) else None
             if url is None:
                 continue
-            parts = urlsplit(str(url))
-            good = parts.scheme == "https" and parts.hostname and "@" not in parts.netloc
-            must(good, f"{_name(letter)}: the address of `{name}` is not https, or has a user")
+            try:
+                https_url({"url": url}, "url")
+            except WrongField:
+                raise Broken(
+                    f"{_name(letter)}: the address of `{name}` is not https, or has a user"
+                ) from None
 
 
 @rule(
@@ -187,8 +204,8 @@ def links(feed: Feed) -> None:
 def forms(feed: Feed) -> None:
     """Of every letter."""
     for letter in feed.letters:
-        said = [each for each in letter.get("reply_forms") or [] if isinstance(each, dict)]
-        codes = [each.get("code") for each in said]
+        said = objects(letter, "reply_forms")
+        codes = [str(each.get("code")) for each in said]
         must(len(codes) == len(set(codes)), f"{_name(letter)}: two forms have one code")
         for each in said:
             choices = each.get("choices")
@@ -253,7 +270,7 @@ def digests(feed: Feed) -> None:
 def same_bytes(feed: Feed) -> None:
     """The first document twice; `main` of each letter."""
     for letter in feed.latest.values():
-        mains = [each for each in letter.get("documents") or [] if each.get("main") is True]
+        mains = [each for each in objects(letter, "documents") if each.get("main") is True]
         must(len(mains) <= 1, f"{_name(letter)} has {len(mains)} main documents")
     first = feed.documents[0]
     again = feed.document(first["id"], first["size"])
@@ -306,7 +323,7 @@ def after_its_letter(feed: Feed) -> None:
     events = 0
     for entry in feed.entries:
         name = str(entry.get("id"))
-        if "event" not in entry:
+        if is_letter(entry):
             seen.add(name)
         elif entry["event"] != "deleted":
             events += 1

@@ -7,6 +7,7 @@ them to whatever else is tested. `samlepost` must be installed in the same envir
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -107,8 +108,8 @@ def pytest_collection_modifyitems(
 
 def _feed(config: pytest.Config, address: str, org_number: str | None) -> Feed:
     """The feed, with a simulated Maskinporten that serves until pytest ends."""
-    if not org_number:
-        raise pytest.UsageError("--samlepost-feed needs --samlepost-org-number")
+    if org_number is None or not re.fullmatch(r"[0-9]{9}", org_number):
+        raise pytest.UsageError("--samlepost-feed needs --samlepost-org-number, nine digits")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="samlepost-kit-")))
         keys = Path(config.getoption("--samlepost-keys") or folder)

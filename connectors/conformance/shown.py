@@ -313,4 +313,7 @@ def _short(text: str) -> str:
 
 
 def _day(moment: datetime) -> str:
-    return long_date(moment.astimezone(OSLO).date())
+    try:
+        return long_date(moment.astimezone(OSLO).date())
+    except OverflowError:  # the last hours of the year 9999
+        return long_date(moment.date())

@@ -18,6 +18,8 @@ from tests import vnu, wheels
 from tests.conformance.broken import broken
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+CONNECTORS = ROOT / "connectors"
+FEED = ["http://127.0.0.1:9/v1", "--spec", "minside"]
 QUICK = ["--only", "C-01", "C-05", "C-33"]
 
 
@@ -70,10 +72,46 @@ def test_the_page_is_valid(kit_keys: Path) -> None:
     assert [each for each in said if "Inline style violates" not in each] == []
 
 
-@pytest.mark.parametrize("name", ["x", "Upper", "with-dash", "../up", "example", "dpi"])
+@pytest.mark.parametrize("name", ["x", "Upper", "with-dash", "../up", "example", "dpi", "class"])
 def test_a_name_that_cannot_be_used_makes_nothing(name: str, tmp_path: Path) -> None:
     assert new.main([name, "--package", str(tmp_path / "made")]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["http", "testing", "contract", "conformance", "world"])
+def test_a_folder_never_hides_what_is_there(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    there = {each: each.stat().st_mtime for each in CONNECTORS.iterdir()}
+    assert new.main([name]) == 2
+    assert name in capsys.readouterr().err
+    assert {each: each.stat().st_mtime for each in CONNECTORS.iterdir()} == there
+
+
+def test_a_folder_that_cannot_be_made_is_said_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert new.main(["town", "--package", str(tmp_path / "file" / "below")]) == 2
+    assert "file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["example", "--only", "C-01", "C-99"], "C-99"),
+        (["example", "--only", "F-10"], "F-10"),
+        (["example", "--only", "C-05", "--junit", "/nowhere/found.xml"], "/nowhere"),
+        (["example", "--only", "C-05", "--html", "/nowhere/found.html"], "/nowhere"),
+        ([*FEED, "--org-number", "12"], "nine digits"),
+        ([*FEED, "--org-number", "889640782", "--only", "C-05"], "C-05"),
+        ([*FEED, "--org-number", "889640782", "--maskinporten-port", "0"], "nobody answers"),
+    ],
+)
+def test_a_wrong_call_is_no_result(
+    call: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(call) == 2
+    told = capsys.readouterr()
+    assert said in told.err and told.out == ""
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,69 @@ def test_what_is_broken_is_named_and_nothing_else(code: str, kit_keys: Path) -> 
     failed = [x for x in tried(feeds.BROKEN[code], kit_keys) if x.verdict is Verdict.FAILED]
     assert [each.code for each in failed] == [code], [f"{x.code} {x.detail}" for x in failed]
     assert failed[0].advice
+
+
+def with_entries(*entries: Any) -> Callable[[Path], feeds.Feed]:
+    """A feed of these."""
+
+    def make(keys: Path) -> feeds.Feed:
+        app = feeds.Feed(keys)
+        app.entries = list(entries)
+        return app
+
+    return make
+
+
+def failed(*entries: Any, keys: Path) -> dict[str, str]:
+    found = tried(with_entries(*entries), keys)
+    return {each.code: each.detail for each in found if each.verdict is Verdict.FAILED}
+
+
+def test_an_entry_may_say_that_it_is_a_letter(kit_keys: Path) -> None:
+    said = [feeds.letter(1, event="letter"), feeds.letter(2)]
+    assert "F-20" not in failed(*said, keys=kit_keys)
+    handled = {"event": "handled", "id": "2026-1", "at": feeds.AT}
+    assert "F-43" not in failed(*said, handled, keys=kit_keys)
+
+
+def test_an_old_letter_that_has_changed_may_stand_last_alone(kit_keys: Path) -> None:
+    assert failed(*(feeds.letter(each) for each in (4, 5, 1)), keys=kit_keys) == {}
+    assert "F-12" in failed(*(feeds.letter(each) for each in (5, 4, 1)), keys=kit_keys)
+
+
+def test_what_the_connector_would_set_aside_does_not_pass(kit_keys: Path) -> None:
+    backwards = {"title": "Time", "starts_at": feeds.AT, "ends_at": "2026-09-01T08:00:00+02:00"}
+    found = failed(feeds.letter(1, appointments=[backwards]), keys=kit_keys)
+    assert list(found) == ["F-20"] and "ends before it starts" in found["F-20"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"documents": each} for each in (1.5, {"a": 1}, "x", [1])),
+        *({"reply_forms": each} for each in (-1, "x", [[]], [{"code": []}, {"code": {}}])),
+        *({"event": each} for each in ([1], {}, 1)),
+        {"link": {"url": "https://["}},
+        {"link": {"url": 1}},
+        {"documents": [feeds.document(feeds.PDF, "\ud800")]},
+        {"sent_at": "2026-99-99T00:00:00Z"},
+    ],
+    ids=str,
+)
+def test_of_a_field_of_any_other_type_it_is_said_what_is_wrong(
+    change: dict[str, Any], kit_keys: Path
+) -> None:
+    found = failed(feeds.letter(1, **change), feeds.letter(2), feeds.letter(3), keys=kit_keys)
+    assert found and not any("it raised" in detail for detail in found.values()), found
+
+
+@pytest.mark.parametrize("name", ["sent_at", "due_at"])
+def test_a_letter_of_the_last_hour_of_all_years_is_shown(name: str, kit_keys: Path) -> None:
+    app = with_entries(feeds.letter(1, **{name: "9999-12-31T23:59:59Z"}))(kit_keys)
+    with served(app) as address:
+        app.base_url = address
+        report = run_feed(Feed(address, feeds.ORG, OwnTokens(kit_keys, address)), ["F-10"])
+    assert any("31. desember 9999" in line for view in report.shown[0].views for line in view.lines)
 
 
 def test_every_rule_has_a_feed_that_breaks_it() -> None:
