@@ -21,7 +21,7 @@ from connectors.conformance.outcome import Broken, LeftOut, Rule, must
 from connectors.conformance.shown import sensitive_words
 from connectors.fields import WrongField, https_url
 from connectors.minside.entries import RULE_OF_ENTRIES, read_entries
-from connectors.minside.mapping import Agency
+from connectors.minside.mapping import LABEL_MAX, Agency
 
 TIMES = ("sent_at", "due_at", "visible_from", "opened_at", "handled_at", "deleted_at_source", "at")
 EVENTS = {"withdrawn": "F-40", "deleted": "F-41", "handled": "F-42"}
@@ -48,7 +48,7 @@ def by_schema(feed: Feed) -> None:
     What the schema lets through and the connector sets aside is told as the connector does.
     """
     _first(_schema_errors(feed))
-    _first(_set_aside(feed))
+    _first(_set_aside(feed, RULE_OF_ENTRIES))
 
 
 OF_OTHER_RULES = {"id", "sender", "security_level", "public_title", "url", *TIMES}
@@ -68,18 +68,23 @@ def _schema_errors(feed: Feed) -> Iterator[str]:
                     yield f"{_name(entry)}{where}: {error.message[:200]}"
 
 
-def _set_aside(feed: Feed) -> Iterator[str]:
-    for entry in feed.letters:
+def _set_aside(feed: Feed, code: str) -> Iterator[str]:
+    """What the connector says of letters that it sets aside by this rule."""
+    for entry in filter(is_letter, feed.entries):
         for each in read_entries([entry], feed.person, Agency(feed.org_number)).unreadable:
             reason = each.reason.removeprefix("item: ")
-            if reason.startswith(f"{RULE_OF_ENTRIES}: "):
+            if reason.startswith(f"{code}: "):
                 yield f"{_name(entry)}: {reason.partition(': ')[2]}"
 
 
 def _fields(error: ValidationError) -> set[str]:
-    """The names of the fields that an error speaks of, with those of what it comes of."""
-    names = {str(each) for each in error.absolute_path}
-    if error.validator == "required":
+    """The fields of the entry that an error speaks of, and `url`, with those it comes of.
+
+    What lies deeper (a document's id, a message's time) is no field of the entry.
+    """
+    path = [str(each) for each in error.absolute_path]
+    names = {*path[:1], *({"url"} & set(path))}
+    if error.validator == "required" and not path:
         names.update(error.message.split("'")[1:2])
     return names.union(*(_fields(each) for each in error.context or ()))
 
@@ -128,7 +133,7 @@ def level(feed: Feed) -> None:
     "Write times as RFC 3339 says: 2026-11-20T08:00:00+01:00.",
 )
 def times(feed: Feed) -> None:
-    """Of every entry; those of documents and messages stand with the schema."""
+    """Of every entry, however deep."""
     for entry in feed.entries:
         for name in TIMES:
             said = entry.get(name)
@@ -137,6 +142,7 @@ def times(feed: Feed) -> None:
                 f"{_name(entry)}: {name} has no zone or is no time",
             )
         must(not is_letter(entry) or entry.get("sent_at"), f"{_name(entry)}: sent_at is missing")
+    _first(_set_aside(feed, "F-24"))
 
 
 @rule(
@@ -300,6 +306,9 @@ def _event(event: str) -> Callable[[Feed], None]:
             must(each.get("id") and each.get("at"), f"{_name(each)}: id or at is missing")
             extra = set(each) - {"event", "id", "at", "by"}
             must(not extra, f"{_name(each)}: {', '.join(sorted(extra))} has no place there")
+            by = each.get("by")
+            good = by is None or (isinstance(by, str) and len(by) <= LABEL_MAX)
+            must(good, f"{_name(each)}: `by` is not a text of at most {LABEL_MAX} characters")
 
     return check
 

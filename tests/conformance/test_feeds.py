@@ -84,6 +84,9 @@ def test_what_the_connector_would_set_aside_does_not_pass(kit_keys: Path) -> Non
         {"link": {"url": 1}},
         {"documents": [feeds.document(feeds.PDF, "\ud800")]},
         {"sent_at": "2026-99-99T00:00:00Z"},
+        {"documents": [feeds.document(feeds.PDF, "")]},
+        {"messages": [{"id": "", "at": feeds.AT, "text": "Hei"}]},
+        {"messages": [{"id": "1", "at": "i går", "text": "Hei"}]},
     ],
     ids=str,
 )
@@ -101,6 +104,12 @@ def test_a_letter_of_the_last_hour_of_all_years_is_shown(name: str, kit_keys: Pa
         app.base_url = address
         report = run_feed(Feed(address, feeds.ORG, OwnTokens(kit_keys, address)), ["F-10"])
     assert any("31. desember 9999" in line for view in report.shown[0].views for line in view.lines)
+
+
+@pytest.mark.parametrize("by", [1, [], "x" * 256], ids=str)
+def test_who_has_done_it_is_said_in_words(by: Any, kit_keys: Path) -> None:
+    handled = {"event": "handled", "id": "2026-1", "at": feeds.AT, "by": by}
+    assert list(failed(feeds.letter(1), handled, keys=kit_keys)) == ["F-42"]
 
 
 def test_every_rule_has_a_feed_that_breaks_it() -> None:
