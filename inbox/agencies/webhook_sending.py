@@ -84,7 +84,10 @@ def send_due() -> int:
 
 
 def _take_next() -> tuple[QuerySet[Webhook], UUID | None]:
-    """Take the webhook that has waited longest among those with something due, if there is room."""
+    """Take the webhook that has waited longest among those with something due, if there is room.
+
+    Nobody is locked out while we count: two who begin in one moment may be one too many.
+    """
     now = timezone.now()
     due = WebhookMessage.objects.filter(
         lease.free(now), webhook=OuterRef("pk"), state="waiting", due_at__lte=now
