@@ -143,6 +143,7 @@ MADE_UP: dict[str, Callable[[], Any]] = {
     "IntConverter": lambda: 0,
     "SlugConverter": lambda: "nothing",
     "StringConverter": lambda: "nothing",
+    "OrgNumber": lambda: "999999999",
 }
 
 

@@ -73,15 +73,25 @@ def download(request: HttpRequest, agency: Agency) -> HttpResponseBase:
 def _row(name: str, piece: Piece) -> dict[str, Any]:
     """Words of a row; what is hidden is said to be."""
     if piece.share is None or piece.median is None:
-        return {"name": name, "letters": piece.letters, "opened": _("Hidden"), "time": _("Hidden")}
+        return {
+            "name": name,
+            "letters": _count(piece.letters),
+            "opened": _("Hidden"),
+            "time": _("Hidden"),
+        }
     share = f"{round(piece.share * 100)} %"
-    of_some = _("%(share)s of %(n)s letters") % {"share": share, "n": piece.of}
+    of_some = _("%(share)s of %(n)s letters") % {"share": share, "n": _count(piece.of)}
     return {
         "name": name,
-        "letters": piece.letters,
+        "letters": _count(piece.letters),
         "opened": share if piece.of == piece.letters else of_some,
         "time": _time(piece.median),
     }
+
+
+def _count(number: int) -> str:
+    """Return "6 625", on one line."""
+    return f"{number:,}".replace(",", "\u00a0")
 
 
 def _numbers(piece: Piece) -> list[str | int]:

@@ -46,7 +46,7 @@ def page(request: HttpRequest, agency: Agency) -> HttpResponseBase:
         "undelivered": quarantined.waiting(agency).count(),
         "more": found[LINES_A_PAGE - 1].id if len(found) > LINES_A_PAGE else None,
     }
-    return show(request, agency, "log", said | _table(agency, found[:LINES_A_PAGE]))
+    return show(request, agency, "log", said | _table(found[:LINES_A_PAGE]))
 
 
 @require_safe
@@ -58,8 +58,8 @@ def line(request: HttpRequest, agency: Agency, record_id: UUID) -> HttpResponseB
     except DeliveryRecord.DoesNotExist:
         raise Http404 from None
     calendar = Calendar(clock.now(), get_language())
-    own = _own_sources(agency)
-    said = {"line": _line(row, calendar, own), "steps": _steps(row, calendar, own)}
+    own = set(sources_of(agency).values_list("slug", flat=True))
+    said = {"line": _line(row, calendar), "steps": _steps(row, calendar, own)}
     return show(request, agency, "log_line", said)
 
 
@@ -67,20 +67,15 @@ def _by_reference(request: HttpRequest, agency: Agency, reference: str) -> HttpR
     rows = list(log.by_reference(agency, reference[:REFERENCE_MAX])[:LINES_A_PAGE])
     channels = {each.slug: each.label for each in log.channels(agency)}
     said = {"channels": channels, "source": "", "more": None, "reference": reference}
-    return show(request, agency, "log", said | _table(agency, rows))
+    return show(request, agency, "log", said | _table(rows))
 
 
-def _table(agency: Agency, rows: list[DeliveryRecord]) -> dict[str, Any]:
+def _table(rows: list[DeliveryRecord]) -> dict[str, Any]:
     calendar = Calendar(clock.now(), get_language())
-    own = _own_sources(agency)
-    return {"lines": [_line(row, calendar, own) for row in rows], "reference_max": REFERENCE_MAX}
+    return {"lines": [_line(row, calendar) for row in rows], "reference_max": REFERENCE_MAX}
 
 
-def _own_sources(agency: Agency) -> set[str]:
-    return set(sources_of(agency).values_list("slug", flat=True))
-
-
-def _line(row: DeliveryRecord, calendar: Calendar, own: set[str]) -> dict[str, Any]:
+def _line(row: DeliveryRecord, calendar: Calendar) -> dict[str, Any]:
     def at(moment: datetime | None) -> str:
         return calendar.moment_short(moment) if moment else ""
 
@@ -89,7 +84,6 @@ def _line(row: DeliveryRecord, calendar: Calendar, own: set[str]) -> dict[str, A
         "reference": masked_reference(row.external_id),
         "channel": _channel(row),
         "received": at(row.arrived_at),
-        "verified": _verified(row, own),
         "delivered": at(row.delivered_at) or _("Waits for its day"),
         "notified": at(row.notified_at) or "–",
         "opened": at(row.told_opened_at) or _unopened(row),
