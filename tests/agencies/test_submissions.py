@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from inbox.agencies import drafts, outgoing, sending, submissions
@@ -129,3 +131,22 @@ def test_keys_are_forgotten_in_time(agency, kari, content):
     assert drafts.forget_submissions() == 0
     Submission.objects.update(claimed_at=timezone.now() - drafts.KEYS_KEPT * 2)
     assert drafts.forget_submissions() == 1
+
+
+@pytest.mark.servers
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_send_one(agency, kari, content):
+    def ask(_number: int) -> str:
+        try:
+            return str(submit(agency, content).id)
+        except submissions.InProgress:
+            return "in progress"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = set(pool.map(ask, range(4)))
+    assert len(answers - {"in progress"}) == 1
+    assert Dispatch.objects.count() == 1
+    sending.send_due()
+    assert Letter.objects.filter(citizen=kari).count() == 1

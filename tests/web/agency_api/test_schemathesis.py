@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from hypothesis import HealthCheck, settings
 
 from connectors import clock
@@ -65,6 +67,16 @@ def seen() -> Iterator[dict[str, Counter[int]]]:
         # Whom a letter is to, and where a webhook is, no made-up value says.
         assert min(statuses) < 300 or name in ("POST /letters", "POST /webhooks"), found
         assert max(statuses) < 500, found
+
+
+@pytest.fixture(autouse=True)
+def _connection() -> Iterator[None]:
+    """The test's connection stays open from request to request, as with the client of Django's."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture

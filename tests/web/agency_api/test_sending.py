@@ -12,7 +12,7 @@ from django.test import Client
 
 from connectors import clock
 from inbox.agencies import keys, sending
-from inbox.agencies.models import Dispatch, Submission
+from inbox.agencies.models import Dispatch, Outgoing, Submission
 from inbox.citizens.viewer import Viewer
 from inbox.letters.models import Letter
 from inbox.sync import opening
@@ -182,6 +182,19 @@ def test_what_is_wrong_is_named_and_no_number_repeated(api, kari, change, place)
     assert KARI not in answer.text and KARI[1:] not in answer.text
     assert not Dispatch.objects.exists()
     assert not Submission.objects.exists()
+
+
+def test_no_number_comes_into_the_logs_or_the_rows_that_stay(api, kari, caplog):
+    caplog.set_level("DEBUG")
+    assert post(api).status_code == 202
+    post(api, title=f"Om {KARI}")
+    post(api, recipient=f"{KARI}0")
+    post(api, **{KARI: "x"})
+    sending.send_due()
+    assert KARI not in caplog.text
+    for model in (Dispatch, Submission, Outgoing):
+        assert KARI not in str(list(model.objects.values()))
+    assert Outgoing.objects.get().recipient == ""
 
 
 def test_a_misspelt_field_is_refused(api, kari):
