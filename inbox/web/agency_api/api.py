@@ -123,6 +123,7 @@ def sealed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseB
             headers = {"Allow": answer.headers["Allow"]}
             answer = problems.answer(405, "Not a method of this address.", headers)
         answer.headers["Cache-Control"] = "no-store"
+        answer.headers["Content-Language"] = "en"
         return answer
 
     return answered

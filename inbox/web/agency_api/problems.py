@@ -75,6 +75,8 @@ def _errors(error: ValidationError) -> list[dict[str, str]]:
     found = []
     for each in error.errors:
         where, *path = each["loc"]
+        if where == "body":
+            del path[0]  # what the operation calls the whole
         if each["type"] == "extra_forbidden":
             path.pop()
         name = ".".join(str(part) for part in path)

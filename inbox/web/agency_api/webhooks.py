@@ -106,7 +106,7 @@ def create(request: KeyRequest, wanted: NewWebhook) -> Status[MadeWebhook]:
         if error.reason == kept.Problem.TOO_MANY:
             raise Problem(409, f"No more than {kept.WEBHOOKS_MAX} webhooks.") from None
         name = "events" if error.reason == kept.Problem.NO_EVENTS else "url"
-        said = {"type": "refused", "loc": ("body", name), "msg": WRONG[error.reason]}
+        said = {"type": "refused", "loc": ("body", "wanted", name), "msg": WRONG[error.reason]}
         raise ValidationError([said]) from None
     shown = Webhook.model_validate(made.webhook).model_dump()
     return Status(201, MadeWebhook(**shown, secret=made.secret))

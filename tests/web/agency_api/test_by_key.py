@@ -26,7 +26,7 @@ def test_a_key_says_whose_it_is(ask, made):
     assert said["key"]["name"] == "Saksbehandling"
     assert said["key"]["prefix"] == made.key.prefix
     assert made.secret not in answer.text
-    assert answer["Cache-Control"] == "no-store"
+    assert (answer["Cache-Control"], answer["Content-Language"]) == ("no-store", "en")
     assert not answer.cookies
 
 
