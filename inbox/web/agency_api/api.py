@@ -22,6 +22,7 @@ from inbox.web.agency_api import (
     described,
     letters,
     problems,
+    sandbox,
     sending,
     sources,
     statistics,
@@ -32,7 +33,9 @@ from inbox.web.agency_api.by_key import Bearer
 PREFIX = "api/agency/v1/"
 VERSION = "1.0.0"
 BESIDE_THE_PDF_BYTES = 2**20
-ROUTERS = tuple(each.router for each in (agency, letters, sending, sources, statistics, webhooks))
+ROUTERS = tuple(
+    each.router for each in (agency, letters, sending, sources, statistics, webhooks, sandbox)
+)
 DESCRIPTION = (
     "For systems of agencies that send letters. Every call has a key, made in the portal:"
     " `Authorization: Bearer <key>`. Times are UTC. Fields may be added; ignore those that you do"

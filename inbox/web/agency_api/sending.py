@@ -195,12 +195,12 @@ def send(
             pdf.name or "",
         )
     except letters.Refused as error:
-        raise ValidationError([_why(each) for each in error.problems]) from None
+        raise ValidationError([why(each, "form") for each in error.problems]) from None
     except submissions.InProgress:
         raise Problem(409, "The same letter is being sent just now. Ask again.") from None
     except submissions.Reused:
         raise Problem(422, "The Idempotency-Key was used with another request.") from None
-    return Status(202, _sent(sent))
+    return Status(202, sent_of(sent))
 
 
 @router.get(
@@ -232,7 +232,7 @@ def sent_letters(
         rows = rows.filter(id__lt=cursor)
     found = list(rows.order_by("-id")[: limit + 1])
     more = str(found[limit - 1].id) if len(found) > limit else None
-    return SentLetters(items=[_sent(each) for each in found[:limit]], next=more)
+    return SentLetters(items=[sent_of(each) for each in found[:limit]], next=more)
 
 
 @router.get(
@@ -244,7 +244,7 @@ def sent_letters(
 )
 def sent_letter(request: KeyRequest, outgoing_id: UUID) -> Sent:
     """What became of it: delivered or not. Its steps after that are in /letters."""
-    return _sent(_one(request.auth.agency, outgoing_id))
+    return sent_of(_one(request.auth.agency, outgoing_id))
 
 
 @router.get(
@@ -281,6 +281,29 @@ def answer_file(
     response["Content-Length"] = str(said["size"])
     response["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def why(problem: letters.Problem, place: str) -> dict[str, object]:
+    """Return one thing that is wrong as ninja has it; `place` is where the fields stood."""
+    name = FIELD_OF.get(problem.code, "")
+    path = {"form": ("form", name), "body": ("body", "wanted", name)}[place]
+    where = ("file", name) if name == "pdf" else path
+    return {"type": "refused", "loc": where, "msg": WHY.get(problem.code, problem.code)}
+
+
+def sent_of(letter: Outgoing) -> Sent:
+    """Return what is told of a letter that is sent."""
+    return Sent.model_validate(
+        {
+            "id": letter.id,
+            "reference": letter.reference,
+            "state": letter.state,
+            "sent_at": letter.dispatch.sent_at,
+            "settled_at": letter.settled_at,
+            "letter": letter.delivery_id,
+            "answered_at": letter.answered_at,
+        }
+    )
 
 
 def _own(agency: Agency) -> QuerySet[Outgoing]:
@@ -322,26 +345,6 @@ def _letter(wanted: NewLetter) -> letters.Wanted:
         raise ValidationError([said])
     return letters.Wanted(
         wanted.recipient, wanted.title, wanted.due_at, wanted.case_reference, wanted.reference
-    )
-
-
-def _why(problem: letters.Problem) -> dict[str, object]:
-    name = FIELD_OF.get(problem.code, "")
-    where = "file" if name == "pdf" else "form"
-    return {"type": "refused", "loc": (where, name), "msg": WHY.get(problem.code, problem.code)}
-
-
-def _sent(letter: Outgoing) -> Sent:
-    return Sent.model_validate(
-        {
-            "id": letter.id,
-            "reference": letter.reference,
-            "state": letter.state,
-            "sent_at": letter.dispatch.sent_at,
-            "settled_at": letter.settled_at,
-            "letter": letter.delivery_id,
-            "answered_at": letter.answered_at,
-        }
     )
 
 

@@ -15,7 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from connectors.contract import RawPart, Unreadable
-from inbox.agencies import outgoing, submissions, webhooks
+from inbox.agencies import made_up, outgoing, submissions, webhooks
 from inbox.agencies.letters import Terms
 from inbox.sync import quarantine
 from inbox.web.agency_api import by_key
@@ -50,6 +50,7 @@ def test_each_call_gets_an_answer(call, made, nav, letter):
     assert kept
     quarantine.record([kept])
     ids = {"webhook_id": webhook.id, "outgoing_id": sent.id, "item_id": kept.row.id}
+    ids["person_id"] = made_up.make_persons(nav)[0].id
     for name, value in ids.items():
         call = call.replace(f"<{name}>", str(value))
     answer = curl(call, made.secret)
