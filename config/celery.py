@@ -31,7 +31,7 @@ BEAT = {
     "where citizens have put letters": ("inbox.sync.tasks.tell_sources", 5),
     "how citizens may be reached": ("inbox.sync.tasks.ask_contact_register", 5),
     "for whom citizens may act": ("inbox.sync.tasks.ask_for_parties", 5),
-    "news to agencies": ("inbox.agencies.tasks.send_webhooks", 2),
+    "news to agencies": ("inbox.agencies.tasks.send_webhooks", 5),
     "accounts to close": ("inbox.sync.tasks.close_accounts", 60),
     "letters of agencies": ("inbox.agencies.tasks.send_letters", 5),
     "drafts of agencies": ("inbox.agencies.tasks.discard_drafts", 3600),

@@ -196,6 +196,8 @@ class Feed:
     """Somebody else, who has no letters there."""
     retention_days: int = 0
     """The rule that the agency has agreed on; 0: none."""
+    pages_url: str = ""
+    """Where the agency's own pages are, if they need not be https: in the demo."""
     resolve: Resolve | None = None
     """Which addresses the feed's host may have, where others have named it."""
 

@@ -195,7 +195,7 @@ def links(feed: Feed) -> None:
             if url is None:
                 continue
             try:
-                https_url({"url": url}, "url")
+                https_url({"url": url}, "url", also_below=feed.pages_url)
             except WrongField:
                 raise Broken(
                     f"{_name(letter)}: the address of `{name}` is not https, or has a user"

@@ -135,6 +135,7 @@ def _tried(asked: ConformanceRun, said: Callable[[Finding], None]) -> Report:
             person=person,
             stranger=stranger,
             retention_days=int(source.settings.get("retention_days") or 0),
+            pages_url=source.settings.get("pages_url", ""),
             resolve=resolve,
         )
         with closing(feed.http):

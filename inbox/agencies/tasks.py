@@ -49,6 +49,7 @@ def collect_due() -> None:
     collect.collect_due()
 
 
+@shared_task
 def conformance_due() -> None:
     """Hand every run of the conformance kit that waits to a worker."""
     for run_id in conformance.due():

@@ -301,3 +301,16 @@ def test_a_run_is_tried_by_one_worker_and_given_up_when_it_kills_them(nav):
     row.update(lease_until=timezone.now() - timedelta(minutes=1), attempts=conformance.ATTEMPTS_MAX)
     conformance.run(run.id)
     assert row.get().state == "failed" and row.get().last_error
+
+
+def test_the_overview_says_what_needs_somebody(portal, nav, monkeypatch):
+    portal.cookies["django_language"] = "en"
+    assert "Everything works" in page(portal, "agency_home")
+    source = own_source(nav, "navs")
+    make_mailbox(make_citizen("Ola"), "navs", failure="temporary", due_at=timezone.now())
+    for _ in range(3):
+        break_one(source)
+    shown = page(portal, "agency_home")
+    assert "3 letters could not be delivered" in shown and "Something fails at Navs" in shown
+    monkeypatch.setattr("inbox.web.views.agency.home.COUNTED_MAX", 2)
+    assert "More than 2 letters" in page(portal, "agency_home")

@@ -13,6 +13,9 @@ from inbox.agencies.models import Agency
 from inbox.web.agency_pages import for_agency, places, show
 from inbox.web.sessions import person_of, person_required
 
+COUNTED_MAX = 99
+"""Of what waits, no more is counted."""
+
 
 @require_safe
 @person_required
