@@ -278,12 +278,33 @@ def _has_other_bytes(arrival: Arrival) -> bool:
 
 def _replace_documents(letter: Letter, arrival: Arrival) -> None:
     own = {"citizen_id": letter.citizen_id, "letter_id": letter.id}
+    _let_known_bytes_stay(arrival)
     Document.objects.filter(**own, delivery_id=arrival.delivery_id, replaced_at=None).update(
         replaced_at=arrival.fetched_at
     )
     save_package(arrival.package, arrival.kept_blobs())
     add_documents(document_rows(arrival))
     letter.attachments = sum(not document.is_main for document in arrival.incoming.documents)
+
+
+def _let_known_bytes_stay(arrival: Arrival) -> None:
+    """Give documents that could not be had this time the bytes that we have of them, by digest.
+
+    A source that has deleted them, and writes the letter once more, takes nothing from her.
+    """
+    missing = {
+        document.sha256.lower(): position
+        for position, document in enumerate(arrival.incoming.documents)
+        if document.sha256 and arrival.blob_of(position) is None
+    }
+    known = Blob.objects.filter(
+        citizen_id=arrival.citizen_id, package_id=arrival.delivery_id, sha256__in=list(missing)
+    )
+    for blob in known if missing else ():
+        position = missing[blob.sha256]
+        arrival.blobs[position] = blob
+        arrival.gone.discard(position)
+        arrival.not_given.pop(position, None)
 
 
 def save_package(package: Package | None, blobs: Sequence[Blob]) -> None:

@@ -1,6 +1,7 @@
 """What a source says has happened to a letter that is here: it is done, taken back, deleted there.
 
-The letter itself does not come with it. What is known already changes nothing.
+The letter itself does not come with it. What is known already changes nothing. A whole letter that
+comes after that is how it stands from then on, also when it says what it said before.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ def take_note(citizen_id: UUID, source: str, note: LetterNote, now: datetime) ->
     letter = Letter.objects.select_for_update().filter(**own, id=delivery.letter_id).first()
     if letter is None:
         return None
+    Delivery.objects.filter(**own, id=delivery.id).update(fingerprint="")
     if note.what is Happening.DELETED:
-        keeping.mark_gone(letter, delivery, now)
+        keeping.mark_gone(letter, delivery, now, said_at=note.at)
         return letter
     before = copy.copy(letter)
-    detail = {"source": source}
+    detail = {"source": source, "said_at": note.at.isoformat()}
     with copies.editing(letter, delivery) as said:
         if note.what is Happening.WITHDRAWN:
             is_news, kind, at = said.withdrawn_at is None, Event.Kind.WITHDRAWN, now
@@ -48,7 +50,8 @@ def take_note(citizen_id: UUID, source: str, note: LetterNote, now: datetime) ->
     if is_news:
         if kind == Event.Kind.WITHDRAWN:
             delivery_log.note_withdrawn(delivery)
-        Event.objects.create(**own, letter_id=letter.id, kind=kind, at=at, detail=detail)
+        if not keeping.is_told(letter, kind, note.at):
+            Event.objects.create(**own, letter_id=letter.id, kind=kind, at=at, detail=detail)
     if letter.revealed:
         with counters.changing(citizen_id) as state:
             counters.replace(state, before, letter)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db.models import QuerySet
 
+from connectors.contract import ReplyKind
 from inbox.letters import copies, counters
 from inbox.letters.models import Delivery, Document, Event, Letter
 
@@ -95,10 +96,13 @@ def is_ours(delivery: Delivery, opened_at: datetime | None) -> bool:
     return bool(at and opened_at and abs(opened_at - at) <= SAME_MOMENT)
 
 
-def mark_gone(letter: Letter, delivery: Delivery, at: datetime) -> None:
+def mark_gone(
+    letter: Letter, delivery: Delivery, at: datetime, *, said_at: datetime | None = None
+) -> None:
     """Note that its source no longer has the letter; what we have stays. In a transaction.
 
     What is not here of it cannot be had any more. The list says by `expires_at` when it went.
+    `said_at`: when that was, by the source's own word.
     """
     own = {"citizen_id": delivery.citizen_id}
     lost = missing_documents(delivery).update(gone_at=at)
@@ -113,14 +117,31 @@ def mark_gone(letter: Letter, delivery: Delivery, at: datetime) -> None:
             said.incomplete = said.incomplete or bool(lost)
             if said.content in (Letter.Content.ON_OPEN, Letter.Content.REQUESTED):
                 said.content = Letter.Content.GONE
+            # It can be answered no more; the forms come back with the letter, should it do so.
+            said.reply_forms = [
+                form | {"kind": ReplyKind.CLOSED, "reason": ""} for form in said.reply_forms[:1]
+            ]
         letter.save()
         if letter.revealed:
             with counters.changing(letter.citizen_id) as state:
                 counters.replace(state, before, letter)
+        if said_at and is_told(letter, Event.Kind.GONE, said_at):
+            return
+        said_then = {"said_at": said_at.isoformat()} if said_at else {}
         Event.objects.create(
             citizen_id=letter.citizen_id,
             letter_id=letter.id,
             kind=Event.Kind.GONE,
             at=at,
-            detail={"source": delivery.source},
+            detail={"source": delivery.source, **said_then},
         )
+
+
+def is_told(letter: Letter, kind: str, said_at: datetime) -> bool:
+    """Say whether an event is written down already that a source dates so: feeds are read anew."""
+    return Event.objects.filter(
+        citizen_id=letter.citizen_id,
+        letter_id=letter.id,
+        kind=kind,
+        detail__said_at=said_at.isoformat(),
+    ).exists()

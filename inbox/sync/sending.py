@@ -58,8 +58,8 @@ def send(citizen_id: UUID | str, reply_id: UUID | str) -> bool:
 def _carry_out(row: QuerySet[Reply]) -> bool:
     reply = row.get()
     delivery = _delivery_of(reply)
-    if delivery is None:
-        _refused(row, reply, Gone("the letter has no delivery to answer"))
+    if delivery is None or delivery.gone_at:
+        _refused(row, reply, Gone("there is no letter to answer, here or at its source"))
         return False
     try:
         source = Source.objects.get(slug=delivery.source)

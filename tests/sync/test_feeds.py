@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,22 +11,24 @@ from django.db import transaction
 
 from connectors import clock
 from connectors.contract import Happening, LetterNote, Unreadable
-from connectors.minside.feed import FEEDS
+from connectors.minside.feed import FEEDS, latest
 from connectors.minside.simulator import MinsideSimulator
 from connectors.simulation import Faults
 from connectors.world.letters import new_letter
 from connectors.world.model import STUDY_DATE, Channel
 from connectors.world.persons import by_slug
+from connectors.world.stories import answers
 from inbox.archive import store
 from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import InboxState
 from inbox.letters.erase import erase
 from inbox.letters.happened import take_note
-from inbox.letters.models import Delivery, Document, Event, Letter
+from inbox.letters.models import Delivery, Document, Event, Letter, Reply
 from inbox.notifications.models import Notification
 from inbox.sync import engine
 from inbox.sync.models import Mailbox, Quarantined, Source
 from inbox.sync.replay import replay
+from inbox.sync.sending import send_due
 from tests.make import log_in, make_citizen, make_letter, make_mailbox
 
 pytestmark = pytest.mark.django_db
@@ -241,3 +245,80 @@ def test_an_agency_that_has_the_letter_again_is_no_longer_said_to_have_deleted_i
     assert letter.expires_at == ends and Delivery.objects.get().gone_at is None
     log_in(client, kari(), level=4)
     assert "no longer has the letter" not in page_of(client, letter.id).split("Events")[0]
+
+
+def test_a_letter_that_is_written_anew_without_its_bytes_keeps_those_that_are_here(nav, client):
+    identifier = send(nav)
+    sync()
+    before = Document.objects.get()
+    content = store.read_bytes(before.delivery_id, before.blob.path, before.blob.version)
+    with nav.state.transaction() as db:
+        item = latest(db, "nav", KARI.national_id, identifier)
+    assert nav.expire_latest(KARI, Channel.NAV)
+    more = {"id": "2", "name": "nytt.pdf", "media_type": "application/pdf", "size": 3}
+    more |= {"title": "Nytt", "sha256": hashlib.sha256(b"new").hexdigest(), "main": False}
+    with nav.state.transaction() as db:
+        db.execute("INSERT INTO contents VALUES (?, ?)", (more["sha256"], b"new"))
+        row = ("nav", "2", identifier, KARI.national_id, "application/pdf", more["sha256"], None)
+        db.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    renamed = [each | {"title": "Med et annet navn"} for each in item["documents"]]
+    nav.change(Channel.NAV, identifier, documents=[*renamed, more])
+    assert sync().failure == ""
+    shown = Document.objects.filter(replaced_at=None).order_by("position")
+    assert [each.title for each in shown] == ["Med et annet navn", "Nytt"]
+    log_in(client, kari(), level=4)
+    for document, expected in zip(shown, (content, b"new"), strict=True):
+        opened = client.get(f"/letters/{document.letter_id}/documents/{document.id}/")
+        assert b"".join(opened.streaming_content) == expected
+    assert not Letter.objects.get().incomplete
+
+
+def test_a_letter_that_the_agency_has_deleted_takes_no_answer_any_more(nav, client):
+    letter = replace(
+        new_letter(KARI, Channel.NAV, at=clock.now(), title="Passer timen?"),
+        reply_forms=answers.choose("Passer timen?", ("ja", "Ja"), ("nei", "Nei")),
+    )
+    nav.send(letter)
+    sync()
+    found = Letter.objects.get()
+    log_in(client, kari(), level=4)
+    address = f"/letters/{found.id}/"
+    assert "choose:ja" in page_of(client, found.id)
+    client.post(f"{address}reply/", {"form": "valg", "do": "choose:ja"})
+    assert nav.purge(KARI, Channel.NAV) == 1
+    sync()
+    assert not send_due()
+    assert Reply.objects.get().state == "failed"
+    said = page_of(client, found.id)
+    assert "choose:" not in said and "You cannot answer this letter here any more." in said
+    client.post(f"{address}reply/", {"form": "valg", "do": "choose:nei"})
+    assert Reply.objects.count() == 1
+    nav.send(letter)  # the agency has it again
+    sync()
+    assert "choose:ja" in page_of(client, found.id)
+
+
+@pytest.mark.parametrize("event", ["handled", "withdrawn", "deleted"])
+def test_the_same_letter_once_more_is_how_it_stands_and_reading_anew_tells_nothing_twice(
+    nav, event
+):
+    letter = new_letter(KARI, Channel.NAV, at=clock.now(), title="Et brev", needs_action=True)
+    identifier = nav.send(letter)
+    sync()
+    nav.note(KARI, Channel.NAV, identifier, event)
+    sync()
+    nav.expire_cursors(Channel.NAV)  # the letter comes before the event, as it did
+    assert sync().failure == ""
+
+    def stands() -> tuple[bool, bool, bool, bool]:
+        found, delivery = Letter.objects.get(), Delivery.objects.get()
+        asks = found.needs_action and not found.handled_at
+        return asks, bool(found.handled_at), bool(found.withdrawn_at), bool(delivery.gone_at)
+
+    handled, withdrawn, deleted = (event == each for each in ("handled", "withdrawn", "deleted"))
+    assert stands() == (not handled, handled, withdrawn, deleted)
+    kind = {"deleted": "gone"}.get(event, event)
+    assert kinds().count(kind) == 1
+    nav.send(letter)
+    sync()
+    assert stands() == (True, False, False, False)
