@@ -140,6 +140,7 @@ def route_of(address: str) -> str:
 
 MADE_UP: dict[str, Callable[[], Any]] = {
     "UUIDConverter": uuid4,
+    "UUIDStrConverter": uuid4,
     "IntConverter": lambda: 0,
     "SlugConverter": lambda: "nothing",
     "StringConverter": lambda: "nothing",

@@ -22,8 +22,11 @@ BATCH = 500
 
 
 def waiting(agency: Agency) -> list[Dispatch]:
-    """Return the latest drafts that somebody at the agency has made and not sent."""
-    own = Dispatch.objects.filter(agency=agency, state=Dispatch.State.DRAFT)
+    """Return the latest drafts that somebody at the agency has made and not sent.
+
+    Those of the agency's own system are its own to send.
+    """
+    own = Dispatch.objects.filter(agency=agency, state=Dispatch.State.DRAFT, by__isnull=False)
     return list(own.order_by("-made_at")[:SHOWN])
 
 
