@@ -61,7 +61,7 @@ class NewSample(Schema):
     summary="Your made-up persons",
     openapi_extra=says(),
 )
-def persons(request: KeyRequest) -> MadeUpPersons:
+def made_up_persons(request: KeyRequest) -> MadeUpPersons:
     """None before they are made."""
     return _persons(request.auth.agency)
 
@@ -73,7 +73,7 @@ def persons(request: KeyRequest) -> MadeUpPersons:
     summary="Make your made-up persons",
     openapi_extra=says(),
 )
-def make(request: KeyRequest) -> MadeUpPersons:
+def make_persons(request: KeyRequest) -> MadeUpPersons:
     """Those that are there stay."""
     made_up.make_persons(request.auth.agency)
     return _persons(request.auth.agency)
@@ -86,7 +86,7 @@ def make(request: KeyRequest) -> MadeUpPersons:
     summary="Send a made-up person a letter",
     openapi_extra=says(404) | {"x-codeSamples": [{"lang": "Shell", "source": SEND}]},
 )
-def send(request: KeyRequest, wanted: NewSample) -> Status[Sent]:
+def send_sample(request: KeyRequest, wanted: NewSample) -> Status[Sent]:
     """It goes the whole way: delivered, notified, opened and answered in the person's inbox."""
     try:
         dispatch = sandbox.send_sample(

@@ -167,7 +167,7 @@ class GivenAnswers(Schema):
     summary="Send a letter",
     openapi_extra=says(409, 413, 422) | {"x-codeSamples": [{"lang": "Shell", "source": SEND}]},
 )
-def send(
+def send_letter(
     request: KeyRequest,
     letter: Form[NewLetter],
     pdf: File[UploadedFile],

@@ -98,7 +98,7 @@ def webhooks(request: KeyRequest) -> Webhooks:
     summary="Add a webhook",
     openapi_extra=says(409) | {"x-codeSamples": [{"lang": "Shell", "source": CREATE}]},
 )
-def create(request: KeyRequest, wanted: NewWebhook) -> Status[MadeWebhook]:
+def create_webhook(request: KeyRequest, wanted: NewWebhook) -> Status[MadeWebhook]:
     """It is told what happens from now on. 409: you have as many as you may have."""
     try:
         made = kept.create(request.auth.agency, wanted.url, wanted.events)
@@ -119,7 +119,7 @@ def create(request: KeyRequest, wanted: NewWebhook) -> Status[MadeWebhook]:
     summary="Remove a webhook",
     openapi_extra=says(404),
 )
-def remove(request: KeyRequest, webhook_id: UUID) -> Status[None]:
+def remove_webhook(request: KeyRequest, webhook_id: UUID) -> Status[None]:
     """Nothing more is sent to it."""
     try:
         kept.remove(request.auth.agency, webhook_id)
