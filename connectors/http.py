@@ -274,7 +274,7 @@ class Http:
     def _resolve(self, path: str) -> httpx.URL:
         try:
             given = httpx.URL(path)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeError):
             raise Misconfigured("not an address") from None
         if given.host or given.scheme:
             if _origin(given) != _origin(self._base) or given.userinfo:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.addresses import simulators_public_url, web_addresses, web_public_url
+from connectors.minside.feed import FEEDS
 
 SUBSTANTIAL = "idporten-loa-substantial"
 HIGH = "idporten-loa-high"
@@ -21,8 +22,6 @@ METHODS = {SUBSTANTIAL: "Minid-OTC", HIGH: "BankID"}
 """What stands in `amr`."""
 LOCALES = ("nb", "nn", "en", "se")
 SAMLEPOST = "samlepost"
-AGENCIES = ("nav", "oslo", "bergen", "lanekassen", "skatteetaten")
-"""Those whose own pages are simulated."""
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 """A SHA-256 digest in base64url without padding."""
 
@@ -91,7 +90,7 @@ def registered_clients() -> dict[str, Client]:
             post_logout_uris=(),
             frontchannel_logout_uri=f"{simulators_public_url()}/minside/{slug}/pages/frontchannel",
         )
-        for slug in AGENCIES
+        for slug in FEEDS
     }
 
 

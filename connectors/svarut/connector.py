@@ -31,7 +31,7 @@ from connectors.contract import (
     Unreadable,
 )
 from connectors.dpi.envelope import load_identities
-from connectors.fields import table
+from connectors.fields import URL_MAX, table
 from connectors.http import Http, NotFound, Refused, TooLarge
 from connectors.maskinporten.client import TokenSource
 from connectors.svarut import mapping
@@ -264,8 +264,8 @@ class Connector(contract.Connector):
         bare = Downloaded(waiting.entry)
         if not waiting.id:
             return unreadable(waiting.key, "it has no id that is a UUID", bare, Fault.CLIENT)
-        url = urljoin(self._http.base_url, waiting.url)
-        if not waiting.url or _origin(url) != _origin(self._http.base_url):
+        url = _absolute(waiting.url, self._http.base_url)
+        if not url or _origin(url) != _origin(self._http.base_url):
             reason = "downloadUrl is not an address of SvarUt's"
             return unreadable(waiting.key, reason, bare, Fault.CLIENT)
         try:
@@ -312,6 +312,16 @@ def _waiting(entry: Any) -> _Waiting:
     except (KeyError, ValueError, TypeError, AttributeError):
         identifier = ""
     return _Waiting(identifier, content, url if isinstance(url, str) else "")
+
+
+def _absolute(said: str, base_url: str) -> str:
+    """Return the address that a message names, "" where it is none."""
+    if not 0 < len(said) <= URL_MAX or not all("!" <= sign <= "~" for sign in said):
+        return ""
+    try:
+        return urljoin(base_url, said)
+    except ValueError:
+        return ""
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -17,6 +17,7 @@ from connectors.contract import LEVEL_HIGH
 from connectors.idporten import simulator as idporten
 from connectors.idporten.provider import HIGH, SUBSTANTIAL
 from connectors.minside import simulator as minside
+from connectors.minside.feed import FEEDS
 from connectors.minside.pages import address, safe_return
 from connectors.simulation import mounted
 from connectors.world.letters import new_letter
@@ -95,6 +96,12 @@ def test_doing_the_task_closes_it_in_the_feed_and_leads_back(
     items = nav.page("nav", KARI.national_id, None)["items"]
     assert len(items) == 2
     assert items[-1]["handled_at"] and "NAV" in items[-1]["handled_by"]
+
+
+@pytest.mark.parametrize("agency", FEEDS)
+def test_each_agencys_pages_are_known_to_id_porten(browser: httpx.Client, agency: str) -> None:
+    page = browser.get(address(agency, "no-such-letter"))
+    assert page.status_code == 200 and "Logg inn som en oppdiktet person" in page.text
 
 
 def test_another_person_finds_nothing(browser: httpx.Client, send: Callable[..., str]) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -116,6 +117,9 @@ def test_a_file_that_no_list_names_is_not_lost() -> None:
     assert [each.name for each in letter.documents] == ["b.txt", "a.txt", "c.txt"]
 
 
+NO_ADDRESSES = ("https://evil.example/x", "\ud800", "x\ny", "http://[", "å", "x" * 70_000)
+
+
 def test_what_cannot_be_an_address_is_kept_and_nobody_elses_host_is_asked(
     stand: Stand, simulator: SvarutSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,7 +127,10 @@ def test_what_cannot_be_an_address_is_kept_and_nobody_elses_host_is_asked(
     entry = consignment(stand.letter(), simulator.credentials.certificate).entry
     odd = [
         {**entry, "id": "1; drop", "downloadUrl": "http://127.0.0.1:8010/svarut/x"},
-        {**entry, "downloadUrl": "https://evil.example/x"},
+        *(
+            {**entry, "id": str(UUID(int=number)), "downloadUrl": each}
+            for number, each in enumerate(NO_ADDRESSES, 1)
+        ),
         "no object",
         None,
     ]
@@ -138,9 +145,10 @@ def test_what_cannot_be_an_address_is_kept_and_nobody_elses_host_is_asked(
     assert [each.external_id for each in letters_in(batches)] == [sent]
     reasons = [each.reason for each in unreadable_in(batches)]
     assert reasons.count("it has no id that is a UUID") == 3
-    assert reasons.count("downloadUrl is not an address of SvarUt's") == 1
+    assert reasons.count("downloadUrl is not an address of SvarUt's") == len(NO_ADDRESSES)
     assert all(url.host == "127.0.0.1" for _, url in stand.recorder.requests)
-    assert [ref for batch in batches for ref in batch.settle_refs] == [entry["id"], sent]
+    refs = [ref for batch in batches for ref in batch.settle_refs]
+    assert len(refs) == len(NO_ADDRESSES) + 1 and refs[-1] == sent
 
 
 def test_what_is_too_large_or_gone_is_told_and_the_rest_goes_on(
