@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from connectors.world.agencies import agency
-from connectors.world.persons import by_slug
+from connectors.world.persons import by_slug, synthetic_id
 from tests import vnu
 from tests.agencies.sending import pdf
 from tests.browser.conftest import RULES, look_at, sideways, violations
@@ -72,6 +73,7 @@ NO_PAGE = {
     "reply_file": "the file itself",
 }
 """Routes that answer GET with something else than a page, and what that is."""
+NOBODY = synthetic_id(date(1950, 1, 2), 77)
 OFFERING = "Skattemelding mangler vedlegg"
 COLOURS = ["color-contrast", "link-in-text-block"]
 BROKEN = re.compile("Content Security Policy|Error")
@@ -125,7 +127,7 @@ def prepare(kari: Visitor) -> None:
 
 
 def write_as_an_agency(berit: Visitor) -> None:
-    """Send one letter from the portal, and leave another as a draft."""
+    """Send one letter from the portal, another to nobody, and leave a third as a draft."""
     send = f"/virksomhet/{agency('nav').org_number}/send/"
     said = {"recipient": by_slug("kari").national_id, "level": "3", "form": "choice"}
     said |= {"choice_label": "Passer tiden?", "choices": "Ja\nNei"}
@@ -133,6 +135,10 @@ def write_as_an_agency(berit: Visitor) -> None:
         file = {"file": ("brev.pdf", pdf())}
         draft = berit.press(send, "agency_send", file, title=title, **said)
         assert draft.status_code == 200, draft.text
+    berit.press(draft.url.path, "agency_send_dispatch", do="send")
+    listed = f"mottaker;referanse\n{NOBODY};7\n".encode()
+    files = {"file": ("brev.pdf", pdf()), "list": ("liste.csv", listed)}
+    draft = berit.press(f"{send}flere/", "agency_send_many", files, title="Til ingen")
     berit.press(draft.url.path, "agency_send_dispatch", do="send")
 
 
