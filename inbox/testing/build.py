@@ -24,7 +24,7 @@ from connectors.contract import (
 from inbox.citizens.models import Citizen, InboxState
 from inbox.letters.models import Delivery, Letter
 from inbox.sync.intake import Intake, take_in
-from inbox.sync.models import Mailbox, Source
+from inbox.sync.models import Mailbox, Quarantined, Source
 
 PDF = b"%PDF-1.7 made up\n%%EOF\n"
 SOURCE = "testing"
@@ -52,8 +52,12 @@ def send(
     """Let a letter arrive as from a connector: archived, indexed, announced; returns it.
 
     `fields` are those of `connectors.contract.IncomingLetter` (title, due_at, security_level: 3
-    unless it says otherwise, …). Without `documents` it has one small PDF.
+    unless it says otherwise, …). Without `documents` it has one small PDF. Raises ValueError with
+    the reason for a letter that would be set aside.
     """
+    for name, value in fields.items():
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise ValueError(f"{name} has no time zone")
     source, _ = Source.objects.get_or_create(
         slug=SOURCE, defaults={"label": "Testing", "connector": "example"}
     )
@@ -75,9 +79,11 @@ def send(
     )
     intake = Intake(source, Connector({}), HERS, mailbox, still_ours=lambda: None)
     take_in(intake, Batch([letter]), lambda: None)
-    delivery = Delivery.objects.get(
-        citizen=citizen, source=source.slug, external_id=letter.external_id
-    )
+    own = {"citizen": citizen, "source": source, "external_id": letter.external_id}
+    delivery = Delivery.objects.filter(**own | {"source": source.slug}).first()
+    if delivery is None:
+        reason = Quarantined.objects.filter(**own).values_list("reason", flat=True).last()
+        raise ValueError(reason or "the letter was set aside")
     return Letter.objects.get(citizen=citizen, id=delivery.letter_id)
 
 
