@@ -53,9 +53,10 @@ class Answer:
 
     @property
     def is_page(self) -> bool:
-        """It is a whole page that a person sees."""
+        """It is a whole page that a person sees, and no file that she saves."""
         head = self.body[:200].lstrip().lower()
-        return self.media_type == "text/html" and head.startswith(b"<!doctype html")
+        is_html = self.media_type == "text/html" and head.startswith(b"<!doctype html")
+        return is_html and "attachment;" not in self.headers
 
     @property
     def text(self) -> str:

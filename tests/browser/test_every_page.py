@@ -107,6 +107,7 @@ def pages(running: Demo, visitors: dict[str, Visitor]) -> list[Seen]:
     prepare(visitors["Kari at the high level"])
     write_as_an_agency(visitors["who works at NAV"])
     add_a_webhook(visitors["who works at NAV"])
+    run_the_kit(running, visitors["who works at NAV"])
     let_altinn_offer_something(running, visitors["Kari at the high level"])
     return [
         Seen(who, answer)
@@ -150,6 +151,14 @@ def add_a_webhook(berit: Visitor) -> None:
         each for each in berit.ask(webhooks).links() if route_of(each) == "agency_webhooks_one"
     ]
     berit.press(webhook, "agency_webhooks_test")
+
+
+def run_the_kit(running: Demo, berit: Visitor) -> None:
+    """Have NAV's feed tried, and wait for what came of it."""
+    tests = f"/virksomhet/{agency('nav').org_number}/test/"
+    asked = berit.press(tests, "agency_conformance_start", source="minside-nav")
+    assert route_of(asked.url.path) == "agency_conformance_run", asked.text
+    running.wait_for(lambda: 'id="under-way"' not in berit.ask(asked.url.path).text)
 
 
 def let_altinn_offer_something(running: Demo, kari: Visitor) -> None:

@@ -41,7 +41,8 @@ class Visitor:
         got = self._client.get(urljoin(self.web, path), follow_redirects=False)
         media_type = got.headers.get("content-type", "").partition(";")[0]
         location = got.headers.get("location", "").removeprefix(self.web)
-        return Answer(path, got.status_code, media_type, location, got.content)
+        said = "\n".join(got.headers.values())
+        return Answer(path, got.status_code, media_type, location, got.content, said)
 
     def press(
         self,
