@@ -4,11 +4,15 @@ import io
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from connectors.world.persons import PERSONS
+from inbox.agencies import keys, made_up
 from inbox.agencies.models import Agency, AgencySource, Employee
+from inbox.citizens import representation
 from inbox.citizens.identity import identify
-from tests.make import make_citizen, make_source
+from inbox.web import acting
+from tests.make import log_in, make_citizen, make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +38,24 @@ def test_an_agency_is_registered_with_its_source_and_an_employee(monkeypatch):
     assert AgencySource.objects.get().agency.org_number == NAV
     register(monkeypatch, NAV, "--remove-employee", stdin=NUMBER)
     assert not Employee.objects.exists() and Agency.objects.get().name == "NAV"
+
+
+def test_who_leaves_looks_into_no_made_up_inbox_and_her_keys_are_named(monkeypatch, client):
+    berit = make_citizen("Berit")
+    identify(berit, "national_id", NUMBER)
+    register(monkeypatch, NAV, "--name", "NAV", "--add-employee", stdin=NUMBER)
+    agency = Agency.objects.get()
+    log_in(client, berit, 4)
+    person = made_up.make_persons(agency)[0]
+    client.post(reverse("agency_sandbox_look", args=[NAV, person.id]))
+    assert person.citizen.name in client.get("/").content.decode()
+    key = keys.create(agency, "archive", berit.id).key
+    said = register(monkeypatch, NAV, "--remove-employee", stdin=NUMBER)
+    assert not representation.held(berit.id).exists()
+    client.get("/")
+    assert acting.SESSION_NAME not in client.session
+    assert client.get(reverse("agency_home", args=[NAV])).status_code == 404
+    assert key.prefix in said
 
 
 @pytest.mark.parametrize(

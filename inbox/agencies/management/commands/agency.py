@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from inbox.agencies.access import leave
 from inbox.agencies.models import Agency, AgencySource, Employee
 from inbox.citizens.identity import find_citizen, is_organisation_number
 from inbox.citizens.models import Citizen, Identifier
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         number = options["org_number"]
         if not is_organisation_number(number):
             raise CommandError("an organisation number has nine digits, the last one a check")
+        seen: list[str] = []
         with transaction.atomic():
             agency = Agency.objects.filter(org_number=number).first()
             if agency is None and not options["name"]:
@@ -50,9 +52,11 @@ class Command(BaseCommand):
             if options["add_employee"]:
                 Employee.objects.get_or_create(agency=agency, citizen=self._person())
             elif options["remove_employee"]:
-                Employee.objects.filter(agency=agency, citizen=self._person()).delete()
+                seen = leave(agency, self._person().id)
         employees = agency.employees.count()
         self.stdout.write(f"{agency.name} uses the portal, with {employees} employees.")
+        if seen:
+            self.stdout.write(f"She has made keys that still work: {', '.join(seen)}.")
 
     def _own(self, agency: Agency, slug: str) -> None:
         source = Source.objects.filter(slug=slug).first()
