@@ -28,6 +28,7 @@ from connectors.public import LOOPBACK_NAMES, is_public
 from inbox.agencies import quarantined
 from inbox.agencies.models import Agency, Webhook, WebhookMessage
 from inbox.citizens.identity import seal, unseal
+from inbox.citizens.masking import masked_reference
 from inbox.letters.models import DeliveryRecord
 
 STEPS = {
@@ -214,7 +215,7 @@ def _queue_quarantined(webhook: Webhook) -> int:
             webhook,
             QUARANTINED,
             item.arrived_at,
-            {"letter": str(item.id), "reference": item.external_id, "source": item.source_id},
+            _data(item.id, item.external_id, item.source_id),
             item.id,
         )
         for item in found.exclude(Exists(known))[:BATCH]
@@ -307,11 +308,16 @@ def _new_secret() -> str:
 
 def _news(webhook: Webhook, record: DeliveryRecord) -> Iterator[WebhookMessage]:
     since = _since(webhook)
-    data = {"letter": str(record.id), "reference": record.external_id, "source": record.source}
+    data = _data(record.id, record.external_id, record.source)
     for event, field in STEPS.items():
         at = getattr(record, field)
         if event in webhook.events and at is not None and at >= since:
             yield _message(webhook, event, at, data, record.id)
+
+
+def _data(letter: UUID, reference: str, source: str) -> dict[str, Any]:
+    """Return which letter a message is about. An identity number is no reference."""
+    return {"letter": str(letter), "reference": masked_reference(reference), "source": source}
 
 
 def _since(webhook: Webhook) -> datetime:

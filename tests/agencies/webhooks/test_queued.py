@@ -52,6 +52,11 @@ def test_each_step_is_told_once_as_it_comes(made):
     assert queued() == wanted
 
 
+def test_an_identity_number_is_no_reference(made):
+    webhooks.queue([record(external_id="sak-17849200399")])
+    assert "17849200399" not in WebhookMessage.objects.get().payload
+
+
 def test_the_payload_is_fixed_when_it_is_queued(made):
     letter = record()
     webhooks.queue([letter])
