@@ -7,10 +7,12 @@ Citizens then find it among the sources that they may connect.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
+import httpx
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
@@ -132,8 +134,8 @@ def check_address(agency: Agency, address: str) -> None:
     """
     try:
         parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
+        host, port = _place(address)
+    except (ValueError, httpx.InvalidURL):
         raise Refused("address") from None
     on_loopback = settings.FEEDS_ON_LOOPBACK and host in LOOPBACK_NAMES
     is_good = parts.scheme == "https" or (on_loopback and parts.scheme == "http")
@@ -142,12 +144,29 @@ def check_address(agency: Agency, address: str) -> None:
         raise Refused("address")
     others = Source.objects.exclude(slug__in=agency.sources.values("source_id"))
     for said in others.values_list("settings", flat=True):
-        theirs = urlsplit(str(said.get("base_url", "")))
-        if (theirs.hostname, theirs.port) != (host, port):
-            continue
-        # The demo's simulators share a host: there the whole address tells them apart.
-        if not on_loopback or address.startswith(str(said["base_url"]).rstrip("/")):
-            raise Refused("another's")
+        for theirs in _addresses(said):
+            if _place(theirs) != (host, port):
+                continue
+            # The demo's simulators share a host: there the whole address tells them apart.
+            if not on_loopback or address.startswith(theirs.rstrip("/")):
+                raise Refused("another's")
+
+
+def _place(address: str) -> tuple[str, int | None]:
+    """Return an address's host, as it is looked up, and port, also where it says neither so.
+
+    Raises ValueError or httpx.InvalidURL.
+    """
+    url = httpx.URL(address)
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return url.raw_host.decode().removesuffix("."), port
+
+
+def _addresses(said: dict[str, object]) -> Iterator[str]:
+    """Yield where a source is; what several share, as Maskinporten, is none of its own."""
+    for name in ("base_url", "documents_url"):
+        if address := str(said.get(name, "")):
+            yield address
 
 
 def is_ready(source: Source) -> bool:

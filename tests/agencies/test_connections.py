@@ -191,6 +191,29 @@ def test_another_agencys_host_is_nobody_elses_to_try(nav, other):
     assert connections.write_down(nav, connections.Wanted("https://mine.example.no/feed", "NAV"))
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://feed.example.no:443/samlepost",
+        "https://feed.example.no./samlepost",
+        "https://FEED.example.no/samlepost",
+        "https://blåbær.example.no/samlepost",
+        "https://xn--blbr-roah.example.no:8443/samlepost",
+        "https://files.example.no/samlepost",
+    ],
+)
+def test_another_agencys_host_is_known_however_it_is_written(nav, other, address):
+    own_source(other, "skatts", settings={"base_url": "https://feed.example.no/skatt"})
+    said = {
+        "base_url": "https://xn--blbr-roah.example.no",
+        "documents_url": "https://files.example.no/d",
+    }
+    own_source(other, "skatts-2", settings=said)
+    own_source(other, "skatts-3", settings={"base_url": "https://blåbær.example.no:8443/"})
+    with pytest.raises(connections.Refused, match="another's"):
+        connections.check_address(nav, address)
+
+
 def test_a_feed_that_moves_is_tried_anew_before_it_is_used(nav):
     source = connections.write_down(nav, connections.Wanted(ADDRESS, "NAV"))
     assert not connections.take_into_use(nav)
