@@ -34,6 +34,7 @@ from inbox.agencies.made_up import made_up_for_others, made_up_of
 from inbox.agencies.models import Agency, Dispatch, Outgoing
 from inbox.archive import store
 from inbox.citizens.identity import citizens_by_value, unseal
+from inbox.citizens.models import Citizen
 from inbox.letters import delivery_log
 from inbox.letters.models import Delivery
 from inbox.sync import lease
@@ -187,7 +188,10 @@ def recipient_of(letter: Outgoing) -> Recipient:
 
 
 def _here(recipients: Iterable[Recipient], source: Source) -> dict[Recipient, UUID]:
-    """Return who of these gets letters from this source here, by citizen (4 queries)."""
+    """Return who of these gets letters from this source here, by citizen (5 queries).
+
+    Who closes her account gets none: what came would be removed with it.
+    """
     wanted = set(recipients)
     found: dict[Recipient, UUID] = {}
     for kind in (RecipientKind.NATIONAL_ID, RecipientKind.ORGANISATION):
@@ -200,8 +204,13 @@ def _here(recipients: Iterable[Recipient], source: Source) -> dict[Recipient, UU
             source=source, active=False, citizen_id__in=set(found.values())
         ).values_list("citizen_id", flat=True)
     )
-    others = made_up_for_others(source, found.values())
-    return {each: owner for each, owner in found.items() if owner not in disconnected | others}
+    closing = set(
+        Citizen.objects.filter(id__in=set(found.values()), closes_at__isnull=False).values_list(
+            "id", flat=True
+        )
+    )
+    gone = disconnected | closing | made_up_for_others(source, found.values())
+    return {each: owner for each, owner in found.items() if owner not in gone}
 
 
 def _incoming(

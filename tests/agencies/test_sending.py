@@ -18,6 +18,7 @@ from inbox.agencies.models import Dispatch, Outgoing
 from inbox.archive import store
 from inbox.citizens.identity import is_organisation_number
 from inbox.letters.models import Delivery, Document, Letter
+from inbox.sync import closing
 from inbox.sync.models import Mailbox, Quarantined
 from tests.agencies.sending import KARI, NOBODY, OLA, pdf, wanted, zip_of, zipped
 from tests.rows import rows
@@ -73,6 +74,16 @@ def test_nothing_goes_before_it_is_confirmed_and_confirmed_twice_it_goes_once(ag
     assert sending.send_due() == 1
     assert sending.send_due() == 0
     assert Letter.objects.filter(citizen=kari).count() == 1
+
+
+def test_who_closes_her_account_gets_no_letter_and_is_as_one_who_is_not_here(agency, kari):
+    closing.ask(kari.id)
+    dispatch = outgoing.submit(agency, Terms(), [wanted()], pdf())
+    assert sending.send_due() == 0
+    assert dispatch.letters.get().state == "refused" and not Letter.objects.exists()
+    closing.take_back(kari.id)
+    outgoing.submit(agency, Terms(), [wanted()], pdf())
+    assert sending.send_due() == 1
 
 
 def test_whoever_is_not_here_is_told_of_and_her_number_forgotten(agency, kari, ola):
