@@ -54,7 +54,8 @@ def forget(national_id: str) -> int:
         Filing.objects.filter(citizen=citizen).delete()
         Access.objects.filter(citizen=citizen).delete()
         given = Representation.objects.filter(Q(citizen=citizen) | Q(helper=citizen))
-        given.filter(kind=Representation.Kind.GIVEN).delete()
+        chosen = (Representation.Kind.GIVEN, Representation.Kind.MADE_UP)
+        given.filter(kind__in=chosen).delete()
         # What she has changed at the register is undone there: it is asked anew.
         ContactDetails.objects.filter(citizen=citizen).delete()
         # For whom she may act, Altinn is asked anew by `fetch`.
@@ -112,6 +113,8 @@ def _hold(citizen: Citizen) -> None:
     now = timezone.now()
     held = {"lease_token": uuid4(), "lease_until": now + HOLD}
     mailboxes = Mailbox.objects.filter(citizen=citizen)
+    # At the start nobody has connected what may be chosen.
+    mailboxes.filter(source__offered=True).delete()
     mailboxes.update(
         **held,
         active=True,

@@ -28,10 +28,11 @@ from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import Citizen, InboxState, SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters.models import Delivery, Event, Letter
-from inbox.sync import engine, quarantine, receipts, reset, retrieve, schedule
+from inbox.sync import consent, engine, quarantine, receipts, reset, retrieve, schedule
+from inbox.sync.freshness import freshness
 from inbox.sync.models import Mailbox, OutboundReceipt, Quarantined, Retrieval, Source
 from inbox.sync.opening import open_letter
-from tests.make import log_in
+from tests.make import log_in, make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -294,6 +295,15 @@ def test_a_reset_ends_every_session_of_hers_and_no_other(kari, press):
         assert not list(get_messages(answer.wsgi_request))
         assert browser.get(answer["Location"]).status_code == 200
     assert of_ola.get("/").status_code == 200
+
+
+def test_a_source_that_she_has_connected_is_to_be_chosen_again(world, kari):
+    before = freshness(kari.id)
+    make_source("feed-1", "Vegvesenet", offered=True)
+    assert consent.connect(kari.id, "feed-1") and len(freshness(kari.id)) == len(before) + 1
+    reset.forget(KARI.national_id)
+    assert [each.slug for each in freshness(kari.id)] == [each.slug for each in before]
+    assert [each.slug for each in consent.offered(kari.id)] == ["feed-1"]
 
 
 def test_the_next_participant_logs_in_and_goes_on(client, kari, press):
