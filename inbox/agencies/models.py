@@ -287,8 +287,9 @@ class Webhook(models.Model):
     events = models.JSONField(default=list)
     """Which kinds of news it is told, as `webhooks.EVENTS` names them."""
     secret = models.TextField()
-    """Sealed, as is the one before it."""
+    """Sealed, as are those before it."""
     previous_secret = models.TextField(blank=True)
+    """Those before it, the newest first, with a space between."""
     previous_until = models.DateTimeField(null=True, blank=True)
     """Real time: until when messages are signed with the previous secret as well."""
     created_at = models.DateTimeField()

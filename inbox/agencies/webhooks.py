@@ -47,6 +47,7 @@ TEST = "ping"
 SECRET_BYTES = 32
 """The specification asks for 24 to 64."""
 SECRET_MARK = "whsec_"
+PREVIOUS_MAX = 4
 OVERLAP = timedelta(hours=24)
 """How long messages are signed with the secret before as well, once there is a new one."""
 WEBHOOKS_MAX = 10
@@ -127,14 +128,16 @@ def change(agency: Agency, webhook_id: UUID, url: str, events: Collection[str]) 
 
 
 def rotate(agency: Agency, webhook_id: UUID) -> Made:
-    """Give a webhook a new secret; for OVERLAP messages are signed with the old one, too.
+    """Give a webhook a new secret; for OVERLAP messages are signed with those before it, too.
 
-    Raises Webhook.DoesNotExist.
+    Pressed twice, what the receiver knows still holds. Raises Webhook.DoesNotExist.
     """
     secret = _new_secret()
     with transaction.atomic():
         webhook = of(agency).select_for_update().get(id=webhook_id)
-        webhook.previous_secret, webhook.secret = webhook.secret, seal(PURPOSE, secret)
+        previous = " ".join(secrets_of(webhook)[:PREVIOUS_MAX])
+        webhook.previous_secret = seal(PURPOSE, previous)
+        webhook.secret = seal(PURPOSE, secret)
         webhook.previous_until = timezone.now() + OVERLAP
         webhook.save(update_fields=["secret", "previous_secret", "previous_until"])
     return Made(webhook, secret)
@@ -142,10 +145,10 @@ def rotate(agency: Agency, webhook_id: UUID) -> Made:
 
 def secrets_of(webhook: Webhook) -> list[str]:
     """Return what messages are signed with now, the newest first."""
-    sealed = [webhook.secret]
+    found = [unseal(PURPOSE, webhook.secret)]
     if webhook.previous_until and webhook.previous_until > timezone.now():
-        sealed.append(webhook.previous_secret)
-    return [unseal(PURPOSE, each) for each in sealed]
+        found += unseal(PURPOSE, webhook.previous_secret).split(" ")
+    return found
 
 
 def disable(agency: Agency, webhook_id: UUID) -> None:

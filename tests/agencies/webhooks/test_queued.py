@@ -57,6 +57,14 @@ def test_an_identity_number_is_no_reference(made):
     assert "17849200399" not in WebhookMessage.objects.get().payload
 
 
+def test_pressed_twice_what_the_receiver_knows_still_holds(nav, made):
+    given = [webhooks.rotate(nav, made.webhook.id).secret for _ in range(2)]
+    assert webhooks.secrets_of(Webhook.objects.get()) == [*reversed(given), made.secret]
+    for _ in range(9):
+        webhooks.rotate(nav, made.webhook.id)
+    assert len(webhooks.secrets_of(Webhook.objects.get())) == 1 + webhooks.PREVIOUS_MAX
+
+
 def test_the_payload_is_fixed_when_it_is_queued(made):
     letter = record()
     webhooks.queue([letter])
