@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
@@ -17,7 +18,7 @@ from connectors import clock
 from inbox.archive import store
 from inbox.archive.models import Package
 from inbox.letters import counters, event_shelf
-from inbox.letters.models import Delivery, Letter, Reply, Tombstone
+from inbox.letters.models import Delivery, DeliveryRecord, Letter, Reply, Tombstone
 
 BATCH = 500
 
@@ -111,6 +112,19 @@ def erased(source: str, keys: Iterable[tuple[UUID, str]]) -> set[tuple[UUID, str
             citizen_id=citizen_id, source=source, external_digest__in=list(by_digest)
         ).values_list("external_digest", flat=True)
     }
+
+
+def note_withdrawn(source: str, keys: Iterable[tuple[UUID, str]], at: datetime) -> None:
+    """Let its sender's log say that a letter with a tombstone is taken back, as of any other.
+
+    A log that did not would tell the sender that she has deleted it. In a transaction.
+    """
+    for citizen_id, external_id in keys:
+        deliveries = Tombstone.objects.filter(
+            citizen_id=citizen_id, source=source, external_digest=_digest(external_id)
+        )
+        rows = DeliveryRecord.objects.filter(id__in=deliveries.values("id"), withdrawn_at=None)
+        rows.update(withdrawn_at=at, untold=True)
 
 
 def erased_by_anybody(source: str, external_id: str) -> bool:

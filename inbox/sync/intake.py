@@ -21,6 +21,7 @@ from connectors.contract import (
     ConnectorError,
     Fault,
     Gone,
+    Happening,
     IncomingDocument,
     IncomingLetter,
     LetterNote,
@@ -35,7 +36,7 @@ from inbox.archive.deposit import package_rows
 from inbox.citizens.identity import citizens_by_value
 from inbox.letters import access, happened
 from inbox.letters.change import change, has_new_content
-from inbox.letters.erase import erased
+from inbox.letters.erase import erased, note_withdrawn
 from inbox.letters.models import Delivery, Letter
 from inbox.letters.receive import Arrival, fingerprint, known, named, receive, refusal
 from inbox.notifications.rules import queue_answer, queue_for, stop
@@ -89,6 +90,8 @@ class Sorted:
     new: list[Arrival] = field(default_factory=list)
     changed: list[tuple[Delivery, Arrival]] = field(default_factory=list)
     unreadable: list[Refused] = field(default_factory=list)
+    withdrawn: list[tuple[UUID, str]] = field(default_factory=list)
+    """Letters that are taken back, of those that she has deleted for good."""
 
 
 def take_in(
@@ -173,6 +176,7 @@ def _take_in(
             letter = happened.take_note(owner_id, intake.source.slug, note, now)
             if letter and (letter.handled_at or letter.withdrawn_at):
                 stop(letter)
+        note_withdrawn(intake.source.slug, sorted_batch.withdrawn, now)
         access.note_fetched(letters, now)
         queue_for(letters, now, _orders(sorted_batch))
         if ReceiptKind.DELIVERED in intake.connector.receipts:
@@ -198,6 +202,11 @@ def _tellable(
     deleted = {external_id for _, external_id in erased(intake.source.slug, keys)}
     unplaced = [note for note in notes if note.external_id not in here | deleted]
     batch.unreadable += [(note.otherwise, owner) for note in unplaced]
+    batch.withdrawn += [
+        (owner, note.external_id)
+        for note in notes
+        if note.what is Happening.WITHDRAWN and note.external_id in deleted
+    ]
     return [(owner, note) for note in notes if note.external_id in here]
 
 
@@ -234,6 +243,8 @@ def _sort(intake: Intake, batch: Batch) -> Sorted:
     seen = set(deleted)
     for citizen_id, incoming in readable:
         key = (citizen_id, incoming.external_id)
+        if key in deleted and incoming.withdrawn:
+            result.withdrawn.append(key)
         if key in seen:
             continue
         seen.add(key)

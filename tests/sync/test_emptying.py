@@ -15,7 +15,7 @@ from inbox.archive.models import Blob, Package
 from inbox.citizens.models import InboxState, SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters import filing
-from inbox.letters.models import Delivery, Document, Event, Letter, Reply, Tombstone
+from inbox.letters.models import Delivery, DeliveryRecord, Document, Event, Letter, Reply, Tombstone
 from inbox.notifications import deliver
 from inbox.notifications.models import Notification
 from inbox.notifications.rules import queue_for
@@ -91,6 +91,10 @@ def test_what_the_source_offers_again_stays_gone(kari, offer):
     empty_due()
     assert offer(incoming("1")) == []
     assert offer(incoming("1", title="Changed")) == []
+    # Its sender, who takes it back, sees no deletion.
+    assert offer(incoming("1", withdrawn=True)) == []
+    assert DeliveryRecord.objects.get(external_id="1").withdrawn_at
+    assert DeliveryRecord.objects.get(external_id="2").withdrawn_at is None
     assert Letter.objects.count() == 1
     assert len(offer(incoming("3"))) == 1
 

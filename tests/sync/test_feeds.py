@@ -23,7 +23,7 @@ from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import InboxState
 from inbox.letters.erase import erase
 from inbox.letters.happened import take_note
-from inbox.letters.models import Delivery, Document, Event, Letter, Reply
+from inbox.letters.models import Delivery, DeliveryRecord, Document, Event, Letter, Reply
 from inbox.notifications.models import Notification
 from inbox.sync import engine
 from inbox.sync.models import Mailbox, Quarantined, Source
@@ -153,6 +153,16 @@ def test_word_of_a_letter_that_she_has_deleted_is_passed_over(nav):
     nav.note(KARI, Channel.NAV, identifier, "deleted")
     assert sync().failure == ""
     assert not Letter.objects.exists() and not Quarantined.objects.exists()
+
+
+def test_a_sender_that_takes_a_letter_back_learns_not_that_she_has_deleted_it(nav):
+    identifier = send(nav)
+    sync()
+    erase(Letter.objects.get())
+    nav.note(KARI, Channel.NAV, identifier, "withdrawn")
+    sync()
+    record = DeliveryRecord.objects.get()
+    assert record.withdrawn_at and record.untold
 
 
 def test_the_rule_of_an_agency_says_when_it_deletes_what_does_not_say_so_itself(nav):
