@@ -233,6 +233,17 @@ def test_a_list_sends_to_each_and_names_who_must_get_it_otherwise(office, kari, 
     dispatch = Dispatch.objects.get()
     assert "a-2" in shown(office, f"{at('sent')}?dispatch={dispatch.id}")
     assert "a-2" not in shown(office, f"{at('sent')}?reference=a-1")
+    found = office.post(at("sent"), {"reference": "a-1", "dispatch": str(dispatch.id)})
+    page = found.content.decode()
+    assert "a-1" in page and "a-2" not in page
+
+
+def test_what_is_looked_for_stands_in_no_address(office):
+    page = shown(office, at("sent"))
+    form = page[page.index('role="search"') - 200 :]
+    assert 'method="post"' in form[: form.index('role="search"')]
+    said = office.post(at("sent"), {"reference": KARI})
+    assert said.status_code == 200 and f"={KARI}" not in said.content.decode()
 
 
 def test_a_list_from_a_spreadsheet_of_old_is_read(office, kari):

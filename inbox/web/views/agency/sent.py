@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header, urlencode
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from connectors import clock
 from inbox.agencies.models import Agency, Answer, Outgoing
@@ -29,12 +29,17 @@ ITEMS_A_PAGE = 50
 State = Outgoing.State
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @for_agency
 def page(request: HttpRequest, agency: Agency) -> HttpResponseBase:
-    """List the letters, newest first; or those of one dispatch, or that have answers."""
+    """List the letters, newest first; or those of one dispatch, or that have answers.
+
+    What is looked for is posted: somebody may write an identity number there. No reference holds
+    one (`agencies/letters.py`), so that those of found letters may stand in an address.
+    """
+    said = request.POST if request.method == "POST" else request.GET
     sent = Outgoing.objects.filter(agency=agency, dispatch__sent_at__isnull=False)
-    asked = {name: request.GET.get(name, "") for name in ("dispatch", "reference", "answered")}
+    asked = {name: said.get(name, "") for name in ("dispatch", "reference", "answered")}
     if asked["dispatch"]:
         sent = sent.filter(dispatch_id=_id_of(asked["dispatch"]))
     if asked["reference"]:
