@@ -71,9 +71,11 @@ def _claim(agency: Agency, key: str, said: bytes) -> UUID | Outgoing:
                 agency=agency, key=key, fingerprint=said, claim=claim, claimed_at=now
             )
     except IntegrityError:
-        known = Submission.objects.get(agency=agency, key=key)
+        known = Submission.objects.filter(agency=agency, key=key).first()
     else:
         return claim
+    if known is None:  # refused, and so free again, in this very moment
+        raise InProgress
     if bytes(known.fingerprint) != said:
         raise Reused
     if known.dispatch_id:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from inbox.agencies import drafts, outgoing, sending, submissions
@@ -49,6 +49,19 @@ def test_the_same_key_with_something_else_is_refused(agency, kari, content, chan
     with pytest.raises(submissions.Reused):
         submit(agency, content + b"\n")
     assert Dispatch.objects.count() == 1
+
+
+def test_a_key_that_becomes_free_in_this_moment_is_asked_with_again(
+    agency, kari, content, monkeypatch
+):
+    def taken(**_said):
+        raise IntegrityError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Submission.objects, "create", taken)
+        with pytest.raises(submissions.InProgress):
+            submit(agency, content)
+    assert submit(agency, content)
 
 
 def test_two_agencies_may_have_the_same_key(agency, kari, content):
