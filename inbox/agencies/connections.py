@@ -98,6 +98,8 @@ def write_down(agency: Agency, wanted: Wanted) -> Source:
         raise Refused("label")
     if not 0 <= wanted.retention_days <= RETENTION_DAYS_MAX:
         raise Refused("retention_days")
+    if _is_taken(agency, label):
+        raise Refused("another's label")
     check_address(agency, address)
     with transaction.atomic():
         source = own_feed(agency) or Source(slug=_slug(agency), connector=FEED, active=False)
@@ -124,6 +126,12 @@ def write_down(agency: Agency, wanted: Wanted) -> Source:
         AgencySource.objects.get_or_create(source=source, defaults={"agency": agency})
     forget_labels()
     return source
+
+
+def _is_taken(agency: Agency, label: str) -> bool:
+    """Say whether another's source has this name: citizens tell sources apart by it."""
+    others = Source.objects.exclude(slug__in=agency.sources.values("source_id"))
+    return label.casefold() in {each.casefold() for each in others.values_list("label", flat=True)}
 
 
 def check_address(agency: Agency, address: str) -> None:

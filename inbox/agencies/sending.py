@@ -149,6 +149,7 @@ def _deliver(
             if recipients[letter.id] in here
         ]
     )
+    _connect(intake.source, here.values())
     tried = made_up_of(here.values())
     made_up, real = (
         Batch(letters=[each for each in batch.letters if (here[each.recipient] in tried) is wanted])
@@ -185,6 +186,17 @@ def recipient_of(letter: Outgoing) -> Recipient:
     """Return whom a letter that waits is for."""
     kind, _, number = unseal(SEALED, letter.recipient).partition(":")
     return Recipient(RecipientKind(kind), number)
+
+
+def _connect(source: Source, citizen_ids: Iterable[UUID]) -> None:
+    """Let the agency stand among the sources of those whom it writes to, where they may leave it.
+
+    Two queries; whoever has disconnected it is not among them.
+    """
+    now = clock.now()
+    rows = [Mailbox(citizen_id=each, source=source, connected_at=now) for each in citizen_ids]
+    Mailbox.objects.bulk_create(sorted(rows, key=lambda row: row.citizen_id), ignore_conflicts=True)
+    Source.objects.filter(slug=source.slug).update(last_success_at=now)
 
 
 def _here(recipients: Iterable[Recipient], source: Source) -> dict[Recipient, UUID]:

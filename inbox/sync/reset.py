@@ -22,7 +22,7 @@ from inbox.citizens.models import Citizen, ContactDetails, Identifier, InboxStat
 from inbox.letters import counters, delivery_log
 from inbox.letters.models import Access, Filing, Letter, Tombstone
 from inbox.notifications.models import InvitationNotice, OutboxEmail
-from inbox.sync import contacts, engine, parties, quarantine, removal
+from inbox.sync import contacts, engine, parties, quarantine, removal, sources
 from inbox.sync.freshness import freshness
 from inbox.sync.models import Mailbox, PartyList, Source
 
@@ -113,8 +113,9 @@ def _hold(citizen: Citizen) -> None:
     now = timezone.now()
     held = {"lease_token": uuid4(), "lease_until": now + HOLD}
     mailboxes = Mailbox.objects.filter(citizen=citizen)
-    # At the start nobody has connected what may be chosen.
-    mailboxes.filter(source__offered=True).delete()
+    # At the start nobody has connected what may be chosen, nor has an agency written from here.
+    later = Q(source__offered=True) | Q(source__connector__in=sources.offered())
+    mailboxes.filter(later).delete()
     mailboxes.update(
         **held,
         active=True,

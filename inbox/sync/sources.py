@@ -37,6 +37,11 @@ def offer(name: str, connector_class: type[Connector]) -> None:
     _ours[name] = connector_class
 
 
+def offered() -> list[str]:
+    """Return the names of the connectors of our own, whose letters are written here."""
+    return list(_ours)
+
+
 def class_of(name: str) -> type[Connector] | None:
     """Return the class of a connector that can be used, ours or a found one; None without."""
     if name in _ours:

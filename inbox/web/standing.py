@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language, gettext
 
 from connectors import clock
+from inbox.agencies.connector import NAME as PORTAL
 from inbox.citizens.viewer import Viewer
 from inbox.sync.freshness import SourceState, freshness
 from inbox.sync.keeping import withholds
@@ -50,6 +51,8 @@ class Standing:
     @property
     def fetched(self) -> str:
         """When we last fetched from it."""
+        if self.connector == PORTAL:
+            return gettext("Letters come at once: nothing has to be fetched.")
         if self.last_success_at is None:
             return gettext("Nothing has been fetched yet.")
         when = self.calendar.short(self.last_success_at)
@@ -96,6 +99,8 @@ def _standing(state: SourceState, calendar: Calendar) -> Standing:
 def _consent(state: SourceState) -> tuple[str, ...]:
     """Say what is fetched and kept, by how the source is read (`sync/engine.py`)."""
     kept = gettext("We keep each letter with its attachments, just as it arrived.")
+    if state.connector == PORTAL:
+        return (gettext("%(source)s sends you letters from here.") % {"source": state.label}, kept)
     if state.shared:
         return (
             gettext("%(source)s receives the letters that are sent to your digital mailbox.")

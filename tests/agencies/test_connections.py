@@ -214,6 +214,16 @@ def test_another_agencys_host_is_known_however_it_is_written(nav, other, address
         connections.check_address(nav, address)
 
 
+def test_a_feed_has_no_other_sources_name(portal, nav, other):
+    own_source(other, "skatts")
+    with pytest.raises(connections.Refused, match="another's label"):
+        connections.write_down(nav, connections.Wanted(ADDRESS, "  SKATTS "))
+    said = {"address": ADDRESS, "label": "Skatts", "retention_days": ""}
+    answer = portal.post(reverse("agency_connections_feed", args=[NUMBER]), said)
+    assert "label-error" in answer.content.decode()
+    assert connections.write_down(nav, connections.Wanted(ADDRESS, "NAV"))
+
+
 def test_a_feed_that_moves_is_tried_anew_before_it_is_used(nav):
     source = connections.write_down(nav, connections.Wanted(ADDRESS, "NAV"))
     assert not connections.take_into_use(nav)

@@ -18,9 +18,10 @@ from inbox.agencies.models import Dispatch, Outgoing
 from inbox.archive import store
 from inbox.citizens.identity import is_organisation_number
 from inbox.letters.models import Delivery, Document, Letter
-from inbox.sync import closing
+from inbox.sync import closing, consent
 from inbox.sync.models import Mailbox, Quarantined
 from tests.agencies.sending import KARI, NOBODY, OLA, pdf, wanted, zip_of, zipped
+from tests.make import log_in
 from tests.rows import rows
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +65,24 @@ def test_a_letter_arrives_with_all_that_was_said_of_it(agency, employee, kari):
     dispatch.refresh_from_db()
     assert dispatch.state == "done"
     assert not store.exists(dispatch.id)
+
+
+def test_the_agency_stands_among_her_sources_and_she_may_leave_it(agency, kari, client):
+    outgoing.submit(agency, Terms(), [wanted()], pdf())
+    sending.send_due()
+    mailbox = Mailbox.objects.get(citizen=kari)
+    assert (mailbox.source_id, mailbox.active) == ("portal-964338531", True)
+    log_in(client, kari, 4)
+    client.cookies["django_language"] = "nb"
+    page = client.get("/sources/").content.decode()
+    assert "Bergen kommune sender deg brev herfra." in page
+    assert "Svar" in client.get("/?view=separate&source=portal-964338531").content.decode()
+    consent.disconnect(kari.id, mailbox.source_id)
+    outgoing.submit(agency, Terms(), [wanted(title="Et nytt brev")], pdf())
+    sending.send_due()
+    assert Letter.objects.filter(citizen=kari).count() == 1
+    assert not Mailbox.objects.get(citizen=kari).active
+    assert Outgoing.objects.latest("id").state == "refused"
 
 
 def test_nothing_goes_before_it_is_confirmed_and_confirmed_twice_it_goes_once(agency, kari):

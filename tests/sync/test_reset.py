@@ -306,6 +306,14 @@ def test_a_source_that_she_has_connected_is_to_be_chosen_again(world, kari):
     assert [each.slug for each in consent.offered(kari.id)] == ["feed-1"]
 
 
+def test_an_agency_that_has_written_from_here_is_no_source_of_the_next_participant(world, kari):
+    before = freshness(kari.id)
+    source = make_source("portal-1", "Bergen kommune", connector="portal", shared_queue=True)
+    Mailbox.objects.create(citizen=kari, source=source, connected_at=clock.now())
+    reset.forget(KARI.national_id)
+    assert [each.slug for each in freshness(kari.id)] == [each.slug for each in before]
+
+
 def test_the_next_participant_logs_in_and_goes_on(client, kari, press):
     log_in(client, kari)
     press()

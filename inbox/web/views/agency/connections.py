@@ -136,6 +136,10 @@ def _refusal(what: str) -> dict[str, str]:
             "address",
             gettext("Samlepost is not set up to fetch from feeds. Tell those who run it."),
         ),
+        "another's label": (
+            "label",
+            gettext("Another source has this name. Write one that is your own."),
+        ),
         "another's": ("address", gettext("This address belongs to another agency's source.")),
     }
     usual = (
