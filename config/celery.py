@@ -33,11 +33,11 @@ BEAT = {
     "for whom citizens may act": ("inbox.sync.tasks.ask_for_parties", 5),
     "news to agencies": ("inbox.agencies.tasks.send_webhooks", 5),
     "accounts to close": ("inbox.sync.tasks.close_accounts", 60),
-    "letters of agencies": ("inbox.agencies.tasks.send_letters", 5),
+    "letters of agencies": ("inbox.agencies.tasks.send_letters", 10),
     "drafts of agencies": ("inbox.agencies.tasks.discard_drafts", 3600),
     "letters put aside": ("inbox.sync.tasks.release_put_aside", 60),
     "notifications due": ("inbox.notifications.tasks.send_due", 3),
-    "what has become of agencies' letters": ("inbox.agencies.tasks.collect_due", 5),
+    "what has become of agencies' letters": ("inbox.agencies.tasks.collect_due", 10),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
     "documents to be read": ("inbox.letters.tasks.read_documents", 2),
     "letters of life events": ("inbox.letters.tasks.propose_for_life_events", 60),
@@ -46,7 +46,7 @@ BEAT = {
     "old keys of what agencies sent": ("inbox.agencies.tasks.forget_submissions", 3600),
     "news of what lies in quarantine": ("inbox.agencies.tasks.tell_of_quarantine", 30),
     "old news to agencies": ("inbox.agencies.tasks.forget_old_webhook_messages", 3600),
-    "conformance runs of agencies": ("inbox.agencies.tasks.conformance_due", 5),
+    "conformance runs of agencies": ("inbox.agencies.tasks.conformance_due", 30),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),
 }
 
