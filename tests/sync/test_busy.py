@@ -95,7 +95,7 @@ def test_with_a_source_that_hangs_the_letters_of_others_come_and_its_own_when_it
 ):
     settings.SYNC_SOURCE_BUSY_MAX = 2
     settings.SYNC_LEASE_SECONDS = LONG
-    persons = [each for each in PERSONS if not each.is_operator]
+    persons = [each for each in PERSONS if not each.is_at_work]
     for person in persons:
         for channel in (Channel.ALTINN, Channel.NAV):
             letter = new_letter(person, channel, title=f"{person.slug} {channel}", at=clock.now())

@@ -67,7 +67,9 @@ def ask(person=NILS) -> bool:
 
 
 def alive() -> int:
-    return Citizen.objects.filter(is_staff=False, is_enterprise=False, deceased_at=None).count()
+    at_altinn = Mailbox.objects.filter(source_id="altinn").values("citizen_id")
+    hers = Citizen.objects.filter(id__in=at_altinn, is_enterprise=False, deceased_at=None)
+    return hers.count()
 
 
 def to_workshop(title: str = "Til verkstedet", **changes) -> SimulatedLetter:
