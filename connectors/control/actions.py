@@ -43,9 +43,8 @@ from connectors.minside.simulator import MinsideSimulator
 from connectors.pings import ping
 from connectors.simulation import FAULT_MODES, SLOW_SECONDS_MAX, Faults, Simulator, State
 from connectors.world.contacts import RegisteredContact
-from connectors.world.family import RELATIONS
 from connectors.world.model import Channel, Person
-from connectors.world.persons import AGENCIES, PERSONS
+from connectors.world.persons import PERSONS
 
 TEXT_MAX, REASON_MAX, CONTACT_MAX = 5_000, 500, 255
 MONTHS_MAX = 240
@@ -62,8 +61,6 @@ TRANSMISSIONS = {
     "Correction": "Rettelse",
 }
 """DialogTransmissionType of what a sender writes, with what the page calls them."""
-OWN_SERVICE = {"nav": Channel.NAV_NO.value}
-"""Agencies with a source whose settings name nobody: it can be nobody else's."""
 PROMPT = "Vil du at avsenderen skal gjøre dette?"
 
 log = logging.getLogger("samlepost.simulators")
@@ -85,54 +82,6 @@ class Control:
         self._modules = modules
         self._keys_dir = keys_dir
         self._resetting = threading.Lock()
-
-    def persons(self) -> list[dict[str, Any]]:
-        """Return every person as JSON, identity number included; for Samlepost's own seeding."""
-        fields = ("slug", "name", "story", "national_id", "email", "mailbox_address", "language")
-        return [
-            {name: getattr(person, name) for name in fields}
-            | {
-                "is_operator": person.is_operator,
-                "is_at_work": person.is_at_work,
-                "mailbox_supplier": person.mailbox_supplier.value,
-            }
-            for person in PERSONS
-        ]
-
-    def relations(self) -> list[dict[str, Any]]:
-        """Return who stands in for whom, as the population register would tell Samlepost."""
-        return [
-            {
-                "key": relation.key,
-                "kind": relation.kind,
-                "principal": relation.principal.national_id,
-                "helper": relation.helper.national_id,
-            }
-            | {
-                name: day.isoformat() if (day := getattr(relation, name)) else None
-                for name in ("since", "until", "born", "died")
-            }
-            for relation in RELATIONS
-        ]
-
-    def agencies(self) -> list[dict[str, Any]]:
-        """Return the agencies that use the portal: who works there, which sources are theirs."""
-        sources = self.sources()
-        return [
-            {
-                "org_number": body.org_number,
-                "name": body.name,
-                "employees": [each.national_id for each in PERSONS if each.works_at == body.slug],
-                "sources": [
-                    said["slug"]
-                    for said in sources
-                    if said["settings"].get("org_number") == body.org_number
-                    or said["slug"] == OWN_SERVICE.get(body.slug)
-                ],
-            }
-            for body in AGENCIES
-            if any(each.works_at == body.slug for each in PERSONS)
-        ]
 
     def sources(self) -> list[dict[str, Any]]:
         """Return the sources as Samlepost should configure them, each simulator its own."""

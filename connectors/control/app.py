@@ -20,6 +20,7 @@ from connectors.addresses import (
     simulators_url,
     web_public_url,
 )
+from connectors.control import cast
 from connectors.control.actions import TRANSMISSIONS, Control
 from connectors.control.compose import CHANNEL_NAMES, MIN_SIDE, OSLO, WrongInput
 from connectors.krr.simulator import FAULTS as REGISTER
@@ -128,9 +129,9 @@ def _add_api(app: Flask, control: Control) -> None:
     for name, action in posts.items():
         app.add_url_rule(f"/control/api/{name}", f"api_{name}", answer(action), methods=["POST"])
     gets: dict[str, Callable[[], Any]] = {
-        "persons": control.persons,
-        "relations": control.relations,
-        "agencies": control.agencies,
+        "persons": cast.persons,
+        "relations": cast.relations,
+        "agencies": lambda: cast.agencies(control.sources()),
         "sources": control.sources,
         "state": control.state,
         "sent": control.sent,
