@@ -59,7 +59,7 @@ def test_without_a_network_nothing_of_hers_shows_and_nothing_is_kept(
     context.set_offline(False)
     page.get_by_role("link", name=re.compile("igjen")).first.click()
     expect(page.locator(".row").first).to_be_visible()
-    page.locator("form.only-m, form.only-d, .sheet form").first.evaluate("(form) => form.submit()")
+    page.locator(".only-d form, .sheet form").first.evaluate("(form) => form.submit()")
     page.wait_for_url(re.compile("logged-out"))
     context.set_offline(True)
     page.goto("/")

@@ -72,7 +72,7 @@ def test_an_agencys_page_on_another_site_shows_the_number_where_she_has_agreed(
     assert violations(consent) == []
     expect(show(page, running, "nav").locator("body")).to_contain_text(NUMBER)
     offered(show(page, running, "oslo"))
-    consent.locator("form.only-d[action='/logout/'] button").click()
+    consent.locator(".only-d form[action='/logout/'] button").click()
     consent.wait_for_url(re.compile("logged-out"))
     offered(show(page, running, "nav"))
     log_in(consent)
