@@ -47,6 +47,7 @@ BEAT = {
     "news of what lies in quarantine": ("inbox.agencies.tasks.tell_of_quarantine", 30),
     "old news to agencies": ("inbox.agencies.tasks.forget_old_webhook_messages", 3600),
     "conformance runs of agencies": ("inbox.agencies.tasks.conformance_due", 30),
+    "what is to come into the archive's log": ("inbox.archive.proof.tasks.sequence", 60),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),
 }
 

@@ -246,6 +246,23 @@ CONTACT_EMAIL = env_text("CONTACT_EMAIL", "hjelp@samlepost.example")
 DOCS_DIR = BASE_DIR / "docs"
 
 ARCHIVE_DIR = Path(env_text("ARCHIVE_DIR", str(DATA_DIR / "archive")))
+# How the archive proves that nothing was changed (docs/archive-proofs.md): off, by a log of its own
+# (log), or by that, a witness and timestamps (full). The log's name stands in every proof for ever.
+ARCHIVE_PROOF = env_text("ARCHIVE_PROOF") or "log"
+if ARCHIVE_PROOF not in ("off", "log", "full"):
+    raise ImproperlyConfigured("ARCHIVE_PROOF must be off, log or full.")
+ARCHIVE_LOG_ORIGIN = env_text("ARCHIVE_LOG_ORIGIN") or (
+    "samlepost.example/archive" if DEMO else f"{urlsplit(WEB_PUBLIC_URL).hostname}/archive"
+)
+ARCHIVE_LOG_KEY_FILE = env_text(
+    "ARCHIVE_LOG_KEY_FILE", str(_keys_dir / "archive-log.pem") if DEMO else ""
+)
+if ARCHIVE_PROOF != "off" and not ARCHIVE_LOG_KEY_FILE:
+    raise ImproperlyConfigured(
+        "ARCHIVE_LOG_KEY_FILE must name the Ed25519 key (PEM) of the archive's log; "
+        "make one with: openssl genpkey -algorithm ed25519."
+    )
+ARCHIVE_WITNESS_KEY = env_text("ARCHIVE_WITNESS_KEY")
 
 # How often each mailbox is asked for new letters; sources may also ping /hooks/<source>/.
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 20 if DEMO else 300, minimum=1)

@@ -1,4 +1,4 @@
-"""RSA keys of the demo: made on first use, kept in a folder, never in the repository."""
+"""Private keys of the demo: made on first use, kept in a folder, never in the repository."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import RSAKey
 
 KEY_BITS = 2048
@@ -23,8 +24,33 @@ def ensure_rsa_key(path: Path) -> rsa.RSAPrivateKey:
         return load_rsa_key(path)
     except FileNotFoundError:
         pass
+    _keep(path, rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS))
+    return load_rsa_key(path)
+
+
+def ensure_ed25519_key(path: Path) -> Ed25519PrivateKey:
+    """As `ensure_rsa_key`, for a key that signs with Ed25519."""
+    try:
+        return load_ed25519_key(path)
+    except FileNotFoundError:
+        _keep(path, Ed25519PrivateKey.generate())
+        return load_ed25519_key(path)
+
+
+def load_ed25519_key(path: Path) -> Ed25519PrivateKey:
+    """Return the private key in the PEM file at `path`.
+
+    Raises FileNotFoundError when it is not there, ValueError or TypeError when it is no such key.
+    """
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{path.name} holds no Ed25519 key")
+    return key
+
+
+def _keep(path: Path, key: rsa.RSAPrivateKey | Ed25519PrivateKey) -> None:
+    """Write a key (PEM, mode 0600) unless another process has been first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -42,7 +68,6 @@ def ensure_rsa_key(path: Path) -> rsa.RSAPrivateKey:
         pass  # another process was first: its key counts
     finally:
         fresh.unlink()
-    return load_rsa_key(path)
 
 
 def signing_key(path: Path) -> RSAKey:

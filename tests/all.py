@@ -38,6 +38,7 @@ PRODUCTION = {
     "OIDC_CLIENT_SECRET": "check-deploy",
     "SIMULATORS_URL": "",
     "CLOCK_FILE": "",
+    "ARCHIVE_LOG_KEY_FILE": "/run/secrets/archive-log.pem",
 }
 FILES = "tests on SQLite and files"
 BROWSER = "tests in Chromium"

@@ -6,7 +6,10 @@ from typing import ClassVar
 
 from django.db import models
 
+from inbox.archive.proof.models import LogEntry
 from inbox.citizens.owned import CitizenOwned, OwnedForeignKey
+
+__all__ = ["Blob", "LogEntry", "Package"]
 
 
 class Package(CitizenOwned):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 
 from inbox.archive import store
+from inbox.archive.proof.tasks import sequence
+
+__all__ = ["sequence", "sweep"]
 
 
 @shared_task
