@@ -293,6 +293,9 @@ KEEPING_ASSUMED_DAYS = env_int("KEEPING_ASSUMED_DAYS", 365, minimum=1)
 OUTGOING_ROWS_MAX = env_int("OUTGOING_ROWS_MAX", 10_000, minimum=1)
 OUTGOING_PDF_MAX_BYTES = env_int("OUTGOING_PDF_MAX_BYTES", 10_000_000, minimum=1)
 OUTGOING_ZIP_MAX_BYTES = env_int("OUTGOING_ZIP_MAX_BYTES", 100_000_000, minimum=1)
+OWN_FILES_MAX = env_int("OWN_FILES_MAX", 30, minimum=1)
+OWN_FILE_MAX_BYTES = env_int("OWN_FILE_MAX_BYTES", 25_000_000, minimum=1)
+OWN_FILES_MAX_BYTES = env_int("OWN_FILES_MAX_BYTES", 100_000_000, minimum=1)
 
 # Wake-ups; config/celery.py has the beat schedule.
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"

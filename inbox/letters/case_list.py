@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.viewer import Viewer
-from inbox.letters.cases import SUMMED, standing_of
+from inbox.letters.cases import SUMMED, of_sender, standing_of
 from inbox.letters.models import Case, Letter, Reply
 
 GATHERED_MAX = 500
@@ -129,13 +129,14 @@ def _gathered(viewer: Viewer, case_id: UUID | None) -> list[CaseRow]:
     for found_id, letters in found.items():
         standing = standing_of(letters, replies)
         assert standing.last_at
-        shows = any(not each.asks_receipt or each.opened_at for each in letters)
+        sent = of_sender(letters)
+        shows = any(not each.asks_receipt or each.opened_at for each in sent)
         rows.append(
             CaseRow(
                 id=found_id,
-                sender_name=letters[-1].sender_name,
+                sender_name=sent[-1].sender_name,
                 title=standing.title,
-                reference=letters[-1].case_reference if shows else "",
+                reference=sent[-1].case_reference if shows else "",
                 letters=standing.letters,
                 last_at=standing.last_at,
                 status=standing.status,

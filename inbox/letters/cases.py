@@ -22,7 +22,7 @@ SHOWN = (
 )
 SUMMED = (
     *("id", "case_id", "sender_name", "title", "public_title", "security_level", "received_at"),
-    *("needs_action", "handled_at", "messages", "asks_receipt", "opened_at"),
+    *("needs_action", "handled_at", "messages", "asks_receipt", "opened_at", "source"),
 )
 
 
@@ -43,6 +43,8 @@ def assign(letters: Iterable[Letter]) -> None:
     """
     wanted: dict[UUID, dict[tuple[str, str], list[Letter]]] = defaultdict(lambda: defaultdict(list))
     for letter in letters:
+        if letter.source == Letter.OWN:
+            continue  # belongs where she has put it
         letter.case_id = None
         if letter.case_reference:
             key = (_sender_key(letter), letter.case_reference)
@@ -103,7 +105,10 @@ def refresh(citizen_id: UUID, case_ids: Iterable[UUID]) -> None:
             columns = _columns(letters[case_id], replies)
             if not rows.filter(id=case_id).update(**columns):
                 # Another worker found it empty while this one was putting a letter into it.
-                letter = letters[case_id][-1]
+                letter = of_sender(letters[case_id])[-1]
+                if letter.source == Letter.OWN:
+                    all_of_them.filter(case_id=case_id).update(case_id=None)
+                    continue
                 kept = {"sender_key": _sender_key(letter), "reference": letter.case_reference}
                 Case.objects.bulk_create(
                     [Case(**own, id=case_id, **kept, **columns)], ignore_conflicts=True
@@ -121,7 +126,8 @@ def standing_of(letters: Sequence[Letter], replies: dict[UUID, list[datetime]]) 
     """
     if not letters:
         return Standing()
-    theirs = max(moment for letter in letters for moment in _written(letter))
+    sent = of_sender(letters)
+    theirs = max(moment for letter in sent for moment in _written(letter))
     hers = max((at for letter in letters for at in replies.get(letter.id, ())), default=None)
     asking = [letter for letter in letters if letter.needs_action]
     if any(letter.handled_at is None for letter in asking):
@@ -132,8 +138,17 @@ def standing_of(letters: Sequence[Letter], replies: dict[UUID, list[datetime]]) 
         status = Case.Status.DONE
     else:
         status = Case.Status.NOTHING_ASKED
-    last_at = theirs if hers is None else max(theirs, hers)
-    return Standing(letters[0].title, len(letters), last_at, status)
+    last_at = max(filter(None, (theirs, hers, letters[-1].received_at)))
+    return Standing(sent[0].title, len(letters), last_at, status)
+
+
+def of_sender(letters: Sequence[Letter]) -> Sequence[Letter]:
+    """Return those that the sender of the case wrote; all where she alone has put some into it.
+
+    What she puts in herself stands in the thread, but neither names the case nor says how it
+    stands.
+    """
+    return [each for each in letters if each.source != Letter.OWN] or letters
 
 
 def _columns(letters: Sequence[Letter], replies: dict[UUID, list[datetime]]) -> dict[str, Any]:
@@ -143,7 +158,8 @@ def _columns(letters: Sequence[Letter], replies: dict[UUID, list[datetime]]) -> 
     part = standing_of([each for each in letters if each.security_level <= low], replies)
     if letters and not part.letters:
         part = Standing(letters[0].public_title, last_at=letters[-1].received_at)
-    named = {"sender_name": letters[-1].sender_name} if letters else {}
+    sent = of_sender(letters)
+    named = {"sender_name": sent[-1].sender_name} if sent else {}
     return named | {
         "title": whole.title,
         "letters": whole.letters,
@@ -154,7 +170,7 @@ def _columns(letters: Sequence[Letter], replies: dict[UUID, list[datetime]]) -> 
         "open_last_at": part.last_at,
         "open_status": part.status,
         "reference_level": min(
-            (each.security_level for each in letters if not _hides_reference(each)), default=None
+            (each.security_level for each in sent if not _hides_reference(each)), default=None
         ),
     }
 

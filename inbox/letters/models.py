@@ -127,6 +127,9 @@ class Letter(CitizenOwned):
         HERSELF = "herself"
         """She says so; she may take it back."""
 
+    OWN: ClassVar = "own"
+    """The `source` of what she has put in herself (`own.py`): no row of `sync.Source`."""
+
     sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="+", db_index=False)
     sender_name = models.CharField(max_length=255)
     source = models.CharField(max_length=64)
@@ -628,6 +631,8 @@ class Event(CitizenOwned):
         ON_PAPER = "on_paper"
         GONE = "gone"
         """Its source no longer has it."""
+        CORRECTED = "corrected"
+        """She has written anew what she says of a paper of her own."""
 
     letter_id = models.UUIDField()
     letter = OwnedForeignKey(Letter, "letter_id", related_name="events")

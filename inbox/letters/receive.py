@@ -72,6 +72,11 @@ class Arrival:
     fetched_at: datetime
     history: bool = False
     """Older than the mailbox: imported with its own date, neither unread nor announced."""
+    place: str = Letter.Place.INBOX
+    sender: Sender | None = None
+    """Set where it is not the row that `incoming.sender` names."""
+    case_id: UUID | None = None
+    """Set where it does not follow from sender and case reference (`cases.assign`)."""
     delivery_id: UUID = field(default_factory=new_id)
     letter_id: UUID = field(default_factory=new_id)
     package: Package | None = None
@@ -196,7 +201,10 @@ def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
     arrivals = _won(arrivals)
     keys = _match(arrivals, now)
     senders = _senders(arrivals)
-    said = {a.delivery_id: _letter(a, senders[_sender_key(a.incoming)], now) for a in arrivals}
+    said = {
+        a.delivery_id: _letter(a, a.sender or senders[_sender_key(a.incoming)], now)
+        for a in arrivals
+    }
     letters = [said[arrival.delivery_id] for arrival in arrivals if not arrival.same_as]
     Package.objects.bulk_create([a.package for a in arrivals if a.package])
     Blob.objects.bulk_create([blob for a in arrivals for blob in a.kept_blobs()])
@@ -357,6 +365,8 @@ def _letter(arrival: Arrival, sender: Sender, now: datetime) -> Letter:
         id=arrival.letter_id,
         sender=sender,
         source=arrival.source,
+        place=arrival.place,
+        case_id=arrival.case_id,
         received_at=max(incoming.sent_at, visible_from or incoming.sent_at),
         visible_from=visible_from,
         revealed=visible_from is None or visible_from <= now,
@@ -714,7 +724,7 @@ def _count(letters: Sequence[Letter]) -> None:
 
 
 def _senders(arrivals: Sequence[Arrival]) -> dict[tuple[str, str], Sender]:
-    keys = {_sender_key(arrival.incoming) for arrival in arrivals}
+    keys = {_sender_key(arrival.incoming) for arrival in arrivals if not arrival.sender}
     Sender.objects.bulk_create(
         [Sender(org_number=org_number, name=name) for org_number, name in sorted(keys)],
         ignore_conflicts=True,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from connectors import discovery
 from connectors.contract import (
@@ -22,6 +23,7 @@ from connectors.contract import (
 from inbox.citizens import representation
 from inbox.citizens.identity import national_id_of, organisation_of
 from inbox.citizens.models import Citizen, Identifier
+from inbox.letters.models import Letter
 from inbox.sync import pauses
 from inbox.sync.models import Source
 
@@ -112,13 +114,16 @@ def account_of(
 
 
 def labels() -> dict[str, str]:
-    """Return every source's label by its slug; read from the database twice a minute."""
+    """Return every source's label by its slug; read from the database twice a minute.
+
+    What she has put in herself has one as well, in the language of the page.
+    """
     global _labels
     made_at, found = _labels
     if not found or time.monotonic() - made_at > LABELS_KEPT_SECONDS:
         found = dict(Source.objects.values_list("slug", "label"))
         _labels = (time.monotonic(), found)
-    return found
+    return {**found, Letter.OWN: gettext("Own papers")}
 
 
 def forget_labels() -> None:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from inbox.letters.case_list import CaseRow
-from inbox.letters.models import Case, Reply
+from inbox.letters.models import Case, Letter, Reply
 from inbox.letters.presentation import ThreadLetter
 from inbox.web import letter_words
 from inbox.web.dates import Calendar
@@ -86,7 +86,9 @@ def _letter(letter: ThreadLetter, back: str, calendar: Calendar) -> dict[str, An
         "is_letter": True,
         "id": row.id,
         "at": row.received_at,
-        "moment": calendar.moment(row.received_at),
+        "moment": calendar.full_day(row.received_at)
+        if row.source == Letter.OWN
+        else calendar.moment(row.received_at),
         "author": row.sender_name,
         "hers": False,
         "title": letter_words.title_of(row),

@@ -345,6 +345,8 @@ def event_words(line: EventLine, source: str) -> str:
     """Return one line of the timeline, empty for an event that she need not be told of."""
     if line.kind == Event.Kind.OPENED and line.by_viewer:
         return gettext("You opened the letter")
+    if line.kind == Event.Kind.RECEIVED and line.detail.get("source") == Letter.OWN:
+        return gettext("You added the letter") if line.is_own else gettext("The letter was added")
     if line.kind == Event.Kind.HANDLED:
         return _handled_words(line) % {"source": source, "by": line.detail.get("by", "")}
     if line.kind == Event.Kind.FORWARDED and "to" in line.detail:
@@ -387,6 +389,7 @@ def event_words(line: EventLine, source: str) -> str:
         Event.Kind.NOTIFIED: gettext("Notice sent to you by e-mail"),
         Event.Kind.FORWARDED: gettext("The letter was sent on by a link"),
         Event.Kind.REMINDED: gettext("Reminder sent to you by e-mail"),
+        Event.Kind.CORRECTED: gettext("You changed what is said about the letter"),
     }
     if not line.is_own:
         words |= _to_others()
@@ -409,6 +412,7 @@ def _to_others() -> dict[str, str]:
     """Return what is said to a helper where "you" is the recipient."""
     return {
         Event.Kind.CONTENT_REQUESTED: gettext("A copy was asked for"),
+        Event.Kind.CORRECTED: gettext("What is said about the letter was changed"),
         Event.Kind.REOPENED: gettext("It was taken back that it was done"),
         Event.Kind.REPLIED: gettext("The answer was sent to %(source)s"),
         Event.Kind.ANSWERED: gettext("The sender answered"),

@@ -37,6 +37,7 @@ ROUTES = {
     "life_events": "life_events",
     "sent": "sent",
     "papers": "papers",
+    "own_paper_add": "papers",
     "folders": "folders",
     "sources": "sources",
     "sharing": "sharing",

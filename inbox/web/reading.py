@@ -20,7 +20,7 @@ from inbox.sync.acts import Asked
 from inbox.web import event_words, letter_words, replying
 from inbox.web.body import render_body
 from inbox.web.calendar_file import has_time
-from inbox.web.dates import Calendar
+from inbox.web.dates import Calendar, local
 from inbox.web.rows import avatar_color, initials
 
 ATTACHMENTS_SHOWN = 50
@@ -70,7 +70,7 @@ def letter_context(
         "title": letter_words.title_of(row),
         "initials": initials(row.sender_name),
         "color": avatar_color(row.sender_name),
-        "received": _moment(row.received_at, calendar),
+        "received": _received(row, calendar),
         "bin_words": _bin_words(row, replies, calendar),
         "delete_address": _address("letter_delete", row.id, _kept(back)),
         "deadline": letter_words.deadline(row, calendar),
@@ -163,7 +163,8 @@ def about_context(
     calendar = calendar or Calendar(clock.now(), get_language())
     return {
         "letter": page.row,
-        "org_number": letter_words.group_digits(page.org_number),
+        "own": row_is_own(page.row),
+        "org_number": "" if row_is_own(page.row) else letter_words.group_digits(page.org_number),
         "case_reference": page.case_reference,
         "kind": letter_words.kind_of(page.row),
         "level": letter_words.level_of(page.security_level),
@@ -223,6 +224,20 @@ def _moment(moment: datetime, calendar: Calendar) -> dict[str, str]:
         "long": calendar.moment(moment),
         "short": calendar.moment_short(moment),
     }
+
+
+def row_is_own(row: Row) -> bool:
+    """Say whether she has put the letter in herself: nobody vouches for what stands on it."""
+    return row.source == Letter.OWN
+
+
+def _received(row: Row, calendar: Calendar) -> dict[str, str]:
+    """Return when the letter is from; a paper of her own bears a day and no hour."""
+    said = _moment(row.received_at, calendar)
+    if not row_is_own(row):
+        return said
+    day = calendar.full_day(row.received_at)
+    return {"iso": local(row.received_at).date().isoformat(), "long": day, "short": day}
 
 
 def _document(
@@ -317,7 +332,7 @@ def _events(
         (line.at, letter_words.event_words(line, _source(line, page, labels)))
         for line in page.events
     ]
-    if page.deliveries:
+    if page.deliveries and not row_is_own(page.row):
         sent = gettext("%(sender)s sent the letter") % {"sender": page.row.sender_name}
         told.insert(0, (min(line.sent_at for line in page.deliveries), sent))
     told.sort(key=lambda entry: entry[0])

@@ -44,6 +44,8 @@ class PrintedRow:
     color: str
     sender: str
     source: str
+    own: bool
+    """She has put it in herself: it was fetched from nowhere."""
     title: str
     lang: str
     """The language of title and summary where it is another than the page's, else empty."""
@@ -87,6 +89,7 @@ class Printer:
             color=avatar_color(row.sender_name),
             sender=row.sender_name,
             source=self._source(row) if row.other_sources else self._label(row.source),
+            own=row.source == Letter.OWN,
             title=row.title or words["letter_from"].format(sender=row.sender_name),
             lang=self._other(language),
             summary=words["locked"] if row.locked else row.snippet,

@@ -124,6 +124,8 @@ def prepare(kari: Visitor) -> None:
         letter = next(each.address for each in found if each.route == "letter")
         kari.press(letter, "letter_move", to=place)
     kari.press("/folders/", "folders", name="Bolig")
+    paper = {"title": "Vigselsattest", "sender": "Byfogden", "day": "2014-06-21"}
+    kari.press("/papers/add/", "own_paper_add", {"files": ("attest.pdf", pdf())}, **paper)
     kari.press("/search/?q=vedtak", "saved_searches", name="Vedtakene mine")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.apps import apps
@@ -22,7 +23,7 @@ from inbox.agencies.models import Agency, AgencySource, Answer, Employee
 from inbox.archive import store
 from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
-from inbox.letters import filing, folders, forward, saved_searches
+from inbox.letters import filing, folders, forward, own, saved_searches
 from inbox.letters.models import Document, Letter
 from inbox.sync import quarantine, replies
 from tests.agencies.sending import pdf, wanted
@@ -90,6 +91,7 @@ OWNED = {
     "search_id",
     "forwarding_id",
     "representation_id",
+    "paper_id",
 }
 OTHER_PARAMETERS = {
     "event": "having-a-child",
@@ -120,6 +122,11 @@ def real(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[dict[
 @pytest.fixture
 def kari(db, real) -> Citizen:
     return Citizen.objects.get(id=real["citizen_id"])
+
+
+def a_paper(viewer: Viewer) -> UUID:
+    said = own.Said("Vedtak", "Trygdekontoret", date(1998, 3, 4), 3)
+    return own.add(viewer, said, [own.look_at("a.pdf", lambda: [pdf()])], own.new_key()).id
 
 
 def made(kari: Citizen) -> dict[str, Any]:
@@ -168,6 +175,7 @@ def made(kari: Citizen) -> dict[str, Any]:
         "case_id": letter.case_id,
         "letter_id": letter.id,
         "document_id": document.id,
+        "paper_id": a_paper(viewer),
         "item_id": kept.row.id,
         "filing_id": moved.id,
         "representation_id": make_representation(kari, make_citizen("Solveig")).id,

@@ -276,7 +276,8 @@ def _found(
         said.append(gettext("from {sender}").format(sender=name))
     if asked.source and not asked.is_separate:
         label = labels().get(asked.source, asked.source)
-        said.append(gettext("fetched from {source}").format(source=label))
+        fetched = gettext("fetched from {source}").format(source=label)
+        said.append(gettext("own papers") if asked.source == Letter.OWN else fetched)
     if asked.proof:
         said.append(gettext("Value as documentation"))
     if asked.q:

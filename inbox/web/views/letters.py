@@ -35,7 +35,7 @@ from inbox.web.filters import read_address
 from inbox.web.languages import in_language
 from inbox.web.letter_words import other_language, title_of, vanishing
 from inbox.web.paths import address_of
-from inbox.web.reading import content_context, is_waiting, letter_context
+from inbox.web.reading import content_context, is_waiting, letter_context, row_is_own
 from inbox.web.replying import may_have_replies
 from inbox.web.rows import join_names
 from inbox.web.searching import read_search
@@ -280,6 +280,7 @@ def _show(request: HttpRequest, letter: LetterPage) -> HttpResponse:
         context = {
             "letter": letter.row,
             "title": title_of(letter.row),
+            "own": row_is_own(letter.row),
             "vanishing": vanishing(letter, labels(), Calendar(clock.now(), get_language())),
             "next": request.get_full_path(),
             "back": back,

@@ -1,0 +1,341 @@
+"""Papers of her own: letters that she puts in herself, from a file or a scan.
+
+They are received as any other letter, so that all that can be done with letters can be done with
+them. What stands on them is her word alone: nobody vouches for the sender, nobody is told.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+
+from connectors import clock
+from connectors.contract import (
+    IncomingDocument,
+    IncomingLetter,
+    RawPart,
+    Recipient,
+    RecipientKind,
+    SenderRef,
+)
+from inbox.archive import store
+from inbox.archive.deposit import package_rows
+from inbox.citizens.identity import holds_national_id
+from inbox.citizens.models import InboxState
+from inbox.citizens.owned import new_id
+from inbox.citizens.viewer import Viewer
+from inbox.letters import case_list, counters, filing, indexing, join, proposals
+from inbox.letters.models import Case, Delivery, Document, Event, Folder, Letter, Sender
+from inbox.letters.presentation import Row, row_of
+from inbox.letters.queries import LetterQuerySet
+from inbox.letters.receive import TITLE_MAX, YEARS, Arrival, clean, receive
+from inbox.letters.uploads import EXTENSIONS, SNIFFED_BYTES, media_type_of, safe_name
+
+TYPES = ("application/pdf", "image/jpeg", "image/png")
+"""What every browser shows; the text of PDFs is searched."""
+OSLO = ZoneInfo("Europe/Oslo")
+NOON = time(12)
+"""A paper bears a day and no hour: at noon it is that day wherever Norwegian time is shown."""
+SAID = "said.json"
+UNKNOWN = "own:"
+"""Begins the names of rows of senders that she alone knows."""
+CORRECTED = ("title", "sender_name", "sender_id", "received_at", "security_level", "case_id")
+
+
+class Refused(Exception):
+    """A paper cannot be taken; `code` says why, `name` of which file."""
+
+    def __init__(self, code: str, name: str = "") -> None:
+        super().__init__(code)
+        self.code, self.name = code, name
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What she says of a paper."""
+
+    title: str
+    sender: str
+    day: date
+    """The day that it bears."""
+    level: int
+    """From which level of session it is shown."""
+    case_id: UUID | None = None
+    folder_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A file that she brings, looked at: of a type that is taken, not empty, not too large."""
+
+    name: str
+    """Safe, and holds no national identity number."""
+    media_type: str
+    size: int
+    sha256: str
+    chunks: Callable[[], Iterable[bytes]]
+    """Gives its bytes anew each time."""
+
+    @property
+    def title(self) -> str:
+        """Its name without the ending."""
+        return PurePosixPath(self.name).stem
+
+
+def look_at(name: str, chunks: Callable[[], Iterable[bytes]]) -> Brought:
+    """Return a file as it is by its content, whatever it is called.
+
+    Raises Refused: "empty", "too_large", or "wrong_type" ("heic", "tiff", "office" where it is
+    one of these).
+    """
+    size, digest, start = 0, hashlib.sha256(), b""
+    for chunk in chunks():
+        if len(start) < SNIFFED_BYTES:
+            start += chunk[: SNIFFED_BYTES - len(start)]
+        size += len(chunk)
+        if size > settings.OWN_FILE_MAX_BYTES:
+            raise Refused("too_large", name)
+        digest.update(chunk)
+    if not size:
+        raise Refused("empty", name)
+    media_type = media_type_of(start)
+    if media_type not in TYPES:
+        raise Refused(_other_type(start), name)
+    shown = safe_name(name, media_type)
+    if holds_national_id(shown):
+        shown = safe_name("dokument", media_type)
+    return Brought(shown, media_type, size, digest.hexdigest(), chunks)
+
+
+def already_here(viewer: Viewer, digests: Iterable[str]) -> dict[str, Row]:
+    """Return the letters of hers, by sha256 (hex), that have these very documents (2 queries)."""
+    found = Document.objects.filter(
+        citizen_id=viewer.citizen_id, blob__sha256__in=set(digests), replaced_at=None
+    )
+    where = dict(found.order_by("-id").values_list("blob__sha256", "letter_id"))
+    letters = Letter.objects.visible_to(viewer).filter(id__in=set(where.values()))
+    rows = {letter.id: row_of(letter, viewer) for letter in letters}
+    return {digest: rows[letter_id] for digest, letter_id in where.items() if letter_id in rows}
+
+
+def add(viewer: Viewer, said: Said, files: Sequence[Brought], key: str) -> Letter:
+    """Keep a paper: its bytes in the archive, then the letter; the files are its pages in order.
+
+    `key` names this very act: done twice, it is one letter. Raises Case.DoesNotExist or
+    Folder.DoesNotExist for what is not hers or may not be seen in this session.
+    """
+    case_id = _case(viewer, said.case_id)
+    if said.folder_id:
+        Folder.objects.only("id").get(citizen_id=viewer.citizen_id, id=said.folder_id)
+    known = _added(viewer, key)
+    if known is not None:
+        return known
+    arrival = _arrival(viewer, said, files, key)
+    arrival.case_id = case_id
+    _deposit(arrival, files)
+    with transaction.atomic():
+        join.lock([viewer.citizen_id])
+        letters = receive([arrival], clock.now())
+        if said.folder_id and letters:
+            filing.put(viewer, [letters[0].id], said.folder_id, into=True)
+    if letters:
+        return letters[0]
+    # The other press of the button was faster.
+    store.remove(arrival.delivery_id)
+    known = _added(viewer, key)
+    if known is None:
+        raise Letter.DoesNotExist
+    return known
+
+
+def paper_of(viewer: Viewer, letter_id: UUID) -> Letter:
+    """Return a paper that she may correct. Raises Letter.DoesNotExist."""
+    return _papers(viewer).get(id=letter_id)
+
+
+def correct(viewer: Viewer, letter_id: UUID, said: Said) -> Letter:
+    """Write anew what she says of a paper; its files stay as they are, and its folders.
+
+    Raises Letter.DoesNotExist, also for what she did not put in herself, or Case.DoesNotExist.
+    """
+    with transaction.atomic():
+        join.lock([viewer.citizen_id])
+        letter = _papers(viewer).select_for_update(of=("self",)).get(id=letter_id)
+        before = copy.copy(letter)
+        if said.case_id != letter.case_id:
+            letter.case_id = _case(viewer, said.case_id)
+        letter.title = clean(said.title, TITLE_MAX)
+        letter.sender, letter.sender_name = _sender(viewer, said.sender)
+        letter.received_at = moment_of(said.day)
+        letter.security_level = said.level
+        changed = [name for name in CORRECTED if getattr(letter, name) != getattr(before, name)]
+        if not changed:
+            return letter
+        letter.save(update_fields=changed)
+        Delivery.objects.filter(citizen_id=viewer.citizen_id, letter_id=letter.id).update(
+            sent_at=letter.received_at
+        )
+        Event.objects.create(
+            citizen_id=viewer.citizen_id,
+            letter_id=letter.id,
+            kind=Event.Kind.CORRECTED,
+            at=clock.now(),
+            actor_id=viewer.actor_id,
+        )
+        indexing.write([letter])
+        proposals.renew(letter)
+        with counters.changing(viewer.citizen_id) as state:
+            counters.replace(state, before, letter)
+    return letter
+
+
+def is_day(day: date) -> bool:
+    """Say whether a paper can bear this day: none that is to come by the shared clock."""
+    return day.year in YEARS and day <= clock.now().astimezone(OSLO).date()
+
+
+def moment_of(day: date) -> datetime:
+    """Return the moment by which a paper of that day is sorted; never one that is to come."""
+    return min(datetime.combine(day, NOON, OSLO), clock.now())
+
+
+def day_of(letter: Letter) -> date:
+    """Return the day that a paper bears."""
+    return letter.received_at.astimezone(OSLO).date()
+
+
+def _papers(viewer: Viewer) -> LetterQuerySet:
+    own = Letter.objects.visible_to(viewer).outside_bin().select_related("sender")
+    return own.filter(source=Letter.OWN, security_level__lte=viewer.level)
+
+
+def _added(viewer: Viewer, key: str) -> Letter | None:
+    return (
+        Letter.objects.visible_to(viewer)
+        .filter(deliveries__source=Letter.OWN, deliveries__external_id=key)
+        .first()
+    )
+
+
+def _case(viewer: Viewer, case_id: UUID | None) -> UUID | None:
+    """Return the id of a case of which the session may see letters. Raises Case.DoesNotExist."""
+    if case_id is None:
+        return None
+    if case_list.case_row(viewer, case_id).locked:
+        raise Case.DoesNotExist
+    return case_id
+
+
+def _arrival(viewer: Viewer, said: Said, files: Sequence[Brought], key: str) -> Arrival:
+    sender, sender_name = _sender(viewer, said.sender)
+    incoming = IncomingLetter(
+        external_id=key,
+        recipient=Recipient(RecipientKind.NATIONAL_ID, ""),
+        sender=SenderRef(sender_name, ""),
+        title=clean(said.title, TITLE_MAX),
+        sent_at=moment_of(said.day),
+        security_level=said.level,
+        documents=[
+            IncomingDocument(
+                file.name,
+                file.media_type,
+                is_main=position == 0,
+                size=file.size,
+                sha256=file.sha256,
+            )
+            for position, file in enumerate(files)
+        ],
+        raw=[RawPart(SAID, _as_said(said, files), "application/json")],
+    )
+    return Arrival(
+        viewer.citizen_id,
+        Letter.OWN,
+        incoming,
+        clock.now(),
+        history=True,  # neither unread nor announced: she knows it
+        place=Letter.Place.FILED,
+        sender=sender,
+    )
+
+
+def _as_said(said: Said, files: Sequence[Brought]) -> bytes:
+    """Return what she said as it is kept beside the files, so that the archive alone tells it."""
+    told = {
+        "title": said.title,
+        "sender": said.sender,
+        "day": said.day.isoformat(),
+        "security_level": said.level,
+        "files": [{"name": file.name, "sha256": file.sha256} for file in files],
+    }
+    return json.dumps(told, ensure_ascii=False, indent=1).encode()
+
+
+def _deposit(arrival: Arrival, files: Sequence[Brought]) -> None:
+    """Put the bytes into the archive; sets `package`, `blobs` and `raw_blobs` of the arrival."""
+    contents: dict[str, bytes | Iterable[bytes]] = {}
+    media_types: dict[str, str] = {}
+    for part in arrival.incoming.raw:
+        contents[f"original/{part.name}"] = part.content
+        media_types[f"original/{part.name}"] = part.media_type
+    paths = []
+    for number, file in enumerate(files, start=1):
+        path = f"files/{number:04d}.{EXTENSIONS[file.media_type]}"
+        contents[path], media_types[path] = file.chunks(), file.media_type
+        paths.append(path)
+    stored = store.put(arrival.delivery_id, contents, note="paper of her own")
+    arrival.package, blobs = package_rows(arrival.citizen_id, stored, media_types)
+    by_path = {blob.path: blob for blob in blobs}
+    arrival.blobs = [by_path[path] for path in paths]
+    arrival.raw_blobs = [blob for path, blob in by_path.items() if path not in paths]
+
+
+def _sender(viewer: Viewer, said: str) -> tuple[Sender, str]:
+    """Return the row of a sender that she has named, and the name by which she knows it.
+
+    Where she has letters of a sender of that name it is theirs: to her it is the same one. Rows
+    of senders are shared by all and outlive her account, so that of any other name holds a digest
+    of it with her own id, which tells nobody anything.
+    """
+    name = clean(said, TITLE_MAX)
+    state = InboxState.objects.filter(citizen_id=viewer.citizen_id).only("senders").first()
+    known: Mapping[str, Sequence[Any]] = state.senders if state else {}
+    alike = {
+        UUID(key): str(each[0])
+        for key, each in known.items()
+        if str(each[0]).casefold() == name.casefold()
+    }
+    theirs = Sender.objects.filter(id__in=alike).exclude(name__startswith=UNKNOWN)
+    found = theirs.order_by("-org_number").first()
+    if found is not None:
+        return found, alike[found.id]
+    digest = hashlib.blake2b(name.casefold().encode(), key=viewer.citizen_id.bytes, digest_size=16)
+    row, _ = Sender.objects.get_or_create(org_number="", name=f"{UNKNOWN}{digest.hexdigest()}")
+    return row, name
+
+
+def _other_type(start: bytes) -> str:
+    """Return what a file is that is not taken, as far as it may help her to know."""
+    brands = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
+    if start[4:8] == b"ftyp" and start[8:12] in brands:
+        return "heic"
+    if start.startswith((b"II*\0", b"MM\0*")):
+        return "tiff"
+    if start.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0", b"{\\rtf")):
+        return "office"
+    return "wrong_type"
+
+
+def new_key() -> str:
+    """Return a key for one act of adding."""
+    return str(new_id())
