@@ -320,7 +320,7 @@ def test_a_name_of_a_file_never_holds_an_identity_number(client, kari):
 def test_a_pdf_that_is_a_bomb_is_kept_and_marked(client, kari):
     put_in(client, file(bomb(), "bombe.pdf"))
     texts.read_due()
-    assert DocumentText.objects.get().warnings == ["broken"]
+    assert "no_text" in DocumentText.objects.get().warnings
     assert "Vedtak fra 1998" in html(client, f"/letters/{the_letter().id}/")
 
 
