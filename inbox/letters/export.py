@@ -11,10 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.db.models import QuerySet
+
+from inbox.archive.models import Blob
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters.documents import LevelTooLow
-from inbox.letters.models import Delivery, Document, Event, Letter, Reply
+from inbox.letters.models import Delivery, Document, Event, Letter, Placement, Reply
+from inbox.letters.queries import LetterQuerySet
 
 BATCH = 100
 
@@ -32,17 +36,41 @@ class Exported:
     events: list[Event] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     """Her answers, drafts included, the oldest first."""
+    folders: list[dict[str, str]] = field(default_factory=list)
+    """Her own folders that it is in: {"name", "color"}."""
+    media_types: dict[tuple[UUID, str], str] = field(default_factory=dict)
+    """What is kept of its deliveries: media types by archive object and path."""
 
 
-def everything(viewer: Viewer) -> Iterator[Exported]:
-    """Yield each of the viewer's letters, the newest first.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which of her letters are meant: all, those of one case, or those in one folder of hers."""
+
+    case_id: UUID | None = None
+    folder_id: UUID | None = None
+
+    def of(self, viewer: Viewer) -> LetterQuerySet:
+        """Return the letters, in no order."""
+        found = Letter.objects.visible_to(viewer)
+        if self.case_id:
+            found = found.filter(case_id=self.case_id)
+        if self.folder_id:
+            found = found.filter(placements__folder_id=self.folder_id)
+        return found
+
+
+EVERYTHING = Part()
+
+
+def everything(viewer: Viewer, part: Part = EVERYTHING) -> Iterator[Exported]:
+    """Yield each of the viewer's letters that are meant, the newest first.
 
     That a letter is taken away does not count as opening it. Raises LevelTooLow below the highest
     level, at the first letter.
     """
     if not viewer.may_read(SecurityLevel.HIGH):
         raise LevelTooLow
-    found = Letter.objects.visible_to(viewer).select_related("sender").newest_first()
+    found = part.of(viewer).select_related("sender").newest_first()
     batch = list(found[:BATCH])
     while batch:
         yield from _with_parts(viewer.citizen_id, batch)
@@ -75,4 +103,23 @@ def _with_parts(citizen_id: UUID, letters: Sequence[Letter]) -> Iterable[Exporte
             made[event.letter_id].events.append(event)
     for reply in Reply.objects.filter(**hers).order_by("updated_at", "id"):
         made[reply.letter_id].replies.append(reply)
+    for letter_id, name, color in _placements(citizen_id, made):
+        made[letter_id].folders.append({"name": name, "color": color})
+    packages = {each.id: each.letter_id for one in made.values() for each in one.deliveries}
+    for package_id, path, media_type in _kept(citizen_id, packages):
+        made[packages[package_id]].media_types[package_id, path] = media_type
     return made.values()
+
+
+def _kept(citizen_id: UUID, packages: Iterable[UUID]) -> QuerySet[Blob, tuple[UUID, str, str]]:
+    """Return archive object, path and media type of every file kept, the newest version last."""
+    found = Blob.objects.filter(citizen_id=citizen_id, package_id__in=list(packages))
+    return found.order_by("version").values_list("package_id", "path", "media_type")
+
+
+def _placements(
+    citizen_id: UUID, letters: Iterable[UUID]
+) -> QuerySet[Placement, tuple[UUID, str, str]]:
+    """Return letter, name and colour for each folder of hers that a letter is in."""
+    found = Placement.objects.filter(citizen_id=citizen_id, letter_id__in=list(letters))
+    return found.order_by("folder__name").values_list("letter_id", "folder__name", "folder__color")

@@ -1,12 +1,11 @@
-"""The zip of all her letters: one folder a letter, and an index that any browser opens.
+"""A copy of her letters: a bag with one folder a letter, and an index that any browser opens.
 
-Made while it is sent. In memory lie a batch of letters and the zip's list of names; the rows of
-the index wait in a file until all letters have passed.
+Made as it is written. In memory lie a batch of letters and the zip's list of names; the rows of
+the index and the manifests wait in files until all letters have passed.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,79 +16,41 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.translation import gettext, ngettext, override
 
 from inbox.archive import store
+from inbox.archive.bag.evidence import Evidence, log_files
+from inbox.archive.bag.writing import Bag, Entry, plain_name
 from inbox.archive.store import Damaged, Missing
-from inbox.citizens.models import ContactDetails
 from inbox.citizens.viewer import Viewer
-from inbox.letters import saved_searches
 from inbox.letters.documents import stream
-from inbox.letters.export import Exported, everything
-from inbox.letters.models import Document, Letter, Reply
-from inbox.sync.freshness import freshness
-from inbox.sync.models import OutboundReceipt
+from inbox.letters.export import EVERYTHING, Exported, Part, everything
+from inbox.letters.models import Letter, Reply
+from inbox.web import export_said
 from inbox.web.body import render_body
 from inbox.web.dates import OSLO, Calendar
+from inbox.web.export_said import RECEIPTS, File, Sent
 from inbox.web.files import file_name, file_name_of
 from inbox.web.zipped import unique_names
 
-FORMAT = "samlepost-export/1"
 FOLDER_LENGTH_MAX = 100
 ANSWERS = "answers"
 """The folder beside a letter's documents with the files of her answers."""
-RECEIPTS = "receipts"
-"""The folder with the signed receipts that its senders were sent."""
-CONTACT = (
-    "status",
-    "reserved",
-    "may_be_notified",
-    "email",
-    "email_confirmed_at",
-    "email_fresh_until",
-    "mobile",
-    "mobile_confirmed_at",
-    "mobile_fresh_until",
-    "language",
-    "mailbox_supplier",
-    "asked_at",
-    "answered_at",
-)
-"""What of her contact details is hers to take along."""
+EVIDENCE = "evidence"
+"""The folder with what proves the letter's deliveries."""
+TAKEN = ("letter.html", "letter.json", "premis.xml", ANSWERS, RECEIPTS, EVIDENCE)
+"""Names in a letter's folder that no document may have."""
 INDEX_IN_MEMORY_BYTES = 1_000_000
 CHUNK_BYTES = 65_536
 
 log = logging.getLogger("samlepost.export")
 
-Entry = tuple[str, datetime, Iterator[bytes]]
-
-
-@dataclass(slots=True)
-class _File:
-    """A document on its way into the zip."""
-
-    document: Document
-    name: str
-    """Inside the letter's folder; empty when there are no bytes."""
-    fault: str = ""
-    """Why it is not there, or not whole."""
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A file that she has put beside an answer, on its way into the zip."""
-
-    reply: Reply
-    said: Mapping[str, Any]
-    """As in `Reply.attachments`."""
-    name: str
-    """Inside the letter's folder; empty when it could not be read."""
-
 
 @dataclass(slots=True)
 class Export:
-    """One export in the making, in one language."""
+    """One copy in the making, in one language."""
 
     viewer: Viewer
     name: str
@@ -97,51 +58,78 @@ class Export:
     at: datetime
     language: str
     labels: Mapping[str, str]
-    _letters: int = 0
+    part: Part = EVERYTHING
+    letters: int = 0
+    """How many letters it has so far."""
     _without_content: Counter[str] = field(default_factory=Counter)
     _withheld: int = 0
     _faults: int = 0
     _in_bin: int = 0
+    _unproved: int = 0
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the zip's files; `index.html` is the last one, when it is known what is in it."""
+        """Yield the bag's files; `index.html` when it is known what is in it."""
         moment = self.at.astimezone(OSLO)
+        info = [
+            ("Source-Organization", "Samlepost"),
+            ("External-Description", "Letters from public bodies, as their recipient took them."),
+            ("Bag-Software-Agent", f"Samlepost {settings.VERSION}"),
+        ]
+        bag = Bag(f"Samlepost {moment:%Y-%m-%d}", moment, info)
         with SpooledTemporaryFile(INDEX_IN_MEMORY_BYTES) as rows:
-            for each in everything(self.viewer):
-                folder = f"letters/{_folder(each.letter)}"
-                files = self._files(each)
-                yield from self._documents(folder, each, files)
-                sent = _sent(each.replies)
-                yield from self._beside_answers(folder, sent)
-                yield from _signed_receipts(folder, each)
-                when = each.letter.received_at.astimezone(OSLO)
-                yield f"{folder}/letter.html", when, iter([self._letter_page(each, files, sent)])
-                yield f"{folder}/letter.json", when, iter([_metadata(each, files, sent)])
-                rows.write(self._row(folder, each, files))
-            yield "searches.json", moment, iter([_searches(self.viewer)])
-            yield "contact.json", moment, iter([_contact(self.viewer)])
-            yield "sources.json", moment, iter([_sources(self.viewer)])
-            rows.seek(0)
-            head, foot = self._index()
-            body = iter(lambda: rows.read(CHUNK_BYTES), b"")
-            yield "index.html", moment, chain([head], body, [foot])
 
-    def _files(self, each: Exported) -> list[_File]:
-        self._letters += 1
+            def tags() -> Iterator[Entry]:
+                rows.seek(0)
+                head, foot = self._index()
+                body = iter(lambda: rows.read(CHUNK_BYTES), b"")
+                yield "index.html", moment, chain([head], body, [foot])
+
+            yield from bag.entries(self._payload(moment, rows.write), tags())
+
+    def _payload(self, moment: datetime, write_row: Any) -> Iterator[Entry]:
+        for each in everything(self.viewer, self.part):
+            folder = f"letters/{_folder(each.letter)}"
+            when = each.letter.received_at.astimezone(OSLO)
+            files = self._files(each)
+            yield from self._documents(folder, each, files)
+            sent = _sent(each.replies)
+            yield from self._beside_answers(folder, sent)
+            for name, signed in export_said.signed_receipts(each):
+                yield f"{folder}/{name}", when, [signed]
+            evidence = _evidence(each, files)
+            for kept in evidence:
+                for name, chunks in kept.files():
+                    yield f"{folder}/{name}", when, chunks
+                self._faults += bool(kept.fault) and not any(file.fault for file in files)
+            proved = _proved(evidence)
+            self._unproved += proved != "logged" and not each.withheld
+            page = self._letter_page(each, files, sent, proved)
+            yield f"{folder}/letter.html", when, [page]
+            said = export_said.letter(each, files, sent, evidence)
+            yield f"{folder}/letter.json", when, [said]
+            yield f"{folder}/premis.xml", when, [export_said.premis_of(each, files, sent, evidence)]
+            write_row(self._row(f"data/{folder}", each, files))
+        yield "searches.json", moment, [export_said.searches(self.viewer)]
+        yield "contact.json", moment, [export_said.contact(self.viewer)]
+        yield "sources.json", moment, [export_said.sources(self.viewer)]
+        for name, content in log_files():
+            yield f"log/{name}", moment, [content]
+
+    def _files(self, each: Exported) -> list[File]:
+        self.letters += 1
         self._withheld += each.withheld
         self._in_bin += each.letter.place == Letter.Place.BIN
         present = [document for document in each.documents if document.blob_id]
-        names = unique_names(
-            ["letter.html", "letter.json", ANSWERS, RECEIPTS, *map(file_name_of, present)]
-        )[4:]
+        wanted = [plain_name(file_name_of(document)) for document in present]
+        names = unique_names([*TAKEN, *wanted])[len(TAKEN) :]
         by_id = {document.id: name for document, name in zip(present, names, strict=True)}
-        files = [_File(document, by_id.get(document.id, "")) for document in each.documents]
+        files = [File(document, by_id.get(document.id, "")) for document in each.documents]
         lacks = any(not file.name for file in files) or each.letter.content != Letter.Content.KEPT
         if lacks and not each.withheld:
             self._without_content[each.letter.source] += 1
         return files
 
-    def _documents(self, folder: str, each: Exported, files: Sequence[_File]) -> Iterator[Entry]:
+    def _documents(self, folder: str, each: Exported, files: Sequence[File]) -> Iterator[Entry]:
         when = each.letter.received_at.astimezone(OSLO)
         for file in files:
             if not file.name:
@@ -156,7 +144,7 @@ class Export:
                 continue
             yield f"{folder}/{file.name}", when, self._whole(file, first, chunks)
 
-    def _whole(self, file: _File, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def _whole(self, file: File, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """One damaged file must not cost her the others: it ends early, and is said to."""
         yield first
         try:
@@ -164,12 +152,12 @@ class Export:
         except (Damaged, OSError) as error:
             self._note(file, error)
 
-    def _note(self, file: _File, error: Exception) -> None:
+    def _note(self, file: File, error: Exception) -> None:
         log.error("document %s could not be exported: %s", file.document.id, type(error).__name__)
         file.fault = "damaged"
         self._faults += 1
 
-    def _beside_answers(self, folder: str, sent: Sequence[_Sent]) -> Iterator[Entry]:
+    def _beside_answers(self, folder: str, sent: Sequence[Sent]) -> Iterator[Entry]:
         for file in sent:
             try:
                 chunks = store.read_chunks(UUID(file.said["id"]), file.said["path"])
@@ -181,28 +169,29 @@ class Export:
             when = file.reply.updated_at.astimezone(OSLO)
             yield f"{folder}/{file.name}", when, self._whole_answer(file, first, chunks)
 
-    def _whole_answer(self, file: _Sent, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def _whole_answer(self, file: Sent, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield first
         try:
             yield from chunks
         except (Damaged, OSError) as error:
             self._note_answer(file, error)
 
-    def _note_answer(self, file: _Sent, error: Exception) -> None:
+    def _note_answer(self, file: Sent, error: Exception) -> None:
         log.error("a file of answer %s is not whole: %s", file.reply.id, type(error).__name__)
         self._faults += 1
 
-    def _letter_page(self, each: Exported, files: Sequence[_File], sent: Sequence[_Sent]) -> bytes:
+    def _letter_page(
+        self, each: Exported, files: Sequence[File], sent: Sequence[Sent], proved: str
+    ) -> bytes:
         letter = each.letter
         with override(self.language):
+            calendar = Calendar(self.at, self.language)
             context = {
                 "language": self.language,
                 "letter": letter,
                 "title": _title(letter),
-                "received": Calendar(self.at, self.language).moment(letter.received_at),
-                "due": Calendar(self.at, self.language).full_day(letter.due_at)
-                if letter.due_at
-                else "",
+                "received": calendar.moment(letter.received_at),
+                "due": calendar.full_day(letter.due_at) if letter.due_at else "",
                 "source": self.labels.get(letter.source, letter.source),
                 "withheld": each.withheld,
                 "incomplete": letter.content != Letter.Content.KEPT,
@@ -211,11 +200,12 @@ class Export:
                     (file.name, file.document.title or file.document.name, file.fault)
                     for file in files
                 ],
-                "thread": _thread(each, sent, Calendar(self.at, self.language)),
+                "thread": _thread(each, sent, calendar),
+                "proved": proved,
             }
             return render_to_string("web/export_letter.html", context).encode()
 
-    def _row(self, folder: str, each: Exported, files: Sequence[_File]) -> bytes:
+    def _row(self, folder: str, each: Exported, files: Sequence[File]) -> bytes:
         with override(self.language):
             context = {
                 "address": f"{folder}/letter.html",
@@ -238,9 +228,10 @@ class Export:
             context = {
                 "language": self.language,
                 "name": self.name,
+                "is_all": self.part == EVERYTHING,
                 "at": Calendar(self.at, self.language).moment(self.at),
-                "letters": ngettext("{n} letter", "{n} letters", self._letters).format(
-                    n=self._letters
+                "letters": ngettext("{n} letter", "{n} letters", self.letters).format(
+                    n=self.letters
                 ),
                 "bin": ngettext(
                     "The archive and the bin are included: {n} letter lies in the bin.",
@@ -255,7 +246,7 @@ class Export:
         return head.encode(), foot.encode()
 
     def _gaps(self) -> list[str]:
-        """Say what is not in the zip, and why."""
+        """Say what is not in the copy, and why."""
         said = [
             ngettext(
                 "{source}: we do not keep the content of {n} letter. Open it to fetch it.",
@@ -280,6 +271,14 @@ class Export:
                     self._faults,
                 ).format(n=self._faults)
             )
+        if self._unproved:
+            said.append(
+                ngettext(
+                    "The proof of {n} letter: it is not yet in the log.",
+                    "The proof of {n} letters: they are not yet in the log.",
+                    self._unproved,
+                ).format(n=self._unproved)
+            )
         return said
 
 
@@ -291,21 +290,40 @@ def _folder(letter: Letter) -> str:
     """Return a folder's name that is no other letter's: the end of the id tells two apart."""
     day = letter.received_at.astimezone(OSLO).date().isoformat()
     said = file_name(f"{day} {letter.sender_name} {letter.title}".replace("/", "-"), "")
-    cut = said.encode()[:FOLDER_LENGTH_MAX].decode(errors="ignore").rstrip(" .")
+    cut = plain_name(said).encode()[:FOLDER_LENGTH_MAX].decode(errors="ignore").rstrip(" .")
     return f"{cut} {letter.id.hex[-12:]}"
 
 
-def _sent(replies: Sequence[Reply]) -> list[_Sent]:
+def _sent(replies: Sequence[Reply]) -> list[Sent]:
     """Return the files of her answers, under names that are no two files'."""
     found = [(reply, said) for reply in replies for said in reply.attachments]
-    names = unique_names([file_name(said["name"], said["media_type"]) for _, said in found])
+    wanted = [plain_name(file_name(said["name"], said["media_type"])) for _, said in found]
     return [
-        _Sent(reply, said, f"{ANSWERS}/{name}")
-        for (reply, said), name in zip(found, names, strict=True)
+        Sent(reply, said, f"{ANSWERS}/{name}")
+        for (reply, said), name in zip(found, unique_names(wanted), strict=True)
     ]
 
 
-def _thread(each: Exported, sent: Sequence[_Sent], calendar: Calendar) -> list[dict[str, Any]]:
+def _evidence(each: Exported, files: Sequence[File]) -> list[Evidence]:
+    """Return what proves each delivery; of a letter that she has not opened nothing leaves."""
+    if each.withheld:
+        return []
+    here = {file.document.blob.sha256: file.name for file in files if file.name and not file.fault}
+    return [
+        Evidence(delivery.id, f"{EVIDENCE}/{number}", here)
+        for number, delivery in enumerate(each.deliveries, 1)
+    ]
+
+
+def _proved(evidence: Sequence[Evidence]) -> str:
+    """Say how far a letter can be proved: "logged", "sealed" or ""."""
+    versions = [version for each in evidence for version in each.laid_out]
+    if versions and all(version["proof"] for version in versions):
+        return "logged"
+    return "sealed" if versions and all(version["seal"] for version in versions) else ""
+
+
+def _thread(each: Exported, sent: Sequence[Sent], calendar: Calendar) -> list[dict[str, Any]]:
     """Return her answers and the sender's, the oldest first."""
     entries: list[dict[str, Any]] = [
         {
@@ -327,159 +345,3 @@ def _thread(each: Exported, sent: Sequence[_Sent], calendar: Calendar) -> list[d
         entries.append({"at": at, "author": author, "text": text, "files": []})
     entries.sort(key=lambda entry: entry["at"])
     return [entry | {"moment": calendar.moment(entry["at"])} for entry in entries]
-
-
-def _metadata(each: Exported, files: Sequence[_File], sent: Sequence[_Sent]) -> bytes:
-    """Return what we know of the letter as JSON; names are those of our tables."""
-    letter = each.letter
-    said: dict[str, Any] = {
-        "format": FORMAT,
-        "id": str(letter.id),
-        "sender": {"name": letter.sender_name, "org_number": letter.sender.org_number},
-        "title": letter.title,
-        "public_title": letter.public_title,
-        "language": letter.language,
-        "place": letter.place,
-        "kind": letter.kind,
-        "security_level": letter.security_level,
-        "received_at": letter.received_at,
-        "withheld": each.withheld,
-        "deliveries": [
-            {
-                "source": delivery.source,
-                "external_id": delivery.external_id,
-                "sent_at": delivery.sent_at,
-                "fetched_at": delivery.fetched_at,
-                "expires_at": delivery.expires_at,
-                "withdrawn_at": delivery.withdrawn_at,
-                "sender_verified": delivery.sender_verified,
-                "provenance": delivery.provenance,
-                "receipts": [
-                    {
-                        "kind": receipt.kind,
-                        "at": receipt.at,
-                        "sent_at": receipt.sent_at,
-                        "file": _receipt_name(receipt) if receipt.signed else None,
-                    }
-                    for receipt in delivery.receipts.all()
-                ],
-            }
-            for delivery in each.deliveries
-        ],
-    }
-    if not each.withheld:
-        said |= {
-            "body": letter.body,
-            "body_media_type": letter.body_media_type,
-            "due_at": letter.due_at,
-            "needs_action": letter.needs_action,
-            "handled_at": letter.handled_at,
-            "opened_at": letter.opened_at,
-            "unread": letter.unread,
-            "content": letter.content,
-            "case_reference": letter.case_reference,
-            "documentary_value": letter.documentary_value,
-            "expires_at": letter.expires_at,
-            "on_paper_at": letter.on_paper_at,
-            "returned_at": letter.returned_at,
-            "actions": letter.actions,
-            "appointments": letter.appointments,
-            "proofs": letter.proofs,
-            "documents": [_document(file) for file in files],
-            "answers": [_answer(reply, sent) for reply in each.replies],
-            "messages": letter.messages,
-            "versions": letter.versions,
-            "events": [
-                {"kind": event.kind, "at": event.at, "detail": event.detail}
-                for event in each.events
-            ],
-        }
-    return json.dumps(said, ensure_ascii=False, indent=2, default=_text).encode()
-
-
-def _signed_receipts(folder: str, each: Exported) -> Iterator[Entry]:
-    """What the sender was told, as signed by us: whoever has the file can prove it."""
-    for delivery in each.deliveries:
-        for receipt in delivery.receipts.all():
-            if receipt.signed:
-                name = f"{folder}/{_receipt_name(receipt)}"
-                yield name, receipt.at.astimezone(OSLO), iter([receipt.signed.encode()])
-
-
-def _receipt_name(receipt: OutboundReceipt) -> str:
-    return f"{RECEIPTS}/{receipt.kind}-{receipt.id.hex[-12:]}.jwt"
-
-
-def _answer(reply: Reply, sent: Sequence[_Sent]) -> dict[str, Any]:
-    return {
-        "state": reply.state,
-        "choice": reply.choice,
-        "choice_label": reply.choice_label,
-        "text": reply.text,
-        "written_at": reply.updated_at,
-        "sent_at": reply.sent_at,
-        "reference": reply.reference,
-        "attachments": [
-            {
-                "file": file.name or None,
-                **{key: file.said[key] for key in ("name", "media_type", "size", "sha256")},
-            }
-            for file in sent
-            if file.reply is reply
-        ],
-    }
-
-
-def _searches(viewer: Viewer) -> bytes:
-    """Return her saved searches as JSON: each a name and the query string of the search page."""
-    said = {
-        "format": FORMAT,
-        "searches": [
-            {"name": each.name, "query": each.query, "saved_at": each.saved_at}
-            for each in saved_searches.of(viewer)
-        ],
-    }
-    return json.dumps(said, ensure_ascii=False, indent=2, default=_text).encode()
-
-
-def _sources(viewer: Viewer) -> bytes:
-    """Return her sources as JSON, and since when she lets us keep copies of a source's letters."""
-    said = {
-        "format": FORMAT,
-        "sources": [
-            {
-                "source": each.slug,
-                "label": each.label,
-                "connected": each.connected,
-                "keeps_since": each.keeps_since,
-            }
-            for each in freshness(viewer.citizen_id)
-        ],
-    }
-    return json.dumps(said, ensure_ascii=False, indent=2, default=_text).encode()
-
-
-def _contact(viewer: Viewer) -> bytes:
-    """Return what the contact register says of her as JSON; names are those of our table."""
-    found = ContactDetails.objects.filter(citizen_id=viewer.citizen_id).values(*CONTACT).first()
-    said = {"format": FORMAT, "contact": found if found and found["status"] else None}
-    return json.dumps(said, ensure_ascii=False, indent=2, default=_text).encode()
-
-
-def _document(file: _File) -> dict[str, Any]:
-    document = file.document
-    return {
-        "file": file.name or None,
-        "fault": file.fault or None,
-        "name": document.name,
-        "title": document.title,
-        "media_type": document.media_type,
-        "is_main": document.is_main,
-        "replaced_at": document.replaced_at,
-        "size": document.blob.size if document.blob_id else document.size,
-        "sha256": document.blob.sha256 if document.blob_id else None,
-    }
-
-
-def _text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -33,7 +33,7 @@ class _Outbox:
         return data
 
 
-def zip_stream(files: Iterable[tuple[str, datetime, Iterator[bytes]]]) -> Iterator[bytes]:
+def zip_stream(files: Iterable[tuple[str, datetime, Iterable[bytes]]]) -> Iterator[bytes]:
     """Yield a zip of (name, local time, chunks). Files are stored as they are: PDFs hardly shrink.
 
     What a file's chunks raise goes through; the zip then has no directory and opens nowhere.

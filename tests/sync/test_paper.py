@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
-from io import BytesIO
-from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -34,6 +32,7 @@ from inbox.sync.sources import connected
 from tests.connectors.dpi import test_printing as forms
 from tests.connectors.dpi.place import letter as dpi_letter
 from tests.make import log_in
+from tests.take_out import take_out
 
 pytestmark = pytest.mark.django_db
 
@@ -147,9 +146,8 @@ def test_what_was_signed_is_kept_with_the_letter_and_given_to_her(sim, kari):
     assert store.verify(delivery.id) == []
     screen = Client()
     log_in(screen, kari, level=4)
-    whole = ZipFile(BytesIO(b"".join(screen.post(reverse("export_download")))))
-    (about,) = [name for name in whole.namelist() if name.endswith("letter.json")]
-    assert json.loads(whole.read(about))["returned_at"].startswith("2026-11-23")
+    (about,) = [data for name, data in take_out(screen).items() if name.endswith("letter.json")]
+    assert json.loads(about)["returned_at"].startswith("2026-11-23")
 
 
 def test_above_her_session_nothing_is_said_of_paper(sim, kari):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import html
-import io
 import json
 import re
 from datetime import timedelta
 from typing import Any
-from zipfile import ZipFile
 
 import pytest
 from django.test import Client
@@ -19,6 +17,7 @@ from inbox.citizens.models import Citizen, ContactDetails
 from inbox.sync.contacts import NAME
 from inbox.sync.models import Register
 from tests.make import act_for, log_in, make_citizen, make_letter, make_mailbox, make_representation
+from tests.take_out import take_out
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 
@@ -160,9 +159,7 @@ def test_the_page_costs_the_same_few_queries(client, kari, django_assert_num_que
 
 def test_it_is_in_the_export(client, kari):
     def contact() -> Any:
-        answer = client.post("/export/download/")
-        with ZipFile(io.BytesIO(b"".join(answer))) as archive:
-            return json.loads(archive.read("contact.json"))["contact"]
+        return json.loads(take_out(client)["data/contact.json"])["contact"]
 
     assert contact() is None
     said(kari, mailbox_supplier="984661185")

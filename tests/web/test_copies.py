@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from datetime import timedelta
 
 import pytest
@@ -23,6 +21,7 @@ from tests.make import (
     make_representation,
     make_source,
 )
+from tests.take_out import take_out
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 
@@ -201,7 +200,5 @@ def test_that_the_source_no_longer_has_it_is_said_and_that_the_copy_is_here(clie
 def test_her_agreement_is_in_the_zip_of_all_that_is_hers(client, kari):
     client.post(PAGE, {"do": "agree"})
     log_in(client, kari, level=4)
-    answer = client.post("/export/download/")
-    whole = zipfile.ZipFile(io.BytesIO(b"".join(answer)))
-    [said] = json.loads(whole.read("sources.json"))["sources"]
+    [said] = json.loads(take_out(client)["data/sources.json"])["sources"]
     assert said["keeps_since"] == clock.now().isoformat()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tracemalloc
 from datetime import timedelta
 from urllib.parse import unquote
-from zipfile import ZipFile
 
 import pytest
 from django.test import Client
@@ -23,6 +21,7 @@ from inbox.letters.models import Delivery, Document, Letter
 from inbox.sync.models import OutboundReceipt
 from tests.incoming import PDF
 from tests.make import log_in, make_citizen, make_letter
+from tests.take_out import take_out
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 
@@ -35,23 +34,11 @@ def kari(client: Client) -> Citizen:
     return citizen
 
 
-def download(client: Client) -> dict[str, bytes]:
-    answer = client.post("/export/download/")
-    assert answer.status_code == 200
-    assert answer.streaming
-    assert answer["Content-Disposition"].startswith("attachment")
-    with ZipFile(io.BytesIO(b"".join(answer))) as archive:
-        assert archive.testzip() is None
-        names = archive.namelist()
-        assert len({name.casefold() for name in names}) == len(names)
-        return {name: archive.read(name) for name in names}
-
-
 def of_one(files: dict[str, bytes]) -> dict[str, bytes]:
     """The files of the only letter, by their names in its folder."""
-    inside = {name: data for name, data in files.items() if "/" in name}
-    assert len({name.rpartition("/")[0] for name in inside}) == 1
-    return {name.rpartition("/")[2]: data for name, data in inside.items()}
+    inside = {name: data for name, data in files.items() if name.startswith("data/letters/")}
+    assert len({name.split("/")[2] for name in inside}) == 1
+    return {name.split("/", 3)[3]: data for name, data in inside.items()}
 
 
 def metadata(files: dict[str, bytes]) -> dict:
@@ -60,13 +47,13 @@ def metadata(files: dict[str, bytes]) -> dict:
 
 def test_a_letter_is_a_folder_with_its_documents_to_read_and_for_programs(client, kari):
     letter = make_letter(kari, title="Vedtak om bostøtte", body="Du får *8 000* kroner.")
-    files = download(client)
+    files = take_out(client)
     inside = of_one(files)
     assert inside["Brev.pdf"] == PDF
     assert "Vedtak om bostøtte" in inside["letter.html"].decode()
     assert "8 000" in inside["letter.html"].decode()
     said = metadata(files)
-    assert said["format"] == "samlepost-export/1"
+    assert said["format"] == "samlepost-export/2"
     assert (said["id"], said["title"]) == (str(letter.id), "Vedtak om bostøtte")
     assert said["documents"][0]["file"] == "Brev.pdf"
     document = Document.objects.select_related("blob").get(citizen=kari)
@@ -80,7 +67,7 @@ def test_a_letter_is_a_folder_with_its_documents_to_read_and_for_programs(client
 def test_every_link_of_the_index_leads_to_a_letter_and_nothing_needs_the_net(client, kari):
     for number in range(3):
         make_letter(kari, title=f"Brev nr. {number} <b>50 %</b> & #1")
-    files = download(client)
+    files = take_out(client)
     index = files["index.html"].decode()
     assert "http" not in index
     links = [part.split('"')[0] for part in index.split('href="')[1:]]
@@ -95,19 +82,21 @@ def test_letters_alike_and_documents_alike_are_kept_apart_however_long_their_nam
     documents.append(IncomingDocument("letter.html", "text/html", content=b"fra avsender"))
     for _ in range(2):
         make_letter(kari, title=long, documents=documents)
-    files = download(client)
-    folders = {name.rpartition("/")[0] for name in files if "/" in name}
+    files = take_out(client)
+    letters = {name: data for name, data in files.items() if name.startswith("data/letters/")}
+    folders = {name.split("/")[2] for name in letters}
     assert len(folders) == 2
     for folder in folders:
-        inside = {name: data for name, data in files.items() if name.startswith(f"{folder}/")}
+        inside = {name: data for name, data in letters.items() if name.split("/")[2] == folder}
         assert {b"0", b"1", b"2", b"fra avsender"} <= set(inside.values())
-        assert len(inside) == 6
+        # Beside the four documents the item as it came: no document a second time.
+        assert len(inside) == 4 + len(("letter.html", "letter.json", "premis.xml", "item.json"))
         assert all(len(part.encode()) <= 255 for name in inside for part in name.split("/"))
 
 
 def test_it_says_which_source_has_letters_whose_content_we_do_not_keep(client, kari):
     make_letter(kari, title="Holdes tilbake", document=None, content_on_open=True)
-    index = download(client)["index.html"].decode()
+    index = take_out(client)["index.html"].decode()
     assert "altinn: Vi har ikke innholdet i 1 brev." in index
     assert "ikke komplett" in index
 
@@ -116,14 +105,14 @@ def test_it_says_that_the_bin_is_included_and_which_letters_lie_there(client, ka
     binned = make_letter(kari, title="Kastet")
     Letter.objects.filter(citizen=kari, id=binned.id).update(place=Letter.Place.BIN)
     make_letter(kari, title="Beholdt")
-    index = download(client)["index.html"].decode()
+    index = take_out(client)["index.html"].decode()
     assert "Arkivet og papirkurven er med: 1 brev ligger i papirkurven." in index
     assert index.count("(i papirkurven)") == 1
 
 
 def test_taking_letters_away_opens_none_of_them(client, kari):
     make_letter(kari, title="Krever kvittering", wants_opening_receipt=True)
-    files = download(client)
+    files = take_out(client)
     assert PDF not in of_one(files).values()
     assert metadata(files)["withheld"]
     assert "1 uåpnet brev" in files["index.html"].decode()
@@ -134,7 +123,7 @@ def test_one_damaged_file_does_not_cost_her_the_others(client, kari):
     letter = make_letter(kari, title="Skadet")
     make_letter(kari, title="Hel")
     store.remove(Document.objects.get(citizen=kari, letter_id=letter.id).delivery_id)
-    files = download(client)
+    files = take_out(client)
     assert PDF in files.values()
     assert "1 dokument kunne ikke leses helt" in files["index.html"].decode()
 
@@ -142,7 +131,7 @@ def test_one_damaged_file_does_not_cost_her_the_others(client, kari):
 def test_nothing_of_anybody_else_is_in_it(client, kari):
     make_letter(make_citizen("Ola"), title="Bare for Ola")
     make_letter(kari)
-    assert not any(b"Bare for Ola" in data for data in download(client).values())
+    assert not any(b"Bare for Ola" in data for data in take_out(client).values())
 
 
 def test_below_the_highest_level_she_must_log_in_anew(client, kari):
@@ -172,8 +161,8 @@ def test_the_letters_are_read_in_batches_with_as_many_queries_for_each(
         )
         for number in range(2 * BATCH - 3)
     )
-    # The first batch alone has deliveries, and so receipts to be read with them.
-    with django_assert_num_queries(2 * 5 + 1 + 1):
+    # The first batch alone has deliveries, and so receipts and files to be read with them.
+    with django_assert_num_queries(2 * 6 + 2 + 1):
         found = [each.letter.id for each in everything(Viewer(kari.id, SecurityLevel.HIGH))]
     assert len(found) == len(set(found)) == 2 * BATCH
 
@@ -202,10 +191,8 @@ def test_the_signed_receipts_are_with_the_letter(client, kari):
         sent_at=clock.now(),
         signed="head.body.signature",
     )
-    files = download(client)
-    [said] = json.loads(next(data for name, data in files.items() if name.endswith(".json")))[
-        "deliveries"
-    ][0]["receipts"]
+    files = take_out(client)
+    [said] = metadata(files)["deliveries"][0]["receipts"]
     assert said["kind"] == "delivered"
     (name,) = [name for name in files if name.endswith(said["file"])]
     assert files[name] == receipt.signed.encode()

@@ -14,7 +14,7 @@ from inbox.letters import saved_searches
 from inbox.letters.life_events import DEATH, WORK
 from inbox.letters.models import LifeEventLetter, SavedSearch
 from tests.make import act_for, log_in, make_citizen, make_letter, make_representation
-from tests.web.test_export import download
+from tests.take_out import take_out
 from tests.web.test_search import html, titles, write
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -130,8 +130,7 @@ def test_nobody_else_sees_or_changes_them(client, kari):
 def test_they_are_in_the_export(client, kari):
     log_in(client, kari, 4)
     save(client)
-    files = download(client)
-    found = json.loads(files["searches.json"])["searches"]
+    found = json.loads(take_out(client)["data/searches.json"])["searches"]
     assert [(each["name"], each["query"]) for each in found] == [("Tax", "q=skatt&status=action")]
 
 

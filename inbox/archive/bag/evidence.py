@@ -1,0 +1,128 @@
+"""What proves a delivery, as it leaves the archive: each version's seal, proof and own files.
+
+Bytes that lie elsewhere in the letter's folder are not taken along a second time: `laid_out` says
+where each path of a version lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from inbox.archive import store
+from inbox.archive.store import Damaged, Missing
+
+SEAL = "seal.json"
+PROOF = "proof.tlog-proof"
+FAULTS = (Missing, Damaged, OSError)
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What is kept of one delivery, and where it lies in the letter's folder."""
+
+    object_id: UUID
+    folder: str
+    """Inside the letter's, e.g. `evidence/1`."""
+    here: Mapping[str, str]
+    """Where the letter's folder has bytes already: their SHA-256 (hex) and the file's name."""
+    laid_out: list[dict[str, Any]] = field(default_factory=list)
+    """Each version: {"version", "seal", "proof", "files": [{"path", "file", "sha256", "size"}]};
+    `file` is None for what could not be read."""
+    seals: list[bytes] = field(default_factory=list)
+    fault: str = ""
+    """Why not all of it could be read."""
+
+    def files(self) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Yield (name in the letter's folder, chunks), and fill in `laid_out` on the way."""
+        placed = dict(self.here)
+        try:
+            latest = store.describe(self.object_id).version
+        except FAULTS as error:
+            self.fault = type(error).__name__
+            return
+        for number in range(1, latest + 1):
+            try:
+                stored = store.describe(self.object_id, number)
+            except FAULTS as error:
+                self.fault = type(error).__name__
+                continue
+            version: dict[str, Any] = {
+                "version": number,
+                "seal": None,
+                "proof": None,
+                "inventory_sha512": stored.inventory_sha512,
+                "files": [],
+            }
+            folder = f"{self.folder}/v{number}"
+            for path, file in stored.files.items():
+                if path == SEAL:
+                    continue
+                if file.sha256 not in placed:
+                    name = f"{folder}/{path}"
+                    chunks = self._chunks(path, number)
+                    if chunks is None:
+                        continue
+                    yield name, self._whole(chunks)
+                    placed[file.sha256] = name
+                version["files"].append(
+                    {
+                        "path": path,
+                        "file": placed[file.sha256],
+                        "sha256": file.sha256,
+                        "size": file.size,
+                    }
+                )
+            yield from self._sealed(number, stored.files, version, folder)
+            self.laid_out.append(version)
+
+    def _sealed(
+        self, number: int, files: Mapping[str, Any], version: dict[str, Any], folder: str
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        if SEAL not in files:
+            return
+        try:
+            seal = store.read_bytes(self.object_id, SEAL, number)
+        except FAULTS as error:
+            self.fault = type(error).__name__
+            return
+        self.seals.append(seal)
+        version["seal"] = f"{folder}/{SEAL}"
+        yield version["seal"], iter([seal])
+        proof = proof_of(self.object_id, number)
+        if proof:
+            version["proof"] = f"{folder}/{PROOF}"
+            yield version["proof"], iter([proof.encode()])
+
+    def _chunks(self, path: str, number: int) -> Iterator[bytes] | None:
+        try:
+            chunks = store.read_chunks(self.object_id, path, number)
+            first = next(chunks, b"")
+        except FAULTS as error:
+            self.fault = type(error).__name__
+            return None
+        return _chain(first, chunks)
+
+    def _whole(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """One damaged file must not cost her the others: it ends early, and is said to."""
+        try:
+            yield from chunks
+        except (Damaged, OSError) as error:
+            self.fault = type(error).__name__
+
+
+def proof_of(object_id: UUID, version: int) -> str | None:
+    """Return the log's proof of a version; None while the log has not got it."""
+    return None
+
+
+def log_files() -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of what the log itself says: checkpoint, keys, timestamps."""
+    yield from ()
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
