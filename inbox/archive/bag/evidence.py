@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from inbox.archive import store
+from django.conf import settings
+
+from inbox.archive import proof, store
+from inbox.archive.proof import LogBroken
 from inbox.archive.store import Damaged, Missing
 
 SEAL = "seal.json"
@@ -91,10 +94,14 @@ class Evidence:
         self.seals.append(seal)
         version["seal"] = f"{folder}/{SEAL}"
         yield version["seal"], iter([seal])
-        proof = proof_of(self.object_id, number)
-        if proof:
+        try:
+            proved = proof.of(self.object_id, number)
+        except LogBroken as error:
+            self.fault = type(error).__name__
+            return
+        if proved is not None:
             version["proof"] = f"{folder}/{PROOF}"
-            yield version["proof"], iter([proof.encode()])
+            yield version["proof"], iter([proved.encode()])
 
     def _chunks(self, path: str, number: int) -> Iterator[bytes] | None:
         try:
@@ -113,14 +120,13 @@ class Evidence:
             self.fault = type(error).__name__
 
 
-def proof_of(object_id: UUID, version: int) -> str | None:
-    """Return the log's proof of a version; None while the log has not got it."""
-    return None
-
-
 def log_files() -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of what the log itself says: checkpoint, keys, timestamps."""
-    yield from ()
+    """Yield (name, bytes) of what the log itself says: its latest checkpoint and its keys."""
+    checkpoint = proof.checkpoint() if settings.ARCHIVE_PROOF != "off" else None
+    if checkpoint is not None:
+        keys = proof.public_keys()
+        yield "checkpoint", checkpoint.encode()
+        yield "keys.txt", "".join(f"{key}\n" for key in (keys.log, *keys.witnesses)).encode()
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
