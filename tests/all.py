@@ -52,14 +52,34 @@ NOTHING_SELECTED = 5
 """What pytest returns when its arguments leave no test, as -k may in one suite but not in all."""
 ON_FILES_ALONE = (
     *("connectors", "conformance", "testing", "archive", "browser", "config"),
-    *("web/test_leaks.py", "journeys/test_reset.py", "journeys/test_hostile_packages.py"),
+    *("citizens/test_masking.py", "letters/test_texts.py", "sync/test_feed_examples.py"),
+    *("journeys/test_reset.py", "journeys/test_hostile_packages.py", "journeys/test_health.py"),
+    *("journeys/test_published_messages.py", "journeys/test_what_is_shown.py"),
 )
-"""What is not tested on the servers: it asks no database of ours, or runs the demo of `make run`.
+"""What is not tested on the servers: it asks no database of ours, runs the demo of `make run`, or
+follows letters through code whose queries the rest of the same suite runs there.
 
-What a page says to whom is decided above both; that its queries run is tested on both.
+Tested on both is what the databases do each in their own way: rows written by several at once,
+locks, leases and receipts, what is searched, counted, sorted and paged, migrations.
+"""
+PAGES = "web"
+PAGES_ON_SERVERS = (
+    *("test_routes.py", "test_costs.py"),  # every address is asked for
+    *("test_inbox.py", "test_search.py", "test_saved_searches.py", "test_cases.py"),
+    *("test_bulk.py", "test_filing.py", "test_folders.py", "test_account.py", "test_export.py"),
+    *("test_hooks.py", "test_panel.py", "login/test_limits.py", "login/test_log_out.py"),
+    *("agency/test_log.py", "agency/test_figures.py"),
+    *("agency_api/test_by_key.py", "agency_api/test_letters.py", "agency_api/test_sending.py"),
+)
+"""Of the pages, what is tested on the servers too: those that search, sort, count, page, change
+many rows at once, or keep limits and sessions in Redis.
+
+What another page says to whom is decided above both; that its queries run there is seen in
+test_routes.py and test_costs.py, which come to all of them.
 """
 ON_SERVERS_ALONE = ("journeys/test_worker_dies.py",)
 """What is not tested on files where there are servers: a worker dies as it would in production."""
+AT_LENGTH = "every rule of axe at each width, scheme and language; Altinn with 5,000 letters"
 ROOM = 3 * 2**30
 """Bytes; the suites' temporary files together take a third of it."""
 
@@ -103,6 +123,10 @@ def main() -> int:
     if not lint:
         tested = [ON[each.name] for each in results if each.name in ON]
         print(f"tested on: {'; '.join(tested)}")
+        if ON[ON_SERVERS] in tested:
+            beside.append("on PostgreSQL and Redis: what no database decides (ON_FILES_ALONE)")
+        if not os.environ.get("THOROUGH"):
+            beside.append(f"for the sake of time, tried with THOROUGH=1: {AT_LENGTH}")
     for reason in left_out + beside:
         print(f"left out: {reason}")
     print(f"{time.monotonic() - started:.0f} s in all")
@@ -142,8 +166,18 @@ def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
         return jobs
     servers = dict(zip(SERVERS, (DATABASE, REDIS), strict=True))
     jobs[0] = Job(FILES, [*pytest, *on_files, *_without(ON_SERVERS_ALONE), *arguments])
-    jobs.append(Job(ON_SERVERS, [*pytest, *unseen, *_without(ON_FILES_ALONE), *arguments], servers))
+    on_servers = [*unseen, *_without(ON_FILES_ALONE), *_without(_pages_on_files_alone())]
+    jobs.append(Job(ON_SERVERS, [*pytest, *on_servers, *arguments], servers))
     return jobs
+
+
+def _pages_on_files_alone() -> list[str]:
+    tests = ROOT / "tests"
+    files = (tests / PAGES).rglob("test_*.py")
+    on_both = {tests / PAGES / name for name in PAGES_ON_SERVERS}
+    missing = on_both - set(files := list(files))
+    assert not missing, f"not there: {missing}"
+    return sorted(file.relative_to(tests).as_posix() for file in files if file not in on_both)
 
 
 def _without(names: Sequence[str]) -> list[str]:

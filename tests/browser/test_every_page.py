@@ -225,9 +225,9 @@ def test_axe_finds_nothing_nothing_scrolls_sideways_and_no_policy_is_broken(
     """Every width and scheme are changes to the page as it was loaded: the server knows neither.
 
     Colours do not follow the language: in the others than the first they are looked at with
-    AXE_ALL in the environment, by which every rule is tried at every width and scheme.
+    THOROUGH in the environment, by which every rule is tried at every width and scheme.
     """
-    every = [*RULES] if os.environ.get("AXE_ALL") else []
+    every = [*RULES] if os.environ.get("THOROUGH") else []
     colours = language == LANGUAGES[0] or bool(every)
     wrong: list[str] = []
     shown: dict[str, Page] = {}
