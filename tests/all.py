@@ -55,6 +55,7 @@ ON_FILES_ALONE = (
     *("citizens/test_masking.py", "letters/test_texts.py", "sync/test_feed_examples.py"),
     *("journeys/test_reset.py", "journeys/test_hostile_packages.py", "journeys/test_health.py"),
     *("journeys/test_published_messages.py", "journeys/test_what_is_shown.py"),
+    "journeys/test_purge.py",
 )
 """What is not tested on the servers: it asks no database of ours, runs the demo of `make run`, or
 follows letters through code whose queries the rest of the same suite runs there.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
 from django.db import connection
 from django.db.models import Model
+from pytest_django import DjangoDbBlocker
 
 from connectors import clock, http, tokens
 from connectors.simulate import World, create_world
@@ -16,6 +19,7 @@ from inbox.citizens.models import Citizen
 from inbox.sync import demo
 from inbox.sync.models import Source
 from inbox.sync.sources import forget_labels
+from tests import beforehand
 from tests.connectors import altinn_judge, minside_judge, nav_judge
 from tests.rows import put_back, rows
 
@@ -31,6 +35,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("servers"):
                 item.add_marker(pytest.mark.skip("runs on PostgreSQL and Redis alone"))
+
+
+@pytest.fixture(scope="session")
+def django_db_use_migrations() -> bool:
+    """Say whether the tests' database is made by the migrations: not if it is copied from one."""
+    return connection.vendor != "sqlite"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Put the migrated database, made once, in the place of the empty one."""
+    if connection.vendor == "sqlite":
+        with django_db_blocker.unblock(), closing(sqlite3.connect(beforehand.migrated())) as made:
+            connection.ensure_connection()
+            made.backup(connection.connection)
 
 
 @pytest.fixture(autouse=True)

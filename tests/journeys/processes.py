@@ -19,6 +19,7 @@ import httpx
 import psycopg
 
 from connectors.world.persons import by_slug
+from tests import beforehand
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 240
@@ -91,7 +92,8 @@ class Demo:
 
     def start_simulators(self) -> None:
         """Fill the world and serve it."""
-        self.run("-m", "connectors.simulate", "--seed")
+        of = self.environment
+        beforehand.copy_of_seeded(Path(of["SIMULATORS_DIR"]), Path(of["KEYS_DIR"]))
         self.serve_simulators()
 
     def serve_simulators(self) -> None:
@@ -101,7 +103,10 @@ class Demo:
 
     def set_up(self) -> None:
         """Make tables, citizens, sources and mailboxes."""
-        self.run("manage.py", "migrate", "--verbosity", "0")
+        if "DATABASE_URL" in self.environment:
+            self.run("manage.py", "migrate", "--verbosity", "0")
+        else:
+            beforehand.copy_of_migrated(self.folder / "samlepost.sqlite3")
         self.run("manage.py", "seed_demo")
 
     def start_web(self) -> None:

@@ -1,0 +1,113 @@
+"""What takes long to make and is the same each time: made once, kept in build/tests, copied."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "build" / "tests"
+
+
+@cache
+def migrated() -> Path:
+    """Return an SQLite file in which every migration has been run, and nothing else.
+
+    Made anew when one of them has changed, or what they import of ours.
+    """
+    migrations = [*ROOT.glob("inbox/*/migrations/*.py"), ROOT / "inbox/citizens/owned.py"]
+    key = _key(migrations, "Django", sqlite3.sqlite_version)
+    return _kept(f"migrated-{key}", _migrate) / "samlepost.sqlite3"
+
+
+@cache
+def seeded() -> Path:
+    """Return the folder of simulators with every letter of the made-up world, their keys beside.
+
+    Made anew when anything in `connectors` has changed.
+    """
+    files = [each for each in ROOT.glob("connectors/**/*") if each.suffix not in (".pyc", "")]
+    return _kept(f"seeded-{_key(files, 'typst', 'cryptography')}", _seed)
+
+
+def copy_of_migrated(file: Path) -> None:
+    """Write the migrated database to a new file."""
+    with closing(sqlite3.connect(migrated())) as made, closing(sqlite3.connect(file)) as copy:
+        made.backup(copy)
+
+
+def copy_of_seeded(simulators: Path, keys: Path) -> None:
+    """Put the filled simulators and their keys into new folders."""
+    shutil.copytree(seeded() / "simulators", simulators, dirs_exist_ok=True)
+    shutil.copytree(seeded() / "keys", keys, dirs_exist_ok=True)
+
+
+def _migrate(folder: Path) -> None:
+    _run(folder, "manage.py", "migrate", "--verbosity", "0")
+    with closing(sqlite3.connect(folder / "samlepost.sqlite3")) as made:
+        made.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _seed(folder: Path) -> None:
+    _run(folder, "-m", "connectors.simulate", "--seed")
+
+
+def _run(folder: Path, *arguments: str) -> None:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.endswith("_URL")},
+        "DEMO": "1",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DATA_DIR": str(folder),
+        "KEYS_DIR": str(folder / "keys"),
+        "SIMULATORS_DIR": str(folder / "simulators"),
+        "CLOCK_FILE": str(folder / "clock.json"),
+    }
+    command = [sys.executable, *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
+
+
+def _key(files: Iterable[Path], *made_with: str) -> str:
+    """Name what these files make with these libraries."""
+    digest = hashlib.sha256(sys.version.encode())
+    for name in made_with:
+        digest.update((name if name[0].isdigit() else version(name)).encode())
+    for file in sorted(files):
+        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _kept(name: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder of this name, made by whoever comes first; of its kind, no other stays."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    place = KEPT / name
+    with (KEPT / f"{name.partition('-')[0]}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            for other in KEPT.glob(f"{name.partition('-')[0]}-*"):
+                shutil.rmtree(other, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=_in_memory()) as folder:
+                make(Path(folder))
+                being_made = KEPT / f"making-{name}"
+                shutil.rmtree(being_made, ignore_errors=True)
+                shutil.copytree(folder, being_made)
+                being_made.rename(place)
+    return place
+
+
+def _in_memory() -> str | None:
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
