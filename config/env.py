@@ -99,6 +99,18 @@ def env_hex(name: str, length: int, fallback_file: Path | None) -> str:
     return value
 
 
+def env_hexes(name: str, length: int) -> list[str]:
+    """Return secrets of `length` bytes in hex, divided by commas; none where it is not set."""
+    values = env_list(name)
+    try:
+        good = all(len(bytes.fromhex(value)) == length for value in values)
+    except ValueError:
+        good = False
+    if not good:
+        raise ImproperlyConfigured(f"{name} must hold {length * 2} hexadecimal digits each.")
+    return values
+
+
 def kept_secret(file: Path, length: int = 32) -> str:
     """Return the secret in `file`, made on first use and readable by its owner alone."""
     if not file.exists():

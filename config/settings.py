@@ -18,7 +18,16 @@ from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from config.env import env_bool, env_hex, env_int, env_list, env_text, env_url, kept_secret
+from config.env import (
+    env_bool,
+    env_hex,
+    env_hexes,
+    env_int,
+    env_list,
+    env_text,
+    env_url,
+    kept_secret,
+)
 from config.panel import read_panel_sites
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -263,6 +272,12 @@ if ARCHIVE_PROOF != "off" and not ARCHIVE_LOG_KEY_FILE:
         "make one with: openssl genpkey -algorithm ed25519."
     )
 ARCHIVE_WITNESS_KEY = env_text("ARCHIVE_WITNESS_KEY")
+# The key that wraps every citizen's key, and those that did before and still wrap some.
+ARCHIVE_ROOT_KEY = env_hex(
+    "ARCHIVE_ROOT_KEY", 32, DATA_DIR / "keys" / "archive-root-key" if DEMO else None
+)
+ARCHIVE_ROOT_KEYS_OLD = env_hexes("ARCHIVE_ROOT_KEYS_OLD", 32)
+ARCHIVE_ROOT_KEYS_CLASS = env_text("ARCHIVE_ROOT_KEYS_CLASS", "inbox.archive.keys.SettingsRootKeys")
 
 # How often each mailbox is asked for new letters; sources may also ping /hooks/<source>/.
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 20 if DEMO else 300, minimum=1)

@@ -31,6 +31,7 @@ PRODUCTION = {
     "DEMO": "0",
     "SECRET_KEY": "check-deploy-" + "k7Zp2Qx9" * 8,
     "IDENTITY_KEY": "0f" * 32,
+    "ARCHIVE_ROOT_KEY": "1e" * 32,
     "DATABASE_URL": "sqlite:///:memory:",
     "WEB_PUBLIC_URL": "https://samlepost.example",
     "OIDC_ISSUER": "https://idporten.example",

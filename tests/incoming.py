@@ -65,7 +65,7 @@ def arrival(citizen_id: UUID, letter: IncomingLetter, source: str = "altinn", **
     for position, document in enumerate(letter.documents):
         files[f"files/{position:04d}.pdf"] = document.content or b""
         media_types[f"files/{position:04d}.pdf"] = document.media_type
-    stored = store.put(made.delivery_id, files)
+    stored = store.put(citizen_id, made.delivery_id, files, media_types=media_types)
     made.package, blobs = package_rows(citizen_id, stored, media_types)
     made.blobs = [blob for blob in blobs if blob.path.startswith("files/")]
     made.raw_blobs = [blob for blob in blobs if blob.path.startswith("original/")]

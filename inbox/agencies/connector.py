@@ -64,9 +64,11 @@ class PortalConnector(Connector):
         contents = [each.content for each in reply.attachments]
         if files:
             store.put(
+                letter.agency_id,
                 answer_id,
                 {str(said["path"]): part for said, part in zip(files, contents, strict=True)},
                 note="files of an answer",
+                media_types={str(said["path"]): str(said["media_type"]) for said in files},
             )
         with transaction.atomic():
             Answer.objects.get_or_create(

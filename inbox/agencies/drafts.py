@@ -36,7 +36,7 @@ def discard(agency: Agency, dispatch_id: UUID) -> bool:
     with transaction.atomic():
         gone = bool(drafts.delete()[0])
     if gone:
-        store.remove(dispatch_id)
+        store.remove(agency.id, dispatch_id)
     return gone
 
 

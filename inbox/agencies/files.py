@@ -93,7 +93,7 @@ class Bundle:
 
 
 @contextmanager
-def opened(dispatch_id: UUID, *, zipped: bool) -> Iterator[Callable[[str], bytes]]:
+def opened(agency_id: UUID, dispatch_id: UUID, *, zipped: bool) -> Iterator[Callable[[str], bytes]]:
     """Give what reads a letter's PDF by its name in the zip; of one PDF for all, whatever the name.
 
     Raises the archive's errors.
@@ -101,11 +101,11 @@ def opened(dispatch_id: UUID, *, zipped: bool) -> Iterator[Callable[[str], bytes
     with ExitStack() as stack:
         if zipped:
             file = stack.enter_context(tempfile.TemporaryFile())
-            for chunk in store.read_chunks(dispatch_id, ZIP_PATH):
+            for chunk in store.read_chunks(agency_id, dispatch_id, ZIP_PATH):
                 file.write(chunk)
             yield Bundle(cast(BinaryIO, file)).read
         else:
-            content = store.read_bytes(dispatch_id, PDF_PATH)
+            content = store.read_bytes(agency_id, dispatch_id, PDF_PATH)
             yield lambda _name: content
 
 

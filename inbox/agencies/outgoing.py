@@ -90,7 +90,8 @@ def prepare(
     )
     file.seek(0)
     path = files.ZIP_PATH if zipped else files.PDF_PATH
-    stored = store.put(dispatch.id, {path: iter(lambda: file.read(2**16), b"")}, note="to be sent")
+    content = {path: iter(lambda: file.read(2**16), b"")}
+    stored = store.put(agency.id, dispatch.id, content, note="to be sent")
     dispatch.content_sha256 = _digest(dispatch, letters, stored.files[path].sha256)
     rows = [_row(dispatch, each) for each in letters]
     with transaction.atomic():

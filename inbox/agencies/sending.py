@@ -101,7 +101,7 @@ def _send(dispatch: Dispatch, row: QuerySet[Dispatch]) -> int:
     if waiting.exists():
         with (
             connected(source, is_asked=False) as connector,
-            files.opened(dispatch.id, zipped=not dispatch.file_name) as read,
+            files.opened(dispatch.agency_id, dispatch.id, zipped=not dispatch.file_name) as read,
         ):
             intake = Intake(source, connector, None, None, still_ours)
             while time.monotonic() < until:
@@ -114,7 +114,7 @@ def _send(dispatch: Dispatch, row: QuerySet[Dispatch]) -> int:
     changes: dict[str, object] = {"lease_until": None, "due_at": timezone.now(), "attempts": 0}
     if not waiting.exists():
         # The recipients have their own copies. Should we die in between, this is done once more.
-        store.remove(dispatch.id)
+        store.remove(dispatch.agency_id, dispatch.id)
         changes["state"] = Dispatch.State.DONE
     row.update(**changes)
     return arrived

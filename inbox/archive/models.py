@@ -61,3 +61,36 @@ class Blob(CitizenOwned):
 
     def __str__(self) -> str:
         return f"{self.package_id}/{self.path}"
+
+
+class OwnerKey(models.Model):
+    """The key of one owner of objects, wrapped by a root key (`keys.py`).
+
+    An owner is a citizen, an agency (what it sends from its portal), or `store.SYSTEM`. With the
+    row goes everything of hers, in every copy; so it refers to no other table, and a restored
+    database does not take it along.
+    """
+
+    owner_id = models.UUIDField(primary_key=True)
+    wrapped = models.BinaryField()
+    """40 bytes: a key of 32, wrapped (RFC 3394)."""
+    root = models.CharField(max_length=16)
+    """Which root key wraps it (`keys.root_name`)."""
+
+    def __str__(self) -> str:
+        return str(self.owner_id)
+
+
+class ObjectKey(models.Model):
+    """The key of one object, wrapped by its owner's."""
+
+    pk = models.CompositePrimaryKey("owner_id", "object_id")
+    owner = models.ForeignKey(
+        OwnerKey, on_delete=models.CASCADE, related_name="objects_of", db_index=False
+    )
+    object_id = models.UUIDField()
+    wrapped = models.BinaryField()
+    """40 bytes: a key of 32, wrapped (RFC 3394)."""
+
+    def __str__(self) -> str:
+        return str(self.object_id)

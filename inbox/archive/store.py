@@ -2,42 +2,58 @@
 
 One OCFL object per delivery (docs/archive-format.md). When `put` or `add_version` returns, the
 bytes are safe on disk; a process that dies at any point before leaves the object as it was.
+Bytes are encrypted before they reach the disk, with a key of the object's own (`keys.py`), and
+each version is sealed (`seal.py`); how one is written is in `writing.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 
-from inbox.archive import ocfl
+from inbox.archive import frames, keys, ocfl, proof
 from inbox.archive.fixity import checked, problems, read_small
-from inbox.archive.ocfl import INVENTORY, SIDECAR, BadPath, Inventory, Meter
-from inbox.archive.storage import Disk, Missing, Occupied, Staged, Storage
+from inbox.archive.keys import NoKey
+from inbox.archive.ocfl import INVENTORY, SIDECAR, BadPath, Inventory
+from inbox.archive.seal import SEAL, Happened, Seal, commitment, moment, read_seal
+from inbox.archive.storage import Disk, Missing, Storage
+from inbox.archive.writing import About, Files, Held, Write, place_of, stored_name
 
 __all__ = [
+    "SYSTEM",
     "AlreadyThere",
     "BadPath",
     "Damaged",
+    "Happened",
     "Missing",
     "Stored",
     "StoredFile",
+    "Writer",
     "add_version",
     "describe",
     "exists",
+    "forget_owner",
+    "group",
+    "moment",
     "put",
     "read_bytes",
     "read_chunks",
     "remove",
+    "seal_of",
     "sweep",
     "verify",
 ]
 
 STALE_SECONDS = 24 * 3600
 
-Files = Mapping[str, bytes | Iterable[bytes]]
+SYSTEM = UUID(int=0)
+"""Owns what is nobody's yet: letters that could not be read or placed."""
 
 
 class AlreadyThere(Exception):
@@ -45,7 +61,7 @@ class AlreadyThere(Exception):
 
 
 class Damaged(Exception):
-    """What is stored is not what was put there."""
+    """What is stored is not what was put there, or its key is not here."""
 
 
 @dataclass(frozen=True)
@@ -69,109 +85,210 @@ class Stored:
     inventory_sha512: str
     """Hex digest of the version's inventory.json."""
     files: dict[str, StoredFile]
-    """Everything in the version, by logical path."""
+    """Everything in the version but its seal, by logical path."""
 
 
-def put(object_id: UUID, files: Files, note: str = "") -> Stored:
-    """Store a new object.
+class Writer(Protocol):
+    """`put`, a group's `put`, or `add_version`."""
+
+    def __call__(
+        self,
+        owner_id: UUID,
+        object_id: UUID,
+        files: Files,
+        note: str = "",
+        *,
+        media_types: Mapping[str, str] | None = None,
+        source: str = "",
+        events: Sequence[Happened] = (),
+    ) -> Stored:
+        """Write an object's first version, or its next."""
+
+
+class Group:
+    """New objects that become safe together: a fraction of the syncs that one by one costs."""
+
+    def __init__(self, stack: ExitStack, ready: Mapping[keys.Pair, bytes]) -> None:
+        self._stack = stack
+        self._keys = ready
+        self._writes: dict[str, Write] = {}
+        self._storage = _storage()
+
+    def put(
+        self,
+        owner_id: UUID,
+        object_id: UUID,
+        files: Files,
+        note: str = "",
+        *,
+        media_types: Mapping[str, str] | None = None,
+        source: str = "",
+        events: Sequence[Happened] = (),
+    ) -> Stored:
+        """As `store.put`; what it returns holds once the group has ended without an error."""
+        ocfl.check_paths([*files, SEAL])
+        pair, folder = (owner_id, object_id), _folder(object_id)
+        key = self._keys.get(pair) or keys.make([pair])[pair]
+        staged = self._stack.enter_context(self._storage.stage(_label(folder)))
+        write = Write(object_id, key, staged, prefix="v1/")
+        write.files(files, About(note, media_types or {}, source, events))
+        if self._storage.names(folder):
+            return _same_or_raise(self._storage, write)
+        raw = write.close(_user())
+        staged.write(ocfl.OBJECT_DECLARATION, [ocfl.OBJECT_DECLARATION_TEXT])
+        for place in ("", "v1/"):
+            staged.write(f"{place}{INVENTORY}", [raw])
+            staged.write(f"{place}{SIDECAR}", [ocfl.sidecar(raw)])
+        self._writes[folder] = write
+        return _written(write)
+
+    def finish(self) -> dict[UUID, Stored]:
+        """Make everything safe and visible; then the log is given what is to stand in it.
+
+        Returns the objects that another process has put in the meantime, with the same content.
+        Raises AlreadyThere for one with other content.
+        """
+        staged = [(write.staged, folder) for folder, write in self._writes.items()]
+        occupied = self._storage.publish(staged) if staged else []
+        theirs = [self._writes.pop(folder) for folder in occupied]
+        _record(self._writes.values())
+        return {write.object_id: _same_or_raise(self._storage, write) for write in theirs}
+
+
+@contextmanager
+def group(pairs: Iterable[keys.Pair] = ()) -> Iterator[Group]:
+    """Put many new objects, which are all safe when the block ends without an error.
+
+    `pairs` (owner, object) lets their keys be made at one stroke. Should the block fail, none of
+    them is there, or, when the process dies, some are, to which nothing refers. Raises
+    AlreadyThere when another process puts one of them at the same time.
+    """
+    pairs = list(pairs)
+    with ExitStack() as stack:
+        made = Group(stack, keys.make(pairs) if pairs else {})
+        yield made
+        if theirs := made.finish():
+            raise AlreadyThere(f"another process has put {next(iter(theirs))}")
+
+
+def put(
+    owner_id: UUID,
+    object_id: UUID,
+    files: Files,
+    note: str = "",
+    *,
+    media_types: Mapping[str, str] | None = None,
+    source: str = "",
+    events: Sequence[Happened] = (),
+) -> Stored:
+    """Store a new object of that owner's: a citizen, an agency, or SYSTEM.
 
     `files` maps logical paths (`original/sbd.jwt`, `files/0001.pdf`: letters, digits, `. _ - /`)
-    to bytes, or to an iterable of chunks that is streamed. `note` is kept in the inventory: it
-    must tell nothing about a person.
+    to bytes, or to an iterable of chunks that is streamed. `note` is kept in the inventory, which
+    is not encrypted: it must tell nothing about a person. `media_types` by path, `source` and
+    `events` stand in the seal, which is.
 
     Putting the same content again does nothing and returns what is stored. Raises AlreadyThere
     for other content, BadPath for a name not allowed, OSError when the disk fails; what a chunk
     iterable raises passes through, and then nothing is stored.
     """
-    ocfl.check_paths(files)
-    storage = _storage()
-    folder = _folder(object_id)
-    inventory = Inventory(ocfl.object_name(object_id))
-    with storage.stage(_label(folder)) as staged:
-        state = _stage_files(staged, inventory, files, "v1/", "v1")
-        if not storage.names(folder):
-            inventory.add_version(state, note, _user())
-            raw = inventory.to_json()
-            staged.write(ocfl.OBJECT_DECLARATION, [ocfl.OBJECT_DECLARATION_TEXT])
-            for place in ("", "v1/"):
-                staged.write(f"{place}{INVENTORY}", [raw])
-                staged.write(f"{place}{SIDECAR}", [ocfl.sidecar(raw)])
-            try:
-                storage.publish(staged, folder)
-            except Occupied:
-                pass  # Another process was faster: settled below.
-            else:
-                return _stored(storage, object_id, inventory, 1)
-    return _same_or_raise(storage, object_id, state)
+    with ExitStack() as stack:
+        one = Group(stack, {})
+        stored = one.put(
+            owner_id,
+            object_id,
+            files,
+            note,
+            media_types=media_types,
+            source=source,
+            events=events,
+        )
+        return one.finish().get(object_id, stored)
 
 
-def add_version(object_id: UUID, files: Files, note: str = "") -> Stored:
+def add_version(
+    owner_id: UUID,
+    object_id: UUID,
+    files: Files,
+    note: str = "",
+    *,
+    media_types: Mapping[str, str] | None = None,
+    source: str = "",
+    events: Sequence[Happened] = (),
+) -> Stored:
     """Add or replace files of a stored object, as a new version; older ones stay as they are.
 
     Content that the object holds already is referred to, not written again. When nothing would
     change, nothing is written and the latest version is returned. Raises Missing when there is
-    no such object, Damaged when its inventory cannot be read, BadPath as `put` does.
+    no such object, Damaged when its inventory, its seals or its key cannot be read, BadPath as
+    `put` does.
     """
-    ocfl.check_paths(files)
-    storage = _storage()
-    folder = _folder(object_id)
+    ocfl.check_paths([*files, SEAL])
+    storage, folder = _storage(), _folder(object_id)
     with storage.locked(folder):
         _mend(storage, folder)
-        inventory = _inventory(storage, folder)
-        before, version = inventory.state(inventory.head), inventory.head + 1
-        with storage.stage(_label(folder)) as staged:
-            state = before | _stage_files(staged, inventory, files, "", f"v{version}")
-            ocfl.check_paths(state)
-            if state == before:
-                return _stored(storage, object_id, inventory, inventory.head)
-            inventory.add_version(state, note, _user())
-            raw = inventory.to_json()
+        inventory, key = _inventory(storage, folder), _key(owner_id, object_id)
+        head = inventory.head
+        seals = [_seal(storage, object_id, inventory, number, key) for number in range(1, head + 1)]
+        with storage.stage(_label(folder), marked=True) as staged:
+            write = Write(object_id, key, staged, held=Held(inventory, seals))
+            write.files(files, About(note, media_types or {}, source, events))
+            ocfl.check_paths(write.sealed)
+            if write.digests() == seals[-1].digests():
+                return _described(storage, object_id, head, seals[-1])
+            raw = write.close(_user())
             staged.write(INVENTORY, [raw])
             staged.write(SIDECAR, [ocfl.sidecar(raw)])
-            storage.publish(staged, f"{folder}/v{version}")
+            if storage.publish([(staged, f"{folder}/v{head + 1}")]):
+                raise Damaged(f"v{head + 1} of {object_id} lies there and is not whole")
             # From here on the next writer or sweep finishes the version if this process dies.
             storage.replace(folder, INVENTORY, raw)
             storage.replace(folder, SIDECAR, ocfl.sidecar(raw))
-    return _stored(storage, object_id, inventory, version)
+    _record([write])
+    return _written(write)
 
 
-def read_chunks(object_id: UUID, path: str, version: int | None = None) -> Iterator[bytes]:
-    """Yield a file in chunks of at most 64 KiB, from the latest version unless one is named.
+def read_chunks(
+    owner_id: UUID, object_id: UUID, path: str, version: int | None = None
+) -> Iterator[bytes]:
+    """Yield a file in chunks of at most 1 MiB, from the latest version unless one is named.
 
-    Raises Missing at once when object, version or path is not there. Raises Damaged before the
-    last chunk when the bytes are not those that were put: a reader never gets the whole of a
-    damaged file.
+    Raises Missing at once when object, version or path is not there, Damaged when its key is
+    not. Raises Damaged before the last chunk when the bytes are not those that were put: a reader
+    never gets the whole of a damaged file, nor a changed byte.
     """
-    storage = _storage()
-    folder = _folder(object_id)
+    storage, folder = _storage(), _folder(object_id)
     inventory = _inventory(storage, folder)
     version = inventory.head if version is None else version
     try:
-        name = inventory.content_path(version, path)
-        digest = inventory.state(version)[path]
+        name = inventory.content_path(version, stored_name(path))
     except KeyError:
         raise Missing(f"{object_id} v{version} has no {path!r}") from None
     storage.size(folder, name)
-    return _whole(storage.chunks(folder, name), digest, f"{path} of {object_id}")
+    return _whole(storage, object_id, inventory, name, _key(owner_id, object_id))
 
 
-def read_bytes(object_id: UUID, path: str, version: int | None = None) -> bytes:
+def read_bytes(owner_id: UUID, object_id: UUID, path: str, version: int | None = None) -> bytes:
     """Return a whole file; raises as `read_chunks` does."""
-    return b"".join(read_chunks(object_id, path, version))
+    return b"".join(read_chunks(owner_id, object_id, path, version))
 
 
-def describe(object_id: UUID, version: int | None = None) -> Stored:
-    """Return what a version holds by its inventory, without reading the files.
+def describe(owner_id: UUID, object_id: UUID, version: int | None = None) -> Stored:
+    """Return what a version holds by its seal, without reading the files.
 
-    Raises Missing when the object, the version or a file is not there, Damaged when the
-    inventory cannot be read.
+    Raises Missing when the object or the version is not there, Damaged when inventory, seal or
+    key cannot be read.
     """
     storage = _storage()
     inventory = _inventory(storage, _folder(object_id))
     version = inventory.head if version is None else version
-    if f"v{version}" not in inventory.versions:
-        raise Missing(f"{object_id} has no v{version}")
-    return _stored(storage, object_id, inventory, version)
+    seal = _seal(storage, object_id, inventory, version, _key(owner_id, object_id))
+    return _described(storage, object_id, version, seal)
+
+
+def seal_of(owner_id: UUID, object_id: UUID, version: int | None = None) -> bytes:
+    """Return the exact bytes of a version's seal; raises as `read_chunks` does."""
+    return read_bytes(owner_id, object_id, SEAL, version)
 
 
 def exists(object_id: UUID) -> bool:
@@ -180,7 +297,10 @@ def exists(object_id: UUID) -> bool:
 
 
 def verify(object_id: UUID) -> list[str]:
-    """Read everything of an object again; return what is wrong in plain words, or nothing."""
+    """Read everything of an object again; return what is wrong in plain words, or nothing.
+
+    Takes no key: what lies there is held against its inventory.
+    """
     storage = _storage()
     folder = _folder(object_id)
     try:
@@ -190,15 +310,24 @@ def verify(object_id: UUID) -> list[str]:
         return ["the object is not in the archive"]
 
 
-def remove(object_id: UUID) -> None:
-    """Remove an object with all its versions; nothing happens when it is not there."""
-    storage = _storage()
-    folder = _folder(object_id)
-    try:
-        with storage.locked(folder):
-            storage.remove(folder)
-    except Missing:
-        return
+def remove(owner_id: UUID, object_id: UUID) -> None:
+    """Remove an object with all its versions, its key first; nothing happens when it is not there.
+
+    Without the key no copy of it, wherever, can be read again.
+    """
+    with transaction.atomic():
+        if keys.destroy(owner_id, object_id):
+            proof.record([proof.Entry.destroyed(object_id)])
+    _remove_bytes(object_id)
+
+
+def forget_owner(owner_id: UUID) -> None:
+    """Destroy an owner's key and her objects' keys, then remove what is left of the objects."""
+    with transaction.atomic():
+        objects = keys.destroy_owner(owner_id)
+        proof.record(proof.Entry.destroyed(object_id) for object_id in objects)
+    for object_id in objects:
+        _remove_bytes(object_id)
 
 
 def sweep(older_than: float = STALE_SECONDS) -> int:
@@ -242,24 +371,34 @@ def _user() -> dict[str, str]:
     return {"name": "Samlepost", "address": settings.WEB_PUBLIC_URL}
 
 
-def _stage_files(
-    staged: Staged, inventory: Inventory, files: Files, prefix: str, version: str
-) -> dict[str, str]:
-    """Write the content that the object does not hold yet; return logical path → sha512."""
-    state: dict[str, str] = {}
-    for path, data in files.items():
-        meter = Meter()
-        staged.write(
-            f"{prefix}content/{path}",
-            meter.through([data] if isinstance(data, bytes) else data),
+def _key(owner_id: UUID, object_id: UUID) -> bytes:
+    try:
+        return keys.find(owner_id, object_id)
+    except NoKey as error:
+        raise Damaged(str(error)) from error
+
+
+def _record(writes: Iterable[Write]) -> None:
+    """Let the log have what was written: the only way from the archive to the proofs."""
+    proof.record(
+        proof.Entry.put(
+            write.object_id,
+            write.version,
+            ocfl.inventory_digest(write.raw),
+            commitment(write.seal),
         )
-        content = meter.content()
-        if inventory.holds(content.sha512):
-            staged.discard(f"{prefix}content/{path}")
-        else:
-            inventory.add_content(content, f"{version}/content/{path}")
-        state[path] = content.sha512
-    return state
+        for write in writes
+    )
+
+
+def _remove_bytes(object_id: UUID) -> None:
+    storage = _storage()
+    folder = _folder(object_id)
+    try:
+        with storage.locked(folder):
+            storage.remove(folder)
+    except Missing:
+        return
 
 
 def _inventory(storage: Storage, folder: str) -> Inventory:
@@ -272,31 +411,55 @@ def _inventory(storage: Storage, folder: str) -> Inventory:
         raise Damaged(str(error)) from error
 
 
-def _stored(storage: Storage, object_id: UUID, inventory: Inventory, version: int) -> Stored:
-    folder = _folder(object_id)
-    sha256 = inventory.fixity()
-    files = {}
-    for path in sorted(inventory.state(version)):
-        name = inventory.content_path(version, path)
-        files[path] = StoredFile(path, sha256[name], storage.size(folder, name))
-    digest = ocfl.inventory_digest(read_small(storage, folder, f"v{version}/{INVENTORY}"))
-    return Stored(object_id, version, digest, files)
-
-
-def _same_or_raise(storage: Storage, object_id: UUID, state: dict[str, str]) -> Stored:
-    """Return the newest version that is exactly this content."""
-    inventory = _inventory(storage, _folder(object_id))
-    for version in range(inventory.head, 0, -1):
-        if inventory.state(version) == state:
-            return _stored(storage, object_id, inventory, version)
-    raise AlreadyThere(f"{object_id} is stored with other content")
-
-
-def _whole(chunks: Iterator[bytes], sha512: str, what: str) -> Iterator[bytes]:
+def _seal(
+    storage: Storage, object_id: UUID, inventory: Inventory, version: int, key: bytes
+) -> Seal:
+    if f"v{version}" not in inventory.versions:
+        raise Missing(f"{object_id} has no v{version}")
     try:
-        yield from checked(chunks, sha512)
+        name = inventory.content_path(version, stored_name(SEAL))
+        raw = b"".join(_whole(storage, object_id, inventory, name, key))
+        return read_seal(raw, object_id, version)
+    except (KeyError, Missing):
+        raise Damaged(f"v{version} of {object_id} has no seal") from None
     except ValueError as error:
-        raise Damaged(f"{what}: {error}") from error
+        raise Damaged(f"v{version} of {object_id}: {error}") from error
+
+
+def _written(write: Write) -> Stored:
+    files = {
+        path: StoredFile(path, file.sha256, file.size)
+        for path, file in sorted(write.sealed.items())
+    }
+    return Stored(write.object_id, write.version, ocfl.inventory_digest(write.raw), files)
+
+
+def _described(storage: Storage, object_id: UUID, version: int, seal: Seal) -> Stored:
+    raw = read_small(storage, _folder(object_id), f"v{version}/{INVENTORY}")
+    files = {file.path: StoredFile(file.path, file.sha256, file.size) for file in seal.files}
+    return Stored(object_id, version, ocfl.inventory_digest(raw), files)
+
+
+def _same_or_raise(storage: Storage, write: Write) -> Stored:
+    """Return the newest stored version that is exactly what was to be written."""
+    inventory = _inventory(storage, _folder(write.object_id))
+    for version in range(inventory.head, 0, -1):
+        seal = _seal(storage, write.object_id, inventory, version, write.key)
+        if seal.digests() == write.digests():
+            return _described(storage, write.object_id, version, seal)
+    raise AlreadyThere(f"{write.object_id} is stored with other content")
+
+
+def _whole(
+    storage: Storage, object_id: UUID, inventory: Inventory, name: str, key: bytes
+) -> Iterator[bytes]:
+    """Yield the plaintext of a content file, held against the inventory and its own tags."""
+    try:
+        sha512 = inventory.digest_of(name)
+        stored = checked(storage.chunks(_folder(object_id), name), sha512)
+        yield from frames.decrypt(stored, key, place_of(object_id, name))
+    except ValueError as error:
+        raise Damaged(f"{name} of {object_id}: {error}") from error
 
 
 def _mend(storage: Storage, folder: str) -> None:

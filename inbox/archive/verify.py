@@ -25,7 +25,7 @@ def damage(chosen: Iterable[Package]) -> Iterator[tuple[Package, list[str]]]:
 def _row_problems(package: Package) -> list[str]:
     """Compare the rows with the store: an object made anew is whole, but not what was kept."""
     try:
-        stored = store.describe(package.id, package.version)
+        stored = store.describe(package.citizen_id, package.id, package.version)
     except store.Missing as error:
         return [f"version {package.version} of the row: {error}"]
     except store.Damaged:

@@ -104,7 +104,7 @@ def forget_files(citizen_id: UUID, attachments: Sequence[dict[str, Any]]) -> Non
 
     def remove() -> None:
         for each in ids:
-            store.remove(each)
+            store.remove(citizen_id, each)
 
     transaction.on_commit(remove)
 

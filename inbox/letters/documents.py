@@ -97,4 +97,4 @@ def _kept_documents(letter: Letter) -> QuerySet[Document]:
 def stream(document: Document) -> Iterator[bytes]:
     """Yield the document's bytes in chunks. Raises archive errors before the first chunk."""
     blob = document.blob
-    return store.read_chunks(blob.package_id, blob.path, version=blob.version)
+    return store.read_chunks(blob.citizen_id, blob.package_id, blob.path, version=blob.version)

@@ -79,7 +79,7 @@ def erase_bytes(citizen_id: UUID | None = None) -> int:
         owed = owed.filter(citizen_id=citizen_id)
     keys = list(owed.values_list("citizen_id", "id")[:BATCH])
     for owner_id, object_id in keys:
-        store.remove(object_id)
+        store.remove(owner_id, object_id)
         Tombstone.objects.filter(citizen_id=owner_id, id=object_id).update(erased_at=timezone.now())
     return len(keys)
 

@@ -152,7 +152,7 @@ def add(viewer: Viewer, said: Said, files: Sequence[Brought], key: str) -> Lette
     if letters:
         return letters[0]
     # The other press of the button was faster.
-    store.remove(arrival.delivery_id)
+    store.remove(arrival.citizen_id, arrival.delivery_id)
     known = _added(viewer, key)
     if known is None:
         raise Letter.DoesNotExist
@@ -293,7 +293,14 @@ def _deposit(arrival: Arrival, files: Sequence[Brought]) -> None:
         path = f"files/{number:04d}.{EXTENSIONS[file.media_type]}"
         contents[path], media_types[path] = file.chunks(), file.media_type
         paths.append(path)
-    stored = store.put(arrival.delivery_id, contents, note="paper of her own")
+    stored = store.put(
+        arrival.citizen_id,
+        arrival.delivery_id,
+        contents,
+        note="paper of her own",
+        media_types=media_types,
+        source=arrival.source,
+    )
     arrival.package, blobs = package_rows(arrival.citizen_id, stored, media_types)
     by_path = {blob.path: blob for blob in blobs}
     arrival.blobs = [by_path[path] for path in paths]

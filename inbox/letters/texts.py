@@ -91,7 +91,7 @@ def _ask(reader: Reader, document: Document) -> extract.Answer:
     blob = document.blob
     if blob.size > SIZE_MAX:
         return extract.failure("too_large")
-    content = store.read_bytes(blob.package_id, blob.path, version=blob.version)
+    content = store.read_bytes(blob.citizen_id, blob.package_id, blob.path, version=blob.version)
     media_type = document.media_type.partition(";")[0].strip().lower()
     return reader.read(content, media_type)
 

@@ -144,7 +144,7 @@ def _documents(letter: Letter) -> list[OutgoingAttachment]:
             OutgoingAttachment(
                 clean(document.name, 255),
                 document.media_type.partition(";")[0].strip().lower(),
-                store.read_bytes(blob.package_id, blob.path, version=blob.version),
+                store.read_bytes(blob.citizen_id, blob.package_id, blob.path, version=blob.version),
             )
         )
     return made

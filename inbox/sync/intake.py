@@ -46,6 +46,8 @@ from inbox.sync.models import Mailbox, Quarantined, Source
 
 log = logging.getLogger("samlepost.sync")
 
+GROUP = 100
+"""So many letters are made safe on disk at one stroke."""
 HISTORY_AFTER = timedelta(days=14)
 """Letters this much older than the mailbox are history: never unread, never notified."""
 
@@ -327,22 +329,25 @@ def _of_others(intake: Intake, keys: Sequence[tuple[UUID, str]]) -> set[tuple[UU
 
 def _archive(intake: Intake, batch: Sorted) -> None:
     """Put the bytes of every letter in the archive; what is wrong goes to quarantine instead."""
-    good = []
-    for arrival in batch.new:
-        intake.still_ours()
-        try:
-            deposit(intake, arrival)
-            good.append(arrival)
-        except BadDocument as error:
-            item = as_unreadable(arrival.incoming, str(error))
-            batch.unreadable.append((item, arrival.citizen_id))
+    good: list[Arrival] = []
+    for start in range(0, len(batch.new), GROUP):
+        some = batch.new[start : start + GROUP]
+        with store.group((each.citizen_id, each.delivery_id) for each in some) as group:
+            for arrival in some:
+                intake.still_ours()
+                try:
+                    deposit(intake, arrival, write=group.put)
+                    good.append(arrival)
+                except BadDocument as error:
+                    item = as_unreadable(arrival.incoming, str(error))
+                    batch.unreadable.append((item, arrival.citizen_id))
     batch.new = good
     changed = []
     for delivery, arrival in batch.changed:
         intake.still_ours()
         try:
             if has_new_content(delivery, arrival.incoming):
-                deposit(intake, arrival, replaces=True)
+                deposit(intake, arrival, write=store.add_version)
             changed.append((delivery, arrival))
         except BadDocument as error:
             item = as_unreadable(arrival.incoming, str(error))
@@ -350,10 +355,11 @@ def _archive(intake: Intake, batch: Sorted) -> None:
     batch.changed = changed
 
 
-def deposit(intake: Intake, arrival: Arrival, *, replaces: bool = False) -> None:
-    """Archive what arrived and its documents as one object (or a new version of it).
+def deposit(intake: Intake, arrival: Arrival, *, write: store.Writer) -> None:
+    """Archive what arrived and its documents as one object, or as a new version of it.
 
-    Sets `package`, `blobs` and `raw_blobs` of the arrival. Raises BadDocument or Temporary.
+    `write` is `put` of the store or of a group there, or `add_version`. Sets `package`, `blobs`
+    and `raw_blobs` of the arrival. Raises BadDocument or Temporary.
     """
     incoming = arrival.incoming
     files: dict[str, bytes | Iterable[bytes]] = {}
@@ -381,9 +387,16 @@ def deposit(intake: Intake, arrival: Arrival, *, replaces: bool = False) -> None
     if not files:
         said = {"external_id": incoming.external_id, "title": incoming.title}
         files["original/said.json"] = json.dumps(said, ensure_ascii=False).encode()
-    write = store.add_version if replaces else store.put
     try:
-        stored = write(arrival.delivery_id, files, note=f"{arrival.source} delivery")
+        stored = write(
+            arrival.citizen_id,
+            arrival.delivery_id,
+            files,
+            note=f"{arrival.source} delivery",
+            media_types=media_types,
+            source=arrival.source,
+            events=_events(incoming),
+        )
     except store.BadPath as error:
         raise BadDocument("a part of it has a name that cannot be kept") from error
     package, blobs = package_rows(arrival.citizen_id, stored, media_types)
@@ -391,6 +404,15 @@ def deposit(intake: Intake, arrival: Arrival, *, replaces: bool = False) -> None
     arrival.package = package
     arrival.blobs = [by_path.get(path) if path else None for path in paths]
     arrival.raw_blobs = [blob for path, blob in by_path.items() if path.startswith("original/")]
+
+
+def _events(incoming: IncomingLetter) -> list[store.Happened]:
+    """Return what was done with a letter before it is archived, for its seal."""
+    how = incoming.sender.verified
+    if not how:
+        return []
+    at = store.moment()
+    return [store.Happened("digital signature validation", at, detail=f"sender: {how}")]
 
 
 def _content(intake: Intake, document: IncomingDocument) -> bytes | Iterator[bytes] | None:

@@ -51,7 +51,13 @@ def _keep(source: Source, notice: PaperNotice, delivery: Delivery) -> bool:
     files = {f"original/{part.name}": part.content for part in notice.raw}
     types = {f"original/{part.name}": part.media_type for part in notice.raw}
     try:
-        stored = store.add_version(delivery.id, files, note=f"{source.slug} paper")
+        stored = store.add_version(
+            delivery.citizen_id,
+            delivery.id,
+            files,
+            note=f"{source.slug} paper",
+            media_types=types,
+        )
     except store.Missing:
         return False
     package, blobs = package_rows(delivery.citizen_id, stored, types)

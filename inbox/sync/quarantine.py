@@ -93,7 +93,9 @@ def keep(source: Source, item: Unreadable, citizen_id: UUID | None) -> Kept | No
         content_sha256=digest,
         arrived_at=clock.now(),
     )
-    stored = store.put(row.id, {f"original/{part.name}": part.content for part in parts})
+    stored = store.put(
+        store.SYSTEM, row.id, {f"original/{part.name}": part.content for part in parts}
+    )
     row.files = [
         {"path": file.path, "size": file.size, "sha256": file.sha256}
         for file in stored.files.values()
@@ -115,13 +117,16 @@ def read_file(item: Quarantined, path: str) -> Iterator[bytes]:
     """Yield the bytes of one of the item's files. Raises KeyError for a path that it lacks."""
     if path not in {file["path"] for file in item.files}:
         raise KeyError(path)
-    return store.read_chunks(item.id, path)
+    return store.read_chunks(store.SYSTEM, item.id, path)
 
 
 def raw_parts(item: Quarantined) -> list[RawPart]:
     """Return what arrived, as the connector gave it."""
     return [
-        RawPart(file["path"].removeprefix("original/"), store.read_bytes(item.id, file["path"]))
+        RawPart(
+            file["path"].removeprefix("original/"),
+            store.read_bytes(store.SYSTEM, item.id, file["path"]),
+        )
         for file in item.files
     ]
 
@@ -129,7 +134,9 @@ def raw_parts(item: Quarantined) -> list[RawPart]:
 def quotable(item: Quarantined) -> dict[str, bytes]:
     """Return the small parts of what arrived, which a receipt may have to quote."""
     return {
-        file["path"].removeprefix("original/"): store.read_bytes(item.id, file["path"])
+        file["path"].removeprefix("original/"): store.read_bytes(
+            store.SYSTEM, item.id, file["path"]
+        )
         for file in item.files
         if file["size"] <= QUOTED_PART_MAX_BYTES
     }

@@ -305,7 +305,9 @@ def _quotable(delivery: Delivery) -> dict[str, bytes]:
         size__lte=quarantine.QUOTED_PART_MAX_BYTES,
     )
     return {
-        blob.path.removeprefix("original/"): store.read_bytes(delivery.id, blob.path)
+        blob.path.removeprefix("original/"): store.read_bytes(
+            delivery.citizen_id, delivery.id, blob.path
+        )
         for blob in parts
     }
 

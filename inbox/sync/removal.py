@@ -41,8 +41,10 @@ def close_due() -> int:
 def remove(citizen: Citizen) -> None:
     """Remove an inbox with all that is in it, now."""
     citizen.end_sessions()
-    for object_id in _archived(citizen):
-        store.remove(object_id)
+    for owner_id, object_id in _archived(citizen):
+        store.remove(owner_id, object_id)
+    # Her key goes, too: whatever of hers lies anywhere can be read no more.
+    store.forget_owner(citizen.id)
     letters = Letter.objects.filter(citizen=citizen)
     while ids := list(letters.values_list("id", flat=True)[:BATCH]):
         letters.filter(id__in=ids).delete()
@@ -53,7 +55,10 @@ def remove(citizen: Citizen) -> None:
     log.info("an account was closed")
 
 
-def _archived(citizen: Citizen) -> Iterable[UUID]:
-    own = [found.filter(citizen=citizen) for found in (Package.objects, Tombstone.objects)]
-    for found in (*own, quarantine.of(citizen)):
-        yield from found.values_list("id", flat=True)
+def _archived(citizen: Citizen) -> Iterable[tuple[UUID, UUID]]:
+    """Yield the owner and the id of each object that is here for her."""
+    for found in (Package.objects, Tombstone.objects):
+        for object_id in found.filter(citizen=citizen).values_list("id", flat=True):
+            yield citizen.id, object_id
+    for object_id in quarantine.of(citizen).values_list("id", flat=True):
+        yield store.SYSTEM, object_id

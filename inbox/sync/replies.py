@@ -108,7 +108,13 @@ def attach(viewer: Viewer, letter_id: UUID, form: str, name: str, chunks: Iterab
     content = _checked(name, chunks, rules)
     media_type = media_type_of(content[:SNIFFED_BYTES])
     attachment_id, path = new_id(), f"files/0001.{EXTENSIONS[media_type]}"
-    stored = store.put(attachment_id, {path: content}, note="attachment of an answer")
+    stored = store.put(
+        viewer.citizen_id,
+        attachment_id,
+        {path: content},
+        note="attachment of an answer",
+        media_types={path: media_type},
+    )
     package, blobs = package_rows(viewer.citizen_id, stored, {path: media_type})
     with transaction.atomic():
         draft = _draft(viewer, letter, form)

@@ -66,8 +66,8 @@ def forget(national_id: str) -> int:
         quarantine.of(citizen).delete()
         OutboxEmail.objects.filter(citizen=citizen).delete()
         counters.recount(citizen.id)
-    for object_id in objects:
-        store.remove(object_id)
+    for owner_id, object_id in objects:
+        store.remove(owner_id, object_id)
     for enterprise in enterprises:
         removal.remove(enterprise)
     return letters
@@ -134,8 +134,10 @@ def _release(row: QuerySet[Mailbox] | QuerySet[Source]) -> None:
     row.update(lease_token=None, lease_until=None)
 
 
-def _archived(citizen: Citizen) -> list[UUID]:
+def _archived(citizen: Citizen) -> list[tuple[UUID, UUID]]:
+    """Return the owner and the id of each object that is here for her."""
     packages = Package.objects.filter(citizen=citizen).values_list("id", flat=True)
     deleted = Tombstone.objects.filter(citizen=citizen, erased_at=None)
     quarantined = quarantine.of(citizen).values_list("id", flat=True)
-    return [*packages, *deleted.values_list("id", flat=True), *quarantined]
+    hers = [*packages, *deleted.values_list("id", flat=True)]
+    return [(citizen.id, each) for each in hers] + [(store.SYSTEM, each) for each in quarantined]

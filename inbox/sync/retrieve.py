@@ -27,6 +27,7 @@ from connectors.contract import (
     SenderRef,
     Temporary,
 )
+from inbox.archive import store
 from inbox.letters import copies, join, keeping
 from inbox.letters.change import add_content
 from inbox.letters.models import Delivery, Document, Event, Letter
@@ -205,7 +206,7 @@ def _retrieve(retrieval: Retrieval) -> None:
         )
         patient = retrieval.attempts <= (ATTEMPTS_MAX - 1 if only_missing else PATIENT_ATTEMPTS)
         intake = Intake(source, connector, account, None, lambda: None, patient)
-        deposit(intake, arrival, replaces=True)
+        deposit(intake, arrival, write=store.add_version)
         if only_missing and all(arrival.lacks(place) for place in range(len(documents))):
             raise Temporary("none of the documents that are missing could be had")
         for position, document in enumerate(documents):

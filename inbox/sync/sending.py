@@ -119,7 +119,9 @@ def _outgoing(reply: Reply, external_id: str) -> OutgoingReply:
         text=reply.text,
         attachments=[
             OutgoingAttachment(
-                each["name"], each["media_type"], store.read_bytes(UUID(each["id"]), each["path"])
+                each["name"],
+                each["media_type"],
+                store.read_bytes(reply.citizen_id, UUID(each["id"]), each["path"]),
             )
             for each in reply.attachments
         ],

@@ -61,8 +61,10 @@ def read(retrieval: Retrieval) -> None:
     with connected(source) as connector:
         thread = connector.thread(account, delivery.external_id)
     files: dict[str, bytes] = {f"original/{part.name}": part.content for part in thread.raw}
-    stored = store.add_version(delivery.id, files, note=f"{source.slug} thread")
     types = {f"original/{part.name}": part.media_type for part in thread.raw}
+    stored = store.add_version(
+        letter.citizen_id, delivery.id, files, note=f"{source.slug} thread", media_types=types
+    )
     package, blobs = package_rows(letter.citizen_id, stored, types)
     now = clock.now()
     with transaction.atomic():

@@ -160,7 +160,9 @@ class Export:
     def _beside_answers(self, folder: str, sent: Sequence[Sent]) -> Iterator[Entry]:
         for file in sent:
             try:
-                chunks = store.read_chunks(UUID(file.said["id"]), file.said["path"])
+                chunks = store.read_chunks(
+                    file.reply.citizen_id, UUID(file.said["id"]), file.said["path"]
+                )
                 first = next(chunks, b"")
             except (Missing, Damaged, OSError) as error:
                 self._note_answer(file, error)
@@ -310,7 +312,7 @@ def _evidence(each: Exported, files: Sequence[File]) -> list[Evidence]:
         return []
     here = {file.document.blob.sha256: file.name for file in files if file.name and not file.fault}
     return [
-        Evidence(delivery.id, f"{EVIDENCE}/{number}", here)
+        Evidence(delivery.citizen_id, delivery.id, f"{EVIDENCE}/{number}", here)
         for number, delivery in enumerate(each.deliveries, 1)
     ]
 

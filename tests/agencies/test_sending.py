@@ -59,7 +59,7 @@ def test_a_letter_arrives_with_all_that_was_said_of_it(agency, employee, kari):
     delivery = Delivery.objects.get(citizen=kari)
     assert (delivery.sender_verified, delivery.wants_opening_receipt) == ("portal", True)
     document = Document.objects.get(citizen=kari)
-    assert store.read_bytes(delivery.id, document.blob.path) == content
+    assert store.read_bytes(delivery.citizen_id, delivery.id, document.blob.path) == content
     sent = dispatch.letters.get()
     assert (sent.state, sent.delivery_id, sent.recipient) == ("delivered", delivery.id, "")
     dispatch.refresh_from_db()
@@ -132,7 +132,10 @@ def test_each_gets_her_own_pdf_from_a_zip(agency, kari, ola):
     assert sending.send_due() == 2
     for citizen, content in ((kari, hers), (ola, his)):
         document = Document.objects.get(citizen=citizen)
-        assert store.read_bytes(document.delivery_id, document.blob.path) == content
+        assert (
+            store.read_bytes(document.citizen_id, document.delivery_id, document.blob.path)
+            == content
+        )
 
 
 @pytest.mark.parametrize(

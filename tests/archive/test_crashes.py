@@ -10,10 +10,12 @@ from uuid import UUID
 
 import pytest
 
-from inbox.archive import store
-from tests.archive.test_store import FIRST, home, objects_found_by_ocfl_py
+from inbox.archive import keys, storage, store
+from tests.archive.test_store import FIRST, OWNER, home, objects_found_by_ocfl_py
 
 __all__ = ["home"]
+
+pytestmark = pytest.mark.django_db
 
 DIED = 9
 OBJECT = UUID(int=7)
@@ -45,13 +47,26 @@ def die_at(step: int, write: Callable[[], object]) -> bool:
         count()
         real_fsync(handle)
 
+    real_stroke = storage.sync_file_system
+
+    def stroke(handle: int) -> bool:
+        count()
+        return real_stroke(handle)
+
     os.fsync = fsync
+    storage.sync_file_system = stroke
     sys.addaudithook(lambda event, _: count() if event in STEPS else None)
     try:
         write()
         os._exit(0)
     except BaseException:
         os._exit(1)
+
+
+@pytest.fixture(autouse=True)
+def key(db) -> None:
+    """Made before: what a child does to the database is its own copy's."""
+    keys.make([(OWNER, OBJECT)])
 
 
 def died_at_every_step(write: Callable[[], object], check: Callable[[], None]) -> int:
@@ -72,61 +87,63 @@ def test_a_put_that_dies_leaves_the_object_whole_or_not_there(home: Path, remedy
         if there:
             after += 1
             assert store.verify(OBJECT) == []
-            assert store.read_bytes(OBJECT, "files/0001.pdf") == FIRST["files/0001.pdf"]
+            assert store.read_bytes(OWNER, OBJECT, "files/0001.pdf") == FIRST["files/0001.pdf"]
         else:
             before += 1
         if remedy == "again":
-            assert store.put(OBJECT, FIRST).version == 1
+            assert store.put(OWNER, OBJECT, FIRST).version == 1
         store.sweep(older_than=-1)
         assert list((home / "staging").iterdir()) == []
         assert objects_found_by_ocfl_py(home) == (1 if there or remedy == "again" else 0)
-        store.remove(OBJECT)
+        store.remove(OWNER, OBJECT)
+        keys.make([(OWNER, OBJECT)])
 
-    assert died_at_every_step(lambda: store.put(OBJECT, FIRST), check) > 30
+    assert died_at_every_step(lambda: store.put(OWNER, OBJECT, FIRST), check) > 30
     assert before > 20
     assert after >= 3
 
 
 @pytest.mark.parametrize("remedy", ["sweep", "again"])
 def test_a_new_version_that_dies_leaves_the_old_object_or_the_new(home: Path, remedy: str):
-    store.put(OBJECT, FIRST)
+    store.put(OWNER, OBJECT, FIRST)
     seen = set()
 
     def check() -> None:
-        old_or_new = store.read_bytes(OBJECT, "files/0001.pdf")
+        old_or_new = store.read_bytes(OWNER, OBJECT, "files/0001.pdf")
         assert old_or_new in (FIRST["files/0001.pdf"], SECOND["files/0001.pdf"])
         seen.add(old_or_new)
         if remedy == "again":
-            assert store.add_version(OBJECT, SECOND).version == 2
+            assert store.add_version(OWNER, OBJECT, SECOND).version == 2
             assert store.verify(OBJECT) == []
         store.sweep(older_than=-1)
         assert list((home / "staging").iterdir()) == []
         assert store.verify(OBJECT) == []
         assert objects_found_by_ocfl_py(home) == 1
-        assert store.read_bytes(OBJECT, "files/0001.pdf", version=1) == FIRST["files/0001.pdf"]
-        store.remove(OBJECT)
-        store.put(OBJECT, FIRST)
+        first = store.read_bytes(OWNER, OBJECT, "files/0001.pdf", version=1)
+        assert first == FIRST["files/0001.pdf"]
+        store.remove(OWNER, OBJECT)
+        store.put(OWNER, OBJECT, FIRST)
 
-    assert died_at_every_step(lambda: store.add_version(OBJECT, SECOND), check) > 30
+    assert died_at_every_step(lambda: store.add_version(OWNER, OBJECT, SECOND), check) > 30
     assert len(seen) == 2
 
 
 def test_a_removal_that_dies_leaves_the_object_whole_or_gone(home: Path):
-    store.put(OBJECT, FIRST)
+    store.put(OWNER, OBJECT, FIRST)
 
     def check() -> None:
         assert store.verify(OBJECT) in ([], ["the object is not in the archive"])
         store.sweep(older_than=-1)
         assert objects_found_by_ocfl_py(home) in (0, 1)
-        store.put(OBJECT, FIRST)
+        store.put(OWNER, OBJECT, FIRST)
 
-    assert died_at_every_step(lambda: store.remove(OBJECT), check) > 5
+    assert died_at_every_step(lambda: store.remove(OWNER, OBJECT), check) > 5
 
 
 def test_a_first_put_that_dies_while_making_the_root_can_be_repeated(home: Path):
     step = 0
-    while die_at(step, lambda: store.put(OBJECT, FIRST)) and not store.exists(OBJECT):
-        assert store.put(OBJECT, FIRST).version == 1
+    while die_at(step, lambda: store.put(OWNER, OBJECT, FIRST)) and not store.exists(OBJECT):
+        assert store.put(OWNER, OBJECT, FIRST).version == 1
         assert objects_found_by_ocfl_py(home) == 1
         home.rename(home.with_name(f"archive-{step}"))
         step += 1
@@ -138,5 +155,5 @@ def test_sweeping_leaves_what_is_being_written(home: Path):
         assert store.sweep() == 0
         yield b"still here"
 
-    store.put(OBJECT, {"files/0001.pdf": files()})
-    assert store.read_bytes(OBJECT, "files/0001.pdf") == b"still here"
+    store.put(OWNER, OBJECT, {"files/0001.pdf": files()})
+    assert store.read_bytes(OWNER, OBJECT, "files/0001.pdf") == b"still here"

@@ -32,7 +32,7 @@ def kari() -> Citizen:
 
 
 def deposit(citizen: Citizen, files: dict[str, bytes] = FILES) -> Package:
-    stored = store.put(uuid4(), files)
+    stored = store.put(citizen.id, uuid4(), files)
     package, blobs = package_rows(citizen.id, stored, {"files/0001.pdf": "application/pdf"})
     Package.objects.bulk_create([package])
     Blob.objects.bulk_create(blobs)
@@ -42,14 +42,16 @@ def deposit(citizen: Citizen, files: dict[str, bytes] = FILES) -> Package:
 def test_rows_say_what_is_stored_and_lead_back_to_the_bytes(kari: Citizen):
     package = Package.objects.get(citizen=kari, id=deposit(kari).id)
     assert package.version == 1
-    assert package.inventory_sha512 == store.describe(package.id).inventory_sha512
+    assert package.inventory_sha512 == store.describe(kari.id, package.id).inventory_sha512
     types = dict(package.blobs.values_list("path", "media_type"))
     assert types == {
         "files/0001.pdf": "application/pdf",
         "original/item.json": "application/octet-stream",
     }
     for blob in package.blobs.all():
-        assert store.read_bytes(blob.package_id, blob.path, blob.version) == FILES[blob.path]
+        assert (
+            store.read_bytes(kari.id, blob.package_id, blob.path, blob.version) == FILES[blob.path]
+        )
 
 
 def test_the_command_finds_a_whole_archive_whole(kari: Citizen):
@@ -73,23 +75,23 @@ def run_failing() -> str:
 
 def test_the_command_names_a_package_with_a_flipped_bit(kari: Citizen, home: Path):
     whole, damaged = deposit(kari), deposit(kari)
-    path = home / "ocfl" / object_folder(damaged.id.urn) / "v1/content/files/0001.pdf"
+    path = home / "ocfl" / object_folder(damaged.id.urn) / "v1/content/files/0001.pdf.enc"
     path.write_bytes(b"%PDF-1.6")
     said = run_failing()
-    assert f"{damaged.id}: v1/content/files/0001.pdf has changed" in said
+    assert f"{damaged.id}: v1/content/files/0001.pdf.enc has changed" in said
     assert str(whole.id) not in said
 
 
 def test_the_command_names_a_package_whose_object_is_gone(kari: Citizen):
     package = deposit(kari)
-    store.remove(package.id)
+    store.remove(kari.id, package.id)
     assert f"{package.id}: the object is not in the archive" in run_failing()
 
 
 def test_the_command_names_an_object_that_was_made_anew(kari: Citizen):
     package = deposit(kari)
-    store.remove(package.id)
-    store.put(package.id, {**FILES, "files/0001.pdf": b"%PDF-9.9"})
+    store.remove(kari.id, package.id)
+    store.put(kari.id, package.id, {**FILES, "files/0001.pdf": b"%PDF-9.9"})
     assert store.verify(package.id) == []
     said = run_failing()
     assert "is not the one that was deposited" in said

@@ -34,6 +34,8 @@ def test_the_production_settings_start(tmp_path):
         ("SECRET_KEY", "short"),
         ("IDENTITY_KEY", ""),
         ("IDENTITY_KEY", "not hexadecimal"),
+        ("ARCHIVE_ROOT_KEY", ""),
+        ("ARCHIVE_ROOT_KEYS_OLD", "abc"),
         ("DATABASE_URL", ""),
         ("DATABASE_URL", "nonsense"),
         ("REDIS_URL", "http://127.0.0.1"),

@@ -161,7 +161,9 @@ def kept(citizen: Citizen) -> dict[str, bytes]:
     (delivery,) = Delivery.objects.filter(citizen=citizen)
     blobs = Blob.objects.filter(citizen_id=citizen.id, path__startswith="original/")
     return {
-        blob.path.removeprefix("original/"): store.read_bytes(delivery.id, blob.path)
+        blob.path.removeprefix("original/"): store.read_bytes(
+            delivery.citizen_id, delivery.id, blob.path
+        )
         for blob in blobs
     }
 

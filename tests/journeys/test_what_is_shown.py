@@ -134,7 +134,7 @@ def envelopes(letter: Letter) -> Iterator[tuple[str, list[Field]]]:
     kept = Blob.objects.filter(citizen_id=letter.citizen_id, path__startswith="original/")
     for delivery in letter.deliveries.all():
         for blob in kept.filter(package_id=delivery.id).order_by("version"):
-            content = store.read_bytes(delivery.id, blob.path, blob.version)
+            content = store.read_bytes(delivery.citizen_id, delivery.id, blob.path, blob.version)
             name = blob.path.removeprefix("original/")
             if name.endswith(".json"):
                 yield name, list(leaves(json.loads(content)))

@@ -249,7 +249,7 @@ def test_a_document_that_is_missing_from_the_archive_is_tried_again():
     kari = make_citizen()
     letter = make_letter(kari)
     document = Document.objects.select_related("blob").get(citizen=kari, letter_id=letter.id)
-    store.remove(document.blob.package_id)
+    store.remove(document.citizen_id, document.blob.package_id)
     text = text_of_only(kari)
     assert (text.state, text.attempts) == ("waiting", 1)
 

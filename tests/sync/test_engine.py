@@ -112,7 +112,7 @@ def test_its_document_is_the_senders_byte_for_byte(demo_citizens, channel):
     simulator(demo_citizens, channel).send(letter)
     sync(channel)
     document = Document.objects.select_related("blob").get(citizen=citizen())
-    kept = store.read_bytes(document.blob.package_id, document.blob.path)
+    kept = store.read_bytes(document.citizen_id, document.blob.package_id, document.blob.path)
     assert kept == letter.documents[0].content
 
 

@@ -119,7 +119,9 @@ def test_a_letter_that_the_agency_deletes_opens_from_the_archive_with_the_same_b
     log_in(client, kari(), level=4)
     assert "no longer has the letter" in page_of(client, delivery.letter_id)
     opened = client.get(f"/letters/{delivery.letter_id}/documents/{document.id}/")
-    assert b"".join(opened.streaming_content) == store.read_bytes(delivery.id, document.blob.path)
+    assert b"".join(opened.streaming_content) == store.read_bytes(
+        delivery.citizen_id, delivery.id, document.blob.path
+    )
 
 
 def test_in_one_page_the_last_word_of_a_letter_counts(nav):
@@ -261,7 +263,9 @@ def test_a_letter_that_is_written_anew_without_its_bytes_keeps_those_that_are_he
     identifier = send(nav)
     sync()
     before = Document.objects.get()
-    content = store.read_bytes(before.delivery_id, before.blob.path, before.blob.version)
+    content = store.read_bytes(
+        before.citizen_id, before.delivery_id, before.blob.path, before.blob.version
+    )
     with nav.state.transaction() as db:
         item = latest(db, "nav", KARI.national_id, identifier)
     assert nav.expire_latest(KARI, Channel.NAV)

@@ -134,7 +134,9 @@ def test_with_her_word_exactly_those_that_are_due_are_kept_and_stay_unread(altin
     assert (old.content, new.content) == (Letter.Content.KEPT, Letter.Content.ON_OPEN)
     assert old.body and old.unread and old.opened_at is None
     document = Document.objects.get(citizen=altinn.citizen, letter_id=old.id)
-    assert store.read_bytes(document.delivery_id, document.blob.path).startswith(b"%PDF")
+    assert store.read_bytes(
+        document.citizen_id, document.delivery_id, document.blob.path
+    ).startswith(b"%PDF")
     # To fetch it is to see it there, which cannot be avoided; it is not marked as read.
     assert altinn.marks(old) == {"seen", "fetched"}
     assert altinn.marks(new) == set()

@@ -104,7 +104,7 @@ def test_a_worker_that_died_with_a_retrieval_is_replaced(kari, altinn_letter):
 
 def test_a_fault_of_ours_in_a_retrieval_is_not_kept_quiet(kari, altinn_letter):
     open_letter(viewer(kari), altinn_letter.id)
-    store.remove(Delivery.objects.get(citizen=kari).id)
+    store.remove(kari.id, Delivery.objects.get(citizen=kari).id)
     with pytest.raises(store.Missing):
         retrieve.run_due()
 

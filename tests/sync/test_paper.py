@@ -142,7 +142,9 @@ def test_what_was_signed_is_kept_with_the_letter_and_given_to_her(sim, kari):
     )
     queued = [row["envelope"].encode() for row in rows]
     names = ["utskrift.jwt", "mottakskvittering.jwt", "returpostkvittering.jwt"]
-    assert [store.read_bytes(delivery.id, f"original/{name}") for name in names] == queued
+    assert [
+        store.read_bytes(delivery.citizen_id, delivery.id, f"original/{name}") for name in names
+    ] == queued
     assert store.verify(delivery.id) == []
     screen = Client()
     log_in(screen, kari, level=4)

@@ -184,7 +184,7 @@ def test_the_letters_that_wait_for_her_go_with_her_account(kari, unknown):
     assert removal.close_due() == 1
     assert not Quarantined.objects.exists()
     with pytest.raises(store.Missing):
-        store.read_bytes(unknown.id, unknown.files[0]["path"])
+        store.read_bytes(store.SYSTEM, unknown.id, unknown.files[0]["path"])
 
 
 def test_looking_for_owners_costs_two_queries_however_much_waits(

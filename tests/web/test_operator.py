@@ -92,7 +92,7 @@ def test_a_file_is_handed_out_as_it_arrived_and_never_shown(staff):
 def test_a_file_that_the_item_lacks_is_not_there(staff):
     item = broken()
     assert staff.get(f"{PAGE}{item.id}/file/1/").status_code == 404
-    store.remove(item.id)
+    store.remove(store.SYSTEM, item.id)
     assert staff.get(f"{PAGE}{item.id}/file/0/").status_code == 404
 
 

@@ -86,7 +86,7 @@ def test_it_lies_in_her_archive_read_by_its_own_day_and_nobody_is_told(client, k
     ]
     delivery = Delivery.objects.get(letter_id=letter.id)
     assert (delivery.sender_verified, delivery.provenance) == ("", {})
-    assert store.read_bytes(delivery.id, "files/0002.jpg") == JPEG
+    assert store.read_bytes(delivery.citizen_id, delivery.id, "files/0002.jpg") == JPEG
     assert not DeliveryRecord.objects.filter(source=Letter.OWN).exists()
     assert not OutboundReceipt.objects.exists()
     assert not Notification.objects.filter(letter_id=letter.id).exists()

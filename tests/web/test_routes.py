@@ -150,7 +150,7 @@ def made(kari: Citizen) -> dict[str, Any]:
     Employee.objects.create(agency=agency, citizen=kari)
     sent = outgoing.submit(agency, Terms(), [wanted()], pdf())
     answer_id, said = uuid4(), {"name": "a.pdf", "media_type": "application/pdf", "size": 8}
-    store.put(answer_id, {"files/0001.pdf": b"%PDF-1.7"})
+    store.put(agency.id, answer_id, {"files/0001.pdf": b"%PDF-1.7"})
     said["path"] = "files/0001.pdf"
     answer = Answer.objects.create(
         id=answer_id, outgoing=sent.letters.get(), at=clock.now(), files=[said]

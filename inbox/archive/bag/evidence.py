@@ -26,6 +26,7 @@ FAULTS = (Missing, Damaged, OSError)
 class Evidence:
     """What is kept of one delivery, and where it lies in the letter's folder."""
 
+    owner_id: UUID
     object_id: UUID
     folder: str
     """Inside the letter's, e.g. `evidence/1`."""
@@ -42,13 +43,13 @@ class Evidence:
         """Yield (name in the letter's folder, chunks), and fill in `laid_out` on the way."""
         placed = dict(self.here)
         try:
-            latest = store.describe(self.object_id).version
+            latest = store.describe(self.owner_id, self.object_id).version
         except FAULTS as error:
             self.fault = type(error).__name__
             return
         for number in range(1, latest + 1):
             try:
-                stored = store.describe(self.object_id, number)
+                stored = store.describe(self.owner_id, self.object_id, number)
             except FAULTS as error:
                 self.fault = type(error).__name__
                 continue
@@ -61,8 +62,6 @@ class Evidence:
             }
             folder = f"{self.folder}/v{number}"
             for path, file in stored.files.items():
-                if path == SEAL:
-                    continue
                 if file.sha256 not in placed:
                     name = f"{folder}/{path}"
                     chunks = self._chunks(path, number)
@@ -78,16 +77,14 @@ class Evidence:
                         "size": file.size,
                     }
                 )
-            yield from self._sealed(number, stored.files, version, folder)
+            yield from self._sealed(number, version, folder)
             self.laid_out.append(version)
 
     def _sealed(
-        self, number: int, files: Mapping[str, Any], version: dict[str, Any], folder: str
+        self, number: int, version: dict[str, Any], folder: str
     ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        if SEAL not in files:
-            return
         try:
-            seal = store.read_bytes(self.object_id, SEAL, number)
+            seal = store.seal_of(self.owner_id, self.object_id, number)
         except FAULTS as error:
             self.fault = type(error).__name__
             return
@@ -105,7 +102,7 @@ class Evidence:
 
     def _chunks(self, path: str, number: int) -> Iterator[bytes] | None:
         try:
-            chunks = store.read_chunks(self.object_id, path, number)
+            chunks = store.read_chunks(self.owner_id, self.object_id, path, number)
             first = next(chunks, b"")
         except FAULTS as error:
             self.fault = type(error).__name__

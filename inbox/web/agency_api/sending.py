@@ -275,7 +275,7 @@ def answer_file(
     if answer is None or number >= len(answer.files):
         raise Http404
     said = answer.files[number]
-    chunks = store.read_chunks(answer.id, said["path"])
+    chunks = store.read_chunks(letter.agency_id, answer.id, said["path"])
     response = StreamingHttpResponse(chunks, content_type="application/octet-stream")
     response["Content-Disposition"] = content_disposition_header(True, said["name"])
     response["Content-Length"] = str(said["size"])

@@ -133,11 +133,13 @@ def thread(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
 @within_reach
 def file(request: HttpRequest, letter_id: UUID, attachment_id: UUID) -> HttpResponseBase:
     """Give back a file that she has put beside an answer."""
-    found = replies.find_attachment(viewer_of(request), letter_id, attachment_id)
+    viewer = viewer_of(request)
+    found = replies.find_attachment(viewer, letter_id, attachment_id)
     if found is None:
         raise Http404
     response = StreamingHttpResponse(
-        store.read_chunks(attachment_id, found["path"]), content_type=found["media_type"]
+        store.read_chunks(viewer.citizen_id, attachment_id, found["path"]),
+        content_type=found["media_type"],
     )
     response["Content-Disposition"] = content_disposition_header(True, found["name"])
     response["Content-Length"] = str(found["size"])

@@ -100,7 +100,7 @@ def there(made, nav, settings, tmp_path, monkeypatch, frozen_clock) -> Known:
         at=clock.now(),
         files=[{"name": "a.png", "media_type": "image/png", "size": 3, "path": "files/0001.png"}],
     )
-    store.put(answer.id, {"files/0001.png": b"png"}, note="files of an answer")
+    store.put(nav.id, answer.id, {"files/0001.png": b"png"}, note="files of an answer")
     broken = Unreadable("1", "no title", [RawPart("x.json", b"{}", "application/json")])
     kept = quarantine.keep(outgoing.source_of(nav), broken, None)
     assert kept

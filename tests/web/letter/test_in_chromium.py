@@ -77,7 +77,7 @@ def test_the_pdf_is_shown_inside_the_page_and_no_policy_is_broken(visit, kari):
 
 def test_when_the_document_cannot_be_read_the_page_says_so(visit, kari):
     letter = make_letter(kari, document=real_pdf())
-    store.remove(letter.documents.get().delivery_id)
+    store.remove(letter.citizen_id, letter.documents.get().delivery_id)
     page = visit(letter)
     expect(page.locator(".fallback")).to_be_visible()
     assert not any(frame.url.startswith(VIEWER) for frame in page.frames)

@@ -142,7 +142,7 @@ def test_a_letter_with_new_content_shows_the_new_and_tells_of_it(screen, kari):
     page_of(screen, letter)
     delivery = Delivery.objects.get()
     newer = incoming("7", documents=[document(title="Nytt", content=PDF + b"2", is_main=True)])
-    stored = store.add_version(delivery.id, {"files/0000.pdf": PDF + b"2"})
+    stored = store.add_version(delivery.citizen_id, delivery.id, {"files/0000.pdf": PDF + b"2"})
     package, blobs = package_rows(kari.id, stored, {"files/0000.pdf": "application/pdf"})
     came = Arrival(
         kari.id, "altinn", newer, clock.now(), delivery_id=delivery.id, letter_id=letter.id

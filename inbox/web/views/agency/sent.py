@@ -111,7 +111,7 @@ def file(
     try:
         answer = Answer.objects.get(id=answer_id, outgoing=_letter(agency, outgoing_id))
         said = answer.files[number]
-        chunks = store.read_chunks(answer.id, said["path"])
+        chunks = store.read_chunks(agency.id, answer.id, said["path"])
     except (Answer.DoesNotExist, LookupError):
         raise Http404 from None
     response = StreamingHttpResponse(chunks, content_type=said["media_type"])

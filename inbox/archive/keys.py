@@ -1,0 +1,219 @@
+"""Keys: one for each object, wrapped by one for each owner, wrapped by the root key.
+
+Wrapping is AES key wrap (RFC 3394). Wrapped keys lie in the database, in two tables that are
+backed up by themselves and not for long (docs/archive-format.md); the root key lies outside it.
+Destroying an object's row makes its bytes unreadable wherever there is a copy of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from functools import cache
+from typing import Protocol
+from uuid import UUID
+
+from cryptography.hazmat.primitives.keywrap import (
+    InvalidUnwrap,
+    aes_key_unwrap,
+    aes_key_wrap,
+)
+from django.conf import settings
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from inbox.archive.models import ObjectKey, OwnerKey
+
+KEY_BYTES = 32
+BATCH = 500
+
+Pair = tuple[UUID, UUID]
+"""An owner and an object of hers."""
+
+
+class NoKey(LookupError):
+    """There is no key, or none of ours opens it: what it would open cannot be read."""
+
+
+class RootKeys(Protocol):
+    """Who wraps and unwraps owners' keys; an HSM can stand behind it.
+
+    ARCHIVE_ROOT_KEYS_CLASS names the class. The key itself never leaves it.
+    """
+
+    def current(self) -> str:
+        """Return the name of the key that wraps from now on."""
+
+    def wrap(self, key: bytes) -> bytes:
+        """Wrap with the current key."""
+
+    def unwrap(self, name: str, wrapped: bytes) -> bytes:
+        """Unwrap with the key of that name. Raises NoKey."""
+
+
+class SettingsRootKeys:
+    """Root keys from ARCHIVE_ROOT_KEY and, while keys are being changed, ARCHIVE_ROOT_KEYS_OLD."""
+
+    def __init__(self) -> None:
+        current = bytes.fromhex(settings.ARCHIVE_ROOT_KEY)
+        self._current = root_name(current)
+        old = [bytes.fromhex(each) for each in settings.ARCHIVE_ROOT_KEYS_OLD]
+        self._keys = {root_name(key): key for key in [*old, current]}
+
+    def current(self) -> str:
+        """Return the first eight hex digits of a digest of the key."""
+        return self._current
+
+    def wrap(self, key: bytes) -> bytes:
+        """Wrap with ARCHIVE_ROOT_KEY."""
+        return aes_key_wrap(self._keys[self._current], key)
+
+    def unwrap(self, name: str, wrapped: bytes) -> bytes:
+        """Unwrap with whichever key has that name."""
+        if name not in self._keys:
+            raise NoKey(f"the root key {name} is not here")
+        return _unwrap(self._keys[name], wrapped)
+
+
+def root_name(key: bytes) -> str:
+    """Return the name by which a root key is known: of no use to whoever does not have it."""
+    return hashlib.sha256(b"samlepost-root-key|" + key).hexdigest()[:8]
+
+
+def make(pairs: Iterable[Pair]) -> dict[Pair, bytes]:
+    """Return the objects' keys, made where there are none yet.
+
+    In one transaction, after which they are safe: bytes are written only under such a key. Two
+    who make the key of the same object get the same.
+    """
+    wanted = sorted(set(pairs))
+    with transaction.atomic():
+        owner_keys = _owner_keys({owner_id for owner_id, _ in wanted})
+        rows = [
+            ObjectKey(
+                owner_id=owner_id,
+                object_id=object_id,
+                wrapped=aes_key_wrap(owner_keys[owner_id], os.urandom(KEY_BYTES)),
+            )
+            for owner_id, object_id in wanted
+        ]
+        ObjectKey.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
+        objects = [object_id for _, object_id in wanted]
+        found = ObjectKey.objects.filter(owner_id__in=list(owner_keys), object_id__in=objects)
+        return {
+            (owner_id, object_id): _unwrap(owner_keys[owner_id], bytes(wrapped))
+            for owner_id, object_id, wrapped in found.values_list()
+        }
+
+
+def find(owner_id: UUID, object_id: UUID) -> bytes:
+    """Return an object's key (one query). Raises NoKey."""
+    found = (
+        ObjectKey.objects.filter(owner_id=owner_id, object_id=object_id)
+        .values_list("wrapped", "owner__wrapped", "owner__root")
+        .first()
+    )
+    if found is None:
+        raise NoKey(f"there is no key for {object_id}")
+    wrapped, owner_wrapped, root = found
+    return _unwrap(root_keys().unwrap(root, bytes(owner_wrapped)), bytes(wrapped))
+
+
+def destroy(owner_id: UUID, object_id: UUID) -> bool:
+    """Destroy an object's key, for good; say whether there was one."""
+    return bool(ObjectKey.objects.filter(owner_id=owner_id, object_id=object_id).delete()[0])
+
+
+def destroy_owner(owner_id: UUID) -> list[UUID]:
+    """Destroy an owner's key with the keys of all her objects; returns the objects' ids."""
+    with transaction.atomic():
+        own = ObjectKey.objects.filter(owner_id=owner_id)
+        objects = list(own.values_list("object_id", flat=True))
+        own.delete()
+        OwnerKey.objects.filter(owner_id=owner_id).delete()
+    return objects
+
+
+def rotate_owner(owner_id: UUID) -> int:
+    """Give an owner a new key and wrap her objects' keys with it; no bytes are touched.
+
+    Returns how many keys were wrapped anew. Raises NoKey, changing nothing, when one of them
+    does not open.
+    """
+    with transaction.atomic():
+        row = OwnerKey.objects.select_for_update().filter(owner_id=owner_id).first()
+        if row is None:
+            raise NoKey("there is no such owner")
+        old, new = root_keys().unwrap(row.root, bytes(row.wrapped)), os.urandom(KEY_BYTES)
+        rows = list(ObjectKey.objects.filter(owner_id=owner_id))
+        for each in rows:
+            each.wrapped = aes_key_wrap(new, _unwrap(old, bytes(each.wrapped)))
+        ObjectKey.objects.bulk_update(rows, ["wrapped"], batch_size=BATCH)
+        row.root, row.wrapped = root_keys().current(), root_keys().wrap(new)
+        row.save()
+    return len(rows)
+
+
+def rotate_root() -> int:
+    """Wrap with the current root key every owner's key that another one wraps; returns how many.
+
+    To be run, and run again, until it returns 0; then the old root key is needed no more.
+    """
+    current, count = root_keys().current(), 0
+    while True:
+        with transaction.atomic():
+            other = OwnerKey.objects.select_for_update().exclude(root=current)
+            rows = list(other.order_by("owner_id")[:BATCH])
+            for row in rows:
+                row.wrapped = root_keys().wrap(root_keys().unwrap(row.root, bytes(row.wrapped)))
+                row.root = current
+            OwnerKey.objects.bulk_update(rows, ["wrapped", "root"])
+        if not rows:
+            return count
+        count += len(rows)
+
+
+def root_keys() -> RootKeys:
+    """Return whoever holds the root keys, as the settings have it."""
+    return _root_keys(
+        settings.ARCHIVE_ROOT_KEYS_CLASS,
+        settings.ARCHIVE_ROOT_KEY,
+        tuple(settings.ARCHIVE_ROOT_KEYS_OLD),
+    )
+
+
+@cache
+def _root_keys(name: str, current: str, old: tuple[str, ...]) -> RootKeys:
+    """One for each setting of them: what they are made of is part of what is remembered."""
+    made: RootKeys = import_string(name)()
+    return made
+
+
+def _owner_keys(owner_ids: set[UUID]) -> dict[UUID, bytes]:
+    """Return owners' keys, made where there are none; held until the transaction ends.
+
+    Whoever changes an owner's key waits for that, so that no object's key is wrapped by the old
+    one afterwards.
+    """
+    # In order, so that two who want the same owners never wait for each other.
+    own = OwnerKey.objects.select_for_update().filter(owner_id__in=owner_ids).order_by("owner_id")
+    rows = {row.owner_id: row for row in own}
+    if missing := sorted(owner_ids - set(rows)):
+        keys = root_keys()
+        fresh = [
+            OwnerKey(owner_id=each, wrapped=keys.wrap(os.urandom(KEY_BYTES)), root=keys.current())
+            for each in missing
+        ]
+        OwnerKey.objects.bulk_create(fresh, batch_size=BATCH, ignore_conflicts=True)
+        rows |= {row.owner_id: row for row in own.filter(owner_id__in=missing)}
+    return {
+        owner_id: root_keys().unwrap(row.root, bytes(row.wrapped)) for owner_id, row in rows.items()
+    }
+
+
+def _unwrap(key: bytes, wrapped: bytes) -> bytes:
+    try:
+        return aes_key_unwrap(key, wrapped)
+    except (InvalidUnwrap, ValueError):
+        raise NoKey("a wrapped key does not open") from None
