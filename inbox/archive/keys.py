@@ -103,7 +103,9 @@ def make(pairs: Iterable[Pair]) -> dict[Pair, bytes]:
         found = ObjectKey.objects.filter(owner_id__in=list(owner_keys), object_id__in=objects)
         return {
             (owner_id, object_id): _unwrap(owner_keys[owner_id], bytes(wrapped))
-            for owner_id, object_id, wrapped in found.values_list()
+            for owner_id, object_id, wrapped in found.values_list(
+                "owner_id", "object_id", "wrapped"
+            )
         }
 
 

@@ -98,8 +98,8 @@ def test_a_put_that_dies_leaves_the_object_whole_or_not_there(home: Path, remedy
         store.remove(OWNER, OBJECT)
         keys.make([(OWNER, OBJECT)])
 
-    assert died_at_every_step(lambda: store.put(OWNER, OBJECT, FIRST), check) > 30
-    assert before > 20
+    assert died_at_every_step(lambda: store.put(OWNER, OBJECT, FIRST), check) > 20
+    assert before > 15
     assert after >= 3
 
 
