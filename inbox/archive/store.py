@@ -40,6 +40,7 @@ __all__ = [
     "exists",
     "forget_owner",
     "group",
+    "inventory_of",
     "moment",
     "put",
     "read_bytes",
@@ -289,6 +290,14 @@ def describe(owner_id: UUID, object_id: UUID, version: int | None = None) -> Sto
 def seal_of(owner_id: UUID, object_id: UUID, version: int | None = None) -> bytes:
     """Return the exact bytes of a version's seal; raises as `read_chunks` does."""
     return read_bytes(owner_id, object_id, SEAL, version)
+
+
+def inventory_of(object_id: UUID, version: int) -> bytes:
+    """Return the exact bytes of a version's inventory. Raises Missing."""
+    raw = read_small(_storage(), _folder(object_id), f"v{version}/{INVENTORY}")
+    if not raw:
+        raise Missing(f"{object_id} has no v{version}")
+    return raw
 
 
 def exists(object_id: UUID) -> bool:

@@ -32,6 +32,7 @@ from inbox.web.views import (
     own_papers,
     panel,
     papers,
+    proofs,
     saved_searches,
     search,
     session,
@@ -98,6 +99,12 @@ urlpatterns = [
         "letters/<uuid:letter_id>/appointments/<int:number>.ics",
         documents.calendar,
         name="appointment_file",
+    ),
+    path("letters/<uuid:letter_id>/proof/", proofs.page, name="letter_proof"),
+    path(
+        "letters/<uuid:letter_id>/proof/<uuid:delivery_id>.zip",
+        proofs.download,
+        name="proof_download",
     ),
     path("letters/<uuid:letter_id>/print/", texts.printed, name="letter_print"),
     path(

@@ -56,6 +56,7 @@ NO_PAGE = {
     "document": "the document itself",
     "document_download": "the document itself",
     "documents_download": "a zip",
+    "proof_download": "a zip",
     "healthz": "a word for machines",
     "letter_content": "a part of the letter's page",
     "letter_reply": "leads to the letter, but for what is posted",

@@ -92,6 +92,7 @@ OWNED = {
     "forwarding_id",
     "representation_id",
     "paper_id",
+    "delivery_id",
 }
 OTHER_PARAMETERS = {
     "event": "having-a-child",
@@ -167,6 +168,7 @@ def made(kari: Citizen) -> dict[str, Any]:
         "answer_id": answer.id,
         "run_id": run.id,
         "record_id": document.delivery_id,
+        "delivery_id": document.delivery_id,
         "person_id": made_up.make_persons(agency)[0].id,
         "key_id": keys.create(agency, "Arkivsystemet", kari.id).key.id,
         "webhook_id": webhook.id,
