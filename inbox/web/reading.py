@@ -130,6 +130,7 @@ def content_context(
     language = letter_words.other_language(row.language)
     return {
         "letter": row,
+        "own": row_is_own(row),
         "source": source,
         "lang": language,
         "language_name": letter_words.language_name(language),

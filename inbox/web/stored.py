@@ -114,7 +114,7 @@ def stored() -> list[Stored]:
         Stored(
             _("Documents and what arrived with them"),
             _(
-                "Every file as it arrived, with its digest, in the archive;"
+                "Every file as it arrived, or as you put it in, with its digest, in the archive;"
                 " and its text for search."
             ),
             with_letter,

@@ -377,3 +377,7 @@ def test_the_zip_of_all_her_letters_holds_it(client, kari):
 def test_places_where_she_would_look_lead_there(client, kari):
     for address in ("/papers/", "/archive/"):
         assert re.search(f'href="{ADD}"', html(client, address))
+    case_id = make_letter(kari, case_reference="26/7").case_id
+    assert f'href="{ADD}?case={case_id}"' in html(client, f"/cases/{case_id}/")
+    assert re.search(f'value="{case_id}" selected', html(client, f"{ADD}?case={case_id}"))
+    assert 'value="own" selected' in html(client, "/archive/?source=own")

@@ -85,6 +85,8 @@ def one(request: HttpRequest, case_id: UUID) -> HttpResponseBase:
         Calendar(now, get_language()),
     )
     context["list_address"] = Filter(case=str(case_id)).address()
+    if viewer.is_herself:
+        context["add"] = f"{reverse('own_paper_add')}?{urlencode({'case': case_id})}"
     if viewer.is_herself and row.reference:
         context["share"] = f"{reverse('sharing_give')}?{urlencode({'case': case_id})}"
     return render(request, "web/case.html", context)

@@ -5,11 +5,16 @@ const field = document.querySelector("[data-drop]");
 const input = field.querySelector("[type=file]");
 const list = field.querySelector("[data-chosen]");
 const problem = field.querySelector("[data-problem]");
-const { lang, remove, tooLarge, tooMany, tooMuch } = list.dataset;
+const { lang, remove, tooLarge, someTooLarge, tooMany, tooMuch } = list.dataset;
 const [fileMax, totalMax, filesMax] = ["fileMax", "totalMax", "filesMax"].map((name) =>
   Number(list.dataset[name]),
 );
-const megabytes = new Intl.NumberFormat(lang, { maximumFractionDigits: 1, minimumFractionDigits: 1 });
+const sizes = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 });
+
+function sizeOf(bytes) {
+  if (bytes < 999_500) return `${sizes.format(Math.round(bytes / 1000))} kB`;
+  return `${sizes.format(bytes / 1e6)} MB`;
+}
 
 // The browser alone makes lists of files.
 function choose(files) {
@@ -25,7 +30,7 @@ function line(file, number) {
   const shown = document.createElement("bdi");
   shown.textContent = file.name;
   const size = document.createElement("small");
-  size.textContent = ` ${megabytes.format(file.size / 1e6)} MB`;
+  size.textContent = ` ${sizeOf(file.size)}`;
   name.append(shown, size);
   if (file.size > fileMax) {
     const said = document.createElement("strong");
@@ -55,7 +60,7 @@ function show() {
   list.replaceChildren(...files.map(line));
   list.hidden = !files.length;
   const total = files.reduce((sum, file) => sum + file.size, 0);
-  let said = files.some((file) => file.size > fileMax) ? tooLarge : "";
+  let said = files.some((file) => file.size > fileMax) ? someTooLarge : "";
   if (total > totalMax) said = tooMuch;
   if (files.length > filesMax) said = tooMany;
   problem.textContent = said;
