@@ -42,6 +42,7 @@ messages: $(VENV)/dev
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock" pyproject.toml --output-file requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock" --extra s3 pyproject.toml --output-file requirements-s3.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock" --extra dev pyproject.toml --output-file requirements-dev.txt
 
 reset-demo:

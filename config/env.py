@@ -124,3 +124,20 @@ def kept_secret(file: Path, length: int = 32) -> str:
             os.link(fresh, file)
         fresh.unlink()
     return file.read_text(encoding="ascii").strip()
+
+
+def env_bucket(name: str) -> dict[str, str] | None:
+    """Return what NAME_BUCKET, NAME_ENDPOINT and so on say of an S3 bucket; None without one."""
+    said = {
+        "name": env_text(f"{name}_BUCKET"),
+        "prefix": env_text(f"{name}_PREFIX").strip("/"),
+        "endpoint": env_url(f"{name}_ENDPOINT", ""),
+        "region": env_text(f"{name}_REGION", "us-east-1"),
+        "access_key": env_text(f"{name}_ACCESS_KEY"),
+        "secret_key": env_text(f"{name}_SECRET_KEY"),
+    }
+    if not said["name"]:
+        return None
+    if bool(said["access_key"]) != bool(said["secret_key"]):
+        raise ImproperlyConfigured(f"Set both {name}_ACCESS_KEY and {name}_SECRET_KEY, or neither.")
+    return said

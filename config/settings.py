@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.env import (
     env_bool,
+    env_bucket,
     env_hex,
     env_hexes,
     env_int,
@@ -278,6 +279,17 @@ ARCHIVE_ROOT_KEY = env_hex(
 )
 ARCHIVE_ROOT_KEYS_OLD = env_hexes("ARCHIVE_ROOT_KEYS_OLD", 32)
 ARCHIVE_ROOT_KEYS_CLASS = env_text("ARCHIVE_ROOT_KEYS_CLASS", "inbox.archive.keys.SettingsRootKeys")
+# In a bucket instead, where one is named; and a second copy, in a folder (on another disk) or a
+# bucket (at another place).
+ARCHIVE_S3 = env_bucket("ARCHIVE_S3")
+ARCHIVE_COPY_DIR = env_text("ARCHIVE_COPY_DIR")
+ARCHIVE_COPY_S3 = env_bucket("ARCHIVE_COPY_S3")
+if ARCHIVE_COPY_DIR and ARCHIVE_COPY_S3:
+    raise ImproperlyConfigured("Set ARCHIVE_COPY_DIR or ARCHIVE_COPY_S3_BUCKET, not both.")
+if (ARCHIVE_COPY_DIR and Path(ARCHIVE_COPY_DIR).resolve() == ARCHIVE_DIR.resolve()) or (
+    ARCHIVE_S3 and ARCHIVE_S3 == ARCHIVE_COPY_S3
+):
+    raise ImproperlyConfigured("The second copy of the archive must lie elsewhere than the first.")
 
 # How often each mailbox is asked for new letters; sources may also ping /hooks/<source>/.
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 20 if DEMO else 300, minimum=1)

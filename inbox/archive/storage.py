@@ -28,6 +28,13 @@ class Missing(LookupError):
     """Nothing of that name is stored."""
 
 
+class Unavailable(OSError):
+    """The server behind a storage does not answer as it must: nothing is known of what it holds.
+
+    Any other OSError is about the file that was asked for.
+    """
+
+
 class Staged(Protocol):
     """Files written but not yet to be found; they vanish unless published."""
 
@@ -61,6 +68,15 @@ class Storage(Protocol):
 
     def replace(self, folder: str, name: str, data: bytes) -> None:
         """Replace one file at once and for good."""
+
+    def put_back(self, folder: str, name: str, chunks: Iterable[bytes]) -> None:
+        """Put one file into a folder that is there, at once and for good, whatever its name held.
+
+        For repairs alone.
+        """
+
+    def take_away(self, folder: str, name: str) -> None:
+        """Remove one file, if it is there. For repairs alone."""
 
     @contextmanager
     def locked(self, folder: str, *, shared: bool = False) -> Iterator[None]:
@@ -205,6 +221,30 @@ class Disk:
             new.replace(self._root / folder / name)
         finally:
             new.unlink(missing_ok=True)
+        _sync(self._root / folder)
+
+    def put_back(self, folder: str, name: str, chunks: Iterable[bytes]) -> None:
+        """Write the file beside the archive, then rename it into place."""
+        new, target = self._staging / f"back.{uuid4().hex}", self._root / folder / name
+        try:
+            with new.open("xb", buffering=0) as file:
+                for chunk in chunks:
+                    view = memoryview(chunk)
+                    while view:
+                        view = view[file.write(view) :]
+                os.fsync(file.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            new.replace(target)
+        finally:
+            new.unlink(missing_ok=True)
+        for above in Path(name).parents:
+            _sync(self._root / folder / above)
+
+    def take_away(self, folder: str, name: str) -> None:
+        """Remove one file, or a link, and the folders that it leaves empty."""
+        path = self._root / folder / name
+        path.unlink(missing_ok=True)
+        _prune(path.parent, self._root / folder)
         _sync(self._root / folder)
 
     @contextmanager

@@ -17,12 +17,12 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from inbox.archive import frames, keys, ocfl, proof
+from inbox.archive import frames, keys, ocfl, places, proof
 from inbox.archive.fixity import checked, problems, read_small
 from inbox.archive.keys import NoKey
 from inbox.archive.ocfl import INVENTORY, SIDECAR, BadPath, Inventory
 from inbox.archive.seal import SEAL, Happened, Seal, commitment, moment, read_seal
-from inbox.archive.storage import Disk, Missing, Storage
+from inbox.archive.storage import Missing, Storage
 from inbox.archive.writing import About, Files, Held, Write, place_of, stored_name
 
 __all__ = [
@@ -359,9 +359,7 @@ def sweep(older_than: float = STALE_SECONDS) -> int:
 
 
 def _storage() -> Storage:
-    storage = Disk(settings.ARCHIVE_DIR)
-    storage.lay_out(ocfl.ROOT_FILES)
-    return storage
+    return places.primary()
 
 
 def _folder(object_id: UUID) -> str:
