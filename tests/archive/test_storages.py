@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,13 +32,6 @@ FILES = {
     "v1/inventory.json": b"{}",
 }
 ROOT = {"ocfl_layout.json": b"{}", "0=ocfl_1.1": b"ocfl_1.1\n"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    running = Server()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(autouse=True)
