@@ -48,11 +48,14 @@ BEAT = {
     "old news to agencies": ("inbox.agencies.tasks.forget_old_webhook_messages", 3600),
     "conformance runs of agencies": ("inbox.agencies.tasks.conformance_due", 30),
     "what is to come into the archive's log": ("inbox.archive.proof.tasks.sequence", 60),
+    "what the archive's second copy lacks": ("inbox.archive.tasks.copy", 10),
+    "what the archive has not read for long": ("inbox.archive.tasks.scan_some", 300),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),
 }
 
 # Long work of a kind that may wait has a queue and a worker of its own, and holds up no fetching.
 ROUTES = {
+    "inbox.archive.tasks.scan_some": {"queue": "texts"},
     "inbox.letters.tasks.read_documents": {"queue": "texts"},
     "inbox.agencies.tasks.run_conformance": {"queue": "texts"},
 }

@@ -290,6 +290,8 @@ if (ARCHIVE_COPY_DIR and Path(ARCHIVE_COPY_DIR).resolve() == ARCHIVE_DIR.resolve
     ARCHIVE_S3 and ARCHIVE_S3 == ARCHIVE_COPY_S3
 ):
     raise ImproperlyConfigured("The second copy of the archive must lie elsewhere than the first.")
+# Within so many days all of it is read again, and held against what was stored.
+ARCHIVE_CHECK_DAYS = env_int("ARCHIVE_CHECK_DAYS", 90, minimum=1)
 
 # How often each mailbox is asked for new letters; sources may also ping /hooks/<source>/.
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 20 if DEMO else 300, minimum=1)

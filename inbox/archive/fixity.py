@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inbox.archive import ocfl
 from inbox.archive.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory
-from inbox.archive.storage import Missing, Storage
+from inbox.archive.storage import Missing, Storage, Unavailable
 
 
 def read_small(storage: Storage, folder: str, name: str) -> bytes:
@@ -19,7 +19,11 @@ def read_small(storage: Storage, folder: str, name: str) -> bytes:
 
 
 def problems(storage: Storage, folder: str, name: str) -> list[str]:
-    """Return what is wrong with the object in `folder` whose OCFL id is `name`, in plain words."""
+    """Return what is wrong with the object in `folder` whose OCFL id is `name`, in plain words.
+
+    Raises Unavailable when the storage's server does not answer, and OSError when an inventory
+    cannot be read.
+    """
     raw = read_small(storage, folder, INVENTORY)
     if not raw:
         return [f"{INVENTORY} is missing"]
@@ -75,6 +79,8 @@ def _content_problems(storage: Storage, folder: str, inventory: Inventory) -> It
             except Missing:
                 yield f"{path} is missing"
                 continue
+            except Unavailable:
+                raise
             except OSError as error:
                 yield f"{path} cannot be read: {error.strerror}"
                 continue

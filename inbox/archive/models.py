@@ -7,9 +7,9 @@ from typing import ClassVar
 from django.db import models
 
 from inbox.archive.proof.models import LogEntry
-from inbox.citizens.owned import CitizenOwned, OwnedForeignKey
+from inbox.citizens.owned import CitizenOwned, OwnedForeignKey, new_id
 
-__all__ = ["Blob", "LogEntry", "Package"]
+__all__ = ["Blob", "Damage", "Holding", "LogEntry", "Package"]
 
 
 class Package(CitizenOwned):
@@ -94,3 +94,96 @@ class ObjectKey(models.Model):
 
     def __str__(self) -> str:
         return str(self.object_id)
+
+
+class Holding(models.Model):
+    """One object of the store, whoever's it is: when it was last checked, and what is copied of it.
+
+    Written when the object is (`holdings.py`), so that uploads, agencies' files and what lies in
+    quarantine are checked and copied like packages. It refers to nobody: an object is checked
+    and copied without its key.
+    """
+
+    object_id = models.UUIDField(primary_key=True)
+    version = models.PositiveSmallIntegerField()
+    """Its latest version."""
+    inventory_sha512 = models.CharField(max_length=128)
+    """Hex digest of that version's inventory.json."""
+    stored_at = models.DateTimeField()
+    """Real time, as all times here: when that version was safe."""
+    checked_at = models.DateTimeField()
+    """When it was last read as a whole, or made."""
+    copy_checked_at = models.DateTimeField(null=True, blank=True)
+    """When its second copy was last read as a whole, or made; None while there is none."""
+    removed_at = models.DateTimeField(null=True, blank=True)
+    """When its bytes were to go; the row goes when they have, from the second copy as well."""
+    is_owed = models.BooleanField(default=True)
+    """Whether the second copy lacks its latest version, or has what is removed."""
+    copy_due_at = models.DateTimeField()
+    copy_attempts = models.PositiveSmallIntegerField(default=0)
+    copy_error = models.CharField(max_length=120, blank=True)
+    """Why the last attempt to copy failed."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["checked_at"],
+                name="holding_checked",
+                condition=models.Q(removed_at__isnull=True),
+            ),
+            models.Index(
+                fields=["copy_checked_at"],
+                name="holding_copy_checked",
+                condition=models.Q(removed_at__isnull=True, is_owed=False),
+            ),
+            models.Index(
+                fields=["copy_due_at"], name="holding_owed", condition=models.Q(is_owed=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object_id} v{self.version}"
+
+
+class Damage(models.Model):
+    """Damage that was found, and what became of it. Names no citizen and no letter."""
+
+    class Place(models.TextChoices):
+        PRIMARY = "primary"
+        COPY = "copy"
+
+    class Outcome(models.TextChoices):
+        OPEN = ""
+        REPAIRED = "repaired", "put back from the other copy, and whole since"
+        WHOLE = "whole", "found whole when it was checked again"
+        REMOVED = "removed", "the object has been removed"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    object_id = models.UUIDField()
+    place = models.CharField(max_length=8, choices=Place)
+    problems = models.JSONField()
+    """In plain words: what `store.verify` says, its first lines."""
+    found_at = models.DateTimeField()
+    found_by = models.CharField(max_length=8)
+    """`scan`, `read` or `copy`."""
+    checked_at = models.DateTimeField()
+    """When it was last tried to repair it."""
+    not_repaired = models.CharField(max_length=120, blank=True)
+    """Why it could not be repaired then."""
+    outcome = models.CharField(max_length=8, choices=Outcome, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["object_id", "place"],
+                name="damage_open_once",
+                condition=models.Q(ended_at__isnull=True),
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["-found_at"], name="damage_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.place} of {self.object_id}"

@@ -19,12 +19,20 @@ def primary() -> Storage:
 
 
 def second() -> Storage | None:
-    """Return the second copy's storage, its root laid out; None where there is to be none."""
+    """Return the second copy's storage, its root laid out; None where there is to be none.
+
+    Raises OSError, as `primary` does, when its disk or its server fails.
+    """
     if settings.ARCHIVE_COPY_S3:
         return _laid_out(_bucket(settings.ARCHIVE_COPY_S3))
     if settings.ARCHIVE_COPY_DIR:
         return _laid_out(Disk(Path(settings.ARCHIVE_COPY_DIR)))
     return None
+
+
+def has_second() -> bool:
+    """Say whether there is to be a second copy."""
+    return bool(settings.ARCHIVE_COPY_S3 or settings.ARCHIVE_COPY_DIR)
 
 
 def _laid_out(storage: Storage) -> Storage:

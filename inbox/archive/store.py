@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from inbox.archive import frames, keys, ocfl, places, proof
+from inbox.archive import frames, holdings, keys, ocfl, places, proof
 from inbox.archive.fixity import checked, problems, read_small
 from inbox.archive.keys import NoKey
 from inbox.archive.ocfl import INVENTORY, SIDECAR, BadPath, Inventory
@@ -236,7 +236,7 @@ def add_version(
             write.files(files, About(note, media_types or {}, source, events))
             ocfl.check_paths(write.sealed)
             if write.digests() == seals[-1].digests():
-                return _described(storage, object_id, head, seals[-1])
+                return _there_already(storage, object_id, head, seals[-1])
             raw = write.close(_user())
             staged.write(INVENTORY, [raw])
             staged.write(SIDECAR, [ocfl.sidecar(raw)])
@@ -259,13 +259,17 @@ def read_chunks(
     never gets the whole of a damaged file, nor a changed byte.
     """
     storage, folder = _storage(), _folder(object_id)
-    inventory = _inventory(storage, folder)
+    inventory = _inventory_read(storage, object_id)
     version = inventory.head if version is None else version
     try:
         name = inventory.content_path(version, stored_name(path))
     except KeyError:
         raise Missing(f"{object_id} v{version} has no {path!r}") from None
-    storage.size(folder, name)
+    try:
+        storage.size(folder, name)
+    except Missing:
+        holdings.note_damage(object_id, [f"{name} is missing"], by="read")
+        raise
     return _whole(storage, object_id, inventory, name, _key(owner_id, object_id))
 
 
@@ -281,7 +285,7 @@ def describe(owner_id: UUID, object_id: UUID, version: int | None = None) -> Sto
     key cannot be read.
     """
     storage = _storage()
-    inventory = _inventory(storage, _folder(object_id))
+    inventory = _inventory_read(storage, object_id)
     version = inventory.head if version is None else version
     seal = _seal(storage, object_id, inventory, version, _key(owner_id, object_id))
     return _described(storage, object_id, version, seal)
@@ -325,6 +329,7 @@ def remove(owner_id: UUID, object_id: UUID) -> None:
     Without the key no copy of it, wherever, can be read again.
     """
     with transaction.atomic():
+        holdings.note_removal([object_id])
         if keys.destroy(owner_id, object_id):
             proof.record([proof.Entry.destroyed(object_id)])
     _remove_bytes(object_id)
@@ -333,7 +338,8 @@ def remove(owner_id: UUID, object_id: UUID) -> None:
 def forget_owner(owner_id: UUID) -> None:
     """Destroy an owner's key and her objects' keys, then remove what is left of the objects."""
     with transaction.atomic():
-        objects = keys.destroy_owner(owner_id)
+        objects = list(keys.destroy_owner(owner_id))
+        holdings.note_removal(objects)
         proof.record(proof.Entry.destroyed(object_id) for object_id in objects)
     for object_id in objects:
         _remove_bytes(object_id)
@@ -386,16 +392,14 @@ def _key(owner_id: UUID, object_id: UUID) -> bytes:
 
 
 def _record(writes: Iterable[Write]) -> None:
-    """Let the log have what was written: the only way from the archive to the proofs."""
-    proof.record(
-        proof.Entry.put(
-            write.object_id,
-            write.version,
-            ocfl.inventory_digest(write.raw),
-            commitment(write.seal),
-        )
+    """Let what was written be checked, copied and proved from now on."""
+    written = [
+        (write.object_id, write.version, ocfl.inventory_digest(write.raw), commitment(write.seal))
         for write in writes
-    )
+    ]
+    with transaction.atomic():
+        holdings.note(each[:3] for each in written)
+        proof.record(proof.Entry.put(*each) for each in written)
 
 
 def _remove_bytes(object_id: UUID) -> None:
@@ -405,7 +409,9 @@ def _remove_bytes(object_id: UUID) -> None:
         with storage.locked(folder):
             storage.remove(folder)
     except Missing:
-        return
+        pass
+    if not places.has_second():
+        holdings.forget(object_id)
 
 
 def _inventory(storage: Storage, folder: str) -> Inventory:
@@ -416,6 +422,19 @@ def _inventory(storage: Storage, folder: str) -> Inventory:
         return ocfl.read_inventory(raw)
     except ValueError as error:
         raise Damaged(str(error)) from error
+
+
+def _inventory_read(storage: Storage, object_id: UUID) -> Inventory:
+    """Return the inventory for a reader: that it is damaged or gone is written down."""
+    try:
+        return _inventory(storage, _folder(object_id))
+    except Damaged as error:
+        holdings.note_damage(object_id, [f"{INVENTORY}: {error}"], by="read")
+        raise
+    except Missing:
+        if holdings.is_held(object_id):
+            holdings.note_damage(object_id, ["the object is not there"], by="read")
+        raise
 
 
 def _seal(
@@ -447,13 +466,23 @@ def _described(storage: Storage, object_id: UUID, version: int, seal: Seal) -> S
     return Stored(object_id, version, ocfl.inventory_digest(raw), files)
 
 
+def _there_already(storage: Storage, object_id: UUID, version: int, seal: Seal) -> Stored:
+    """Return what is stored; whoever stored it may have died before it was recorded."""
+    stored = _described(storage, object_id, version, seal)
+    with transaction.atomic():
+        holdings.note([(object_id, version, stored.inventory_sha512)], is_new=False)
+        sealed = commitment(seal.to_json())
+        proof.record([proof.Entry.put(object_id, version, stored.inventory_sha512, sealed)])
+    return stored
+
+
 def _same_or_raise(storage: Storage, write: Write) -> Stored:
     """Return the newest stored version that is exactly what was to be written."""
     inventory = _inventory(storage, _folder(write.object_id))
     for version in range(inventory.head, 0, -1):
         seal = _seal(storage, write.object_id, inventory, version, write.key)
         if seal.digests() == write.digests():
-            return _described(storage, write.object_id, version, seal)
+            return _there_already(storage, write.object_id, version, seal)
     raise AlreadyThere(f"{write.object_id} is stored with other content")
 
 
@@ -466,6 +495,7 @@ def _whole(
         stored = checked(storage.chunks(_folder(object_id), name), sha512)
         yield from frames.decrypt(stored, key, place_of(object_id, name))
     except ValueError as error:
+        holdings.note_damage(object_id, [f"{name}: {error}"], by="read")
         raise Damaged(f"{name} of {object_id}: {error}") from error
 
 
