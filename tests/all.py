@@ -42,10 +42,12 @@ PRODUCTION = {
     "ARCHIVE_LOG_KEY_FILE": "/run/secrets/archive-log.pem",
 }
 FILES = "tests on SQLite and files"
+FILES_TOO = "tests on SQLite and files: pages, connectors"
 BROWSER = "tests in Chromium"
 ON_SERVERS = "tests on PostgreSQL and Redis"
 ON = {
     FILES: "SQLite with files",
+    FILES_TOO: "SQLite with files",
     BROWSER: "SQLite with files, in Chromium",
     ON_SERVERS: "PostgreSQL with Redis",
 }
@@ -54,6 +56,8 @@ NOTHING_SELECTED = 5
 ON_FILES_ALONE = (
     *("connectors", "conformance", "testing", "archive", "browser", "config"),
     *("citizens/test_masking.py", "letters/test_texts.py", "sync/test_feed_examples.py"),
+    *("sync/test_feeds.py", "sync/test_bad_feeds.py", "sync/test_nav.py", "sync/test_svarut.py"),
+    *("sync/test_paper.py", "sync/test_altinn_first_fetch.py"),
     *("journeys/test_reset.py", "journeys/test_hostile_packages.py", "journeys/test_health.py"),
     *("journeys/test_published_messages.py", "journeys/test_what_is_shown.py"),
     "journeys/test_purge.py",
@@ -64,6 +68,8 @@ follows letters through code whose queries the rest of the same suite runs there
 Tested on both is what the databases do each in their own way: rows written by several at once,
 locks, leases and receipts, what is searched, counted, sorted and paged, migrations.
 """
+HALF = ("web", "connectors", "conformance", "config", "testing")
+"""What is tested on files in one process, beside all else in another: as much work again."""
 PAGES = "web"
 PAGES_ON_SERVERS = (
     *("test_routes.py", "test_costs.py"),  # every address is asked for
@@ -123,7 +129,7 @@ def main() -> int:
         said = "ok    " if result.code == 0 else "FAILED"
         print(f"{said} {result.name} ({result.seconds:.0f} s)")
     if not lint:
-        tested = [ON[each.name] for each in results if each.name in ON]
+        tested = list(dict.fromkeys(ON[each.name] for each in results if each.name in ON))
         print(f"tested on: {'; '.join(tested)}")
         if ON[ON_SERVERS] in tested:
             beside.append("on PostgreSQL and Redis: what no database decides (ON_FILES_ALONE)")
@@ -154,20 +160,24 @@ def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
     """The suites that can be run here; adds to `left_out` what cannot, and why."""
     pytest = [sys.executable, "-m", "pytest", "-q"]
     unseen, on_files = ["-m", "not browser"], ["-m", "not browser and not servers"]
-    jobs = [Job(FILES, [*pytest, *on_files, *arguments])]
+    missing = [address for address in (DATABASE, REDIS) if not _answers(address)]
+    elsewhere = _without([] if missing else ON_SERVERS_ALONE)
+    half, rest = _without(HALF), _without(_all_but(HALF))
+    jobs = [
+        Job(FILES_TOO, [*pytest, *on_files, *rest, *arguments]),
+        Job(FILES, [*pytest, *on_files, *half, *elsewhere, *arguments]),
+    ]
     if shutil.which("chromium") or os.environ.get("CHROMIUM_PATH"):
         jobs.append(Job(BROWSER, [*pytest, "-m", "browser", *arguments]))
     else:
         left_out.append("browser tests: no Chromium on this machine (package chromium)")
     if not shutil.which("openssl"):
         left_out.append("DPI packages judged by openssl: it is not on this machine")
-    missing = [address for address in (DATABASE, REDIS) if not _answers(address)]
     if missing:
         where = " and ".join(urlsplit(address).netloc.rpartition("@")[2] for address in missing)
         left_out.append(f"tests on PostgreSQL and Redis: nothing answers at {where}")
         return jobs
     servers = dict(zip(SERVERS, (DATABASE, REDIS), strict=True))
-    jobs[0] = Job(FILES, [*pytest, *on_files, *_without(ON_SERVERS_ALONE), *arguments])
     on_servers = [*unseen, *_without(ON_FILES_ALONE), *_without(_pages_on_files_alone())]
     jobs.append(Job(ON_SERVERS, [*pytest, *on_servers, *arguments], servers))
     return jobs
@@ -182,12 +192,18 @@ def _pages_on_files_alone() -> list[str]:
     return sorted(file.relative_to(tests).as_posix() for file in files if file not in on_both)
 
 
+def _all_but(names: Sequence[str]) -> list[str]:
+    tests = (ROOT / "tests").iterdir()
+    found = [each.name for each in tests if each.is_dir() or each.name.startswith("test_")]
+    return sorted(set(found) - set(names))
+
+
 def _without(names: Sequence[str]) -> list[str]:
     return [f"--ignore=tests/{name}" for name in names]
 
 
 def _run_all(jobs: list[Job], folder: Path) -> list[Result]:
-    """Run one job more at a time than there are processors; show each output whole.
+    """Run two jobs more at a time than there are processors; show each output whole.
 
     A third of each suite's time it waits, for processes that it has started or for a clock.
     """
@@ -217,7 +233,7 @@ def _run_all(jobs: list[Job], folder: Path) -> list[Result]:
         shutil.rmtree(own, ignore_errors=True)
         return Result(job.name, done.returncode, time.monotonic() - started)
 
-    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 2) as pool:
         running = [pool.submit(run, job) for job in jobs]
         try:
             results = [each.result() for each in running]
