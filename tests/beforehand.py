@@ -18,6 +18,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build" / "tests"
+BESIDE = ("pyproject.toml", "README.md", "LICENSE")
+"""What a wheel is built from, beside the code."""
+BUILD = ["-m", "pip", "--disable-pip-version-check", "--quiet", "wheel", "--no-deps"]
+BUILD += ["--no-build-isolation", "--no-index", "--wheel-dir"]
 
 
 @cache
@@ -37,8 +41,15 @@ def seeded() -> Path:
 
     Made anew when anything in `connectors` has changed.
     """
-    files = [each for each in ROOT.glob("connectors/**/*") if each.suffix not in (".pyc", "")]
-    return _kept(f"seeded-{_key(files, 'typst', 'cryptography')}", _seed)
+    key = _key(_files("connectors"), "typst", "cryptography")
+    return _kept(f"seeded-{key}", _seed)
+
+
+@cache
+def wheel() -> Path:
+    """Return our wheel. Made anew when anything in it has changed."""
+    key = _key([*_files("connectors"), *_files("inbox"), *(ROOT / each for each in BESIDE)])
+    return next(_kept(f"wheel-{key}", _build).glob("*.whl"))
 
 
 def copy_of_migrated(file: Path) -> None:
@@ -63,6 +74,17 @@ def _seed(folder: Path) -> None:
     _run(folder, "-m", "connectors.simulate", "--seed")
 
 
+def _build(folder: Path) -> None:
+    # A copy, as setuptools leaves files of its own where it builds.
+    source = folder / "source"
+    for name in ("connectors", "inbox"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in BESIDE:
+        shutil.copy(ROOT / name, source)
+    _run(folder, *BUILD, str(folder), str(source))
+    shutil.rmtree(source)
+
+
 def _run(folder: Path, *arguments: str) -> None:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.endswith("_URL")},
@@ -79,6 +101,11 @@ def _run(folder: Path, *arguments: str) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
+
+
+def _files(folder: str) -> list[Path]:
+    found = (ROOT / folder).rglob("*")
+    return [each for each in found if each.is_file() and "__pycache__" not in each.parts]
 
 
 def _key(files: Iterable[Path], *made_with: str) -> str:
