@@ -48,6 +48,7 @@ BEAT = {
     "old news to agencies": ("inbox.agencies.tasks.forget_old_webhook_messages", 3600),
     "conformance runs of agencies": ("inbox.agencies.tasks.conformance_due", 30),
     "what is to come into the archive's log": ("inbox.archive.proof.tasks.sequence", 60),
+    "the day of the archive's log": ("inbox.archive.proof.tasks.stamp", 600),
     "what the archive's second copy lacks": ("inbox.archive.tasks.copy", 10),
     "what the archive has not read for long": ("inbox.archive.tasks.scan_some", 300),
     "leftovers in the archive": ("inbox.archive.tasks.sweep", 6 * 3600),

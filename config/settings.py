@@ -272,7 +272,20 @@ if ARCHIVE_PROOF != "off" and not ARCHIVE_LOG_KEY_FILE:
         "ARCHIVE_LOG_KEY_FILE must name the Ed25519 key (PEM) of the archive's log; "
         "make one with: openssl genpkey -algorithm ed25519."
     )
+# In `full` only: who signs the log as well, and who says when (RFC 3161), with the certificates
+# (PEM) that lead from its signature to a root.
+ARCHIVE_WITNESS_URL = env_url("ARCHIVE_WITNESS_URL", "http://127.0.0.1:8020" if DEMO else "")
 ARCHIVE_WITNESS_KEY = env_text("ARCHIVE_WITNESS_KEY")
+ARCHIVE_TSA_URL = env_url("ARCHIVE_TSA_URL", f"{SIMULATORS_URL}/tsa/stamp" if DEMO else "")
+ARCHIVE_TSA_CERTIFICATES_FILE = env_text(
+    "ARCHIVE_TSA_CERTIFICATES_FILE", str(_keys_dir / "tsa" / "root.pem") if DEMO else ""
+)
+for _name in (
+    *("ARCHIVE_WITNESS_URL", "ARCHIVE_WITNESS_KEY"),
+    *("ARCHIVE_TSA_URL", "ARCHIVE_TSA_CERTIFICATES_FILE"),
+):
+    if ARCHIVE_PROOF == "full" and not globals()[_name]:
+        raise ImproperlyConfigured(f"{_name} must be set when ARCHIVE_PROOF is full.")
 # The key that wraps every citizen's key, and those that did before and still wrap some.
 ARCHIVE_ROOT_KEY = env_hex(
     "ARCHIVE_ROOT_KEY", 32, DATA_DIR / "keys" / "archive-root-key" if DEMO else None

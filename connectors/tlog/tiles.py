@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ WIDTH = 1 << HEIGHT
 ENTRY_MAX = 0xFFFF
 """Bytes of an entry: its length stands in 16 bits."""
 STAGING = "staging"
+STALE_SECONDS = 3600
 
 
 class Broken(Exception):
@@ -224,9 +226,12 @@ def clear_away(folder: Path, old_size: int, new_size: int) -> None:
 
 
 def clear_staging(folder: Path) -> None:
-    """Remove what somebody who died has left half written; nobody else may be writing."""
+    """Remove what somebody who died left half written an hour ago or more."""
+    before = time.time() - STALE_SECONDS
     for path in (folder / STAGING).glob("*"):
-        path.unlink()
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def sync(path: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 
 from inbox.archive import copying, scan, store
-from inbox.archive.proof.tasks import sequence
+from inbox.archive.proof.tasks import sequence, stamp
 
-__all__ = ["copy", "scan_some", "sequence", "sweep"]
+__all__ = ["copy", "scan_some", "sequence", "stamp", "sweep"]
 
 
 @shared_task

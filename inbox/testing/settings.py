@@ -125,7 +125,8 @@ ARCHIVE_DIR = DATA_DIR / "archive"
 ARCHIVE_PROOF = "off"
 ARCHIVE_LOG_ORIGIN = "samlepost.example/archive"
 ARCHIVE_LOG_KEY_FILE = str(DATA_DIR / "archive-log.pem")
-ARCHIVE_WITNESS_KEY = ""
+ARCHIVE_WITNESS_URL = ARCHIVE_WITNESS_KEY = ""
+ARCHIVE_TSA_URL = ARCHIVE_TSA_CERTIFICATES_FILE = ""
 ARCHIVE_ROOT_KEY = secrets.token_hex(32)
 ARCHIVE_ROOT_KEYS_OLD: list[str] = []
 ARCHIVE_ROOT_KEYS_CLASS = "inbox.archive.keys.SettingsRootKeys"

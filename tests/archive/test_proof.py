@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -22,25 +21,10 @@ from inbox.archive import proof
 from inbox.archive.proof import log, sequencer
 from inbox.archive.proof.leaves import read_leaf
 from inbox.archive.proof.models import LogEntry
+from tests.archive.proved import entry, home, record
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def home(settings, tmp_path: Path) -> Path:
-    settings.ARCHIVE_DIR = tmp_path / "archive"
-    settings.ARCHIVE_LOG_KEY_FILE = str(tmp_path / "keys" / "archive-log.pem")
-    settings.ARCHIVE_PROOF = "log"
-    return settings.ARCHIVE_DIR
-
-
-def entry(number: int) -> proof.Entry:
-    digest = hashlib.sha512(str(number).encode()).hexdigest()
-    return proof.Entry.put(UUID(int=number), 1, digest, hashlib.sha256(b"%d" % number).hexdigest())
-
-
-def record(*numbers: int) -> None:
-    proof.record([entry(number) for number in numbers])
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("home")]
+__all__ = ["home"]
 
 
 def verified(text: str | None) -> tuple[tlog_proof.Proof, int]:

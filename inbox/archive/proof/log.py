@@ -114,7 +114,7 @@ def of(object_id: UUID, version: int) -> str | None:
     )
     if row is None or row.index is None:
         return None
-    for text, head in _heads():
+    for text, head in heads():
         if row.index < head.size:
             return proof_of(row.index, row.leaf.encode(), text, head)
     return None
@@ -131,7 +131,8 @@ def proof_of(index: int, leaf: bytes, text: str, head: Checkpoint) -> str:
     return Proof(index, tuple(path), text, leaf).encode()
 
 
-def _heads() -> Iterator[tuple[str, Checkpoint]]:
+def heads() -> Iterator[tuple[str, Checkpoint]]:
+    """Yield the newest head that the witness has signed, too, and the newest; what there is."""
     for name in (COSIGNED, CHECKPOINT):
         text = _text(name)
         if text is not None:

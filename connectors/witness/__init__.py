@@ -1,0 +1,1 @@
+"""A witness of transparency logs: signs that a log has only grown. See README.md."""
