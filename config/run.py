@@ -65,11 +65,15 @@ def main() -> int:
     """Run until Ctrl-C; returns the exit code."""
     web_port = int(os.environ.get("WEB_PORT", "8000"))
     simulators_port = int(os.environ.get("SIMULATORS_PORT", "8010"))
-    for variable, port in (("WEB_PORT", web_port), ("SIMULATORS_PORT", simulators_port)):
+    witness_port = int(os.environ.get("WITNESS_PORT", "8020"))
+    environment = _environment(web_port, simulators_port, witness_port)
+    ports = {"WEB_PORT": web_port, "SIMULATORS_PORT": simulators_port}
+    if _is_witnessed(environment):
+        ports["WITNESS_PORT"] = witness_port
+    for variable, port in ports.items():
         if _taken(port):
             print(f"Port {port} is taken on this machine. Choose another with {variable}=….")
             return 1
-    environment = _environment(web_port, simulators_port)
     logs = Path(environment["DATA_DIR"]) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     children = _children(web_port, simulators_port, logs)
@@ -97,7 +101,7 @@ class StartFailed(Exception):
     """A step of the start failed; the text says which, and where to read more."""
 
 
-def _environment(web_port: int, simulators_port: int) -> dict[str, str]:
+def _environment(web_port: int, simulators_port: int, witness_port: int) -> dict[str, str]:
     data = Path(os.environ.get("DATA_DIR", ROOT / "data")).resolve()
     web, simulators = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{simulators_port}"
     defaults = {
@@ -109,6 +113,7 @@ def _environment(web_port: int, simulators_port: int) -> dict[str, str]:
         "INBOX_URL": web,
         "SIMULATORS_URL": simulators,
         "SIMULATORS_PUBLIC_URL": simulators,
+        "ARCHIVE_WITNESS_URL": f"http://127.0.0.1:{witness_port}",
     }
     return {**defaults, **os.environ, "DEMO": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -132,7 +137,13 @@ def _children(web_port: int, simulators_port: int, logs: Path) -> dict[str, Chil
     return {name: Child(name, command, logs / f"{name}.log") for name, command in commands.items()}
 
 
+def _is_witnessed(environment: dict[str, str]) -> bool:
+    return environment.get("ARCHIVE_PROOF") == "full"
+
+
 def _start(children: dict[str, Child], environment: dict[str, str]) -> None:
+    if _is_witnessed(environment):
+        _start_witness(children, environment)
     print("Making the made-up world (the first time takes half a minute) …", flush=True)
     _step(["-m", "connectors.simulate", "--seed"], environment)
     children["simulators"].start(environment)
@@ -147,7 +158,20 @@ def _start(children: dict[str, Child], environment: dict[str, str]) -> None:
     _wait(f"{environment['WEB_PUBLIC_URL']}/healthz", children["web"])
 
 
-def _step(arguments: list[str], environment: dict[str, str]) -> None:
+def _start_witness(children: dict[str, Child], environment: dict[str, str]) -> None:
+    """Start the witness of the archive's log; each of the two gets the other's public key."""
+    print("Starting the witness of the archive's log …", flush=True)
+    logs, address = Path(environment["DATA_DIR"]) / "logs", environment["ARCHIVE_WITNESS_URL"]
+    witness = ["-m", "connectors.witness", "--directory", f"{environment['DATA_DIR']}/witness"]
+    witness += ["--name", "samlepost.example/witness"]
+    environment["ARCHIVE_WITNESS_KEY"] = _step([*witness, "--print-key"], environment).strip()
+    log_key = _step(["manage.py", "archive_log", "--key"], environment).strip()
+    command = [sys.executable, *witness, "--log", log_key, "--port", address.rpartition(":")[2]]
+    children["witness"] = Child("witness", command, logs / "witness.log")
+    children["witness"].start(environment)
+
+
+def _step(arguments: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -158,6 +182,7 @@ def _step(arguments: list[str], environment: dict[str, str]) -> None:
     )
     if done.returncode:
         raise StartFailed(f"{' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def _welcome(environment: dict[str, str]) -> None:

@@ -65,14 +65,28 @@ def locked() -> Iterator[bool]:
         os.close(handle)
 
 
+def signed_tree() -> tuple[Checkpoint, Tiles]:
+    """Return the signed head and the tree below it, whose files lead to its root.
+
+    Raises LogBroken when they do not.
+    """
+    head = signed_head()
+    found = Tiles(folder(), head.size)
+    try:
+        if merkle.root(head.size, found) != head.root:
+            raise LogBroken(f"the log's tiles do not lead to the root signed at {head.size}")
+    except Broken as error:
+        raise LogBroken(str(error)) from error
+    return head, found
+
+
 def settle() -> int:
     """Give rows the places that their leaves have below the signed head; returns how many.
 
     There are such rows when a process died after it had signed. Raises LogBroken when the log and
     the database do not tell the same: one of the two is older than the other, or was changed.
     """
-    head = signed_head()
-    in_log = _checked(head)
+    head, in_log = signed_tree()
     highest = LogEntry.objects.aggregate(highest=Max("index"))["highest"]
     known = 0 if highest is None else highest + 1
     if known > head.size:
@@ -94,8 +108,7 @@ def _round() -> int:
     rows = list(LogEntry.objects.filter(index__isnull=True).order_by("id")[:ROUND])
     if not rows:
         return 0
-    head = signed_head()
-    before = _checked(head)
+    head, before = signed_tree()
     entries = [row.leaf.encode() for row in rows]
     edge = before.edge()
     for row, entry in zip(rows, entries, strict=True):
@@ -108,17 +121,6 @@ def _round() -> int:
     _place(rows, head.size)
     tiles.clear_away(folder(), head.size, edge.size)
     return len(rows)
-
-
-def _checked(head: Checkpoint) -> Tiles:
-    """Return the tree below a head, whose files lead to the root that was signed."""
-    found = Tiles(folder(), head.size)
-    try:
-        if merkle.root(head.size, found) != head.root:
-            raise LogBroken(f"the log's tiles do not lead to the root signed at {head.size}")
-    except Broken as error:
-        raise LogBroken(str(error)) from error
-    return found
 
 
 def _sign(old: Checkpoint, new: Checkpoint) -> None:
