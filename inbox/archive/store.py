@@ -40,6 +40,7 @@ __all__ = [
     "exists",
     "forget_owner",
     "group",
+    "inventories",
     "inventory_of",
     "moment",
     "put",
@@ -321,6 +322,24 @@ def verify(object_id: UUID) -> list[str]:
             return problems(storage, folder, ocfl.object_name(object_id))
     except Missing:
         return ["the object is not in the archive"]
+
+
+def inventories(object_id: UUID) -> dict[int, str]:
+    """Return the SHA-512 of each version's inventory.json as it lies there; takes no key.
+
+    Of a version whose inventory is missing it is empty; nothing at all is there for an object that
+    is not in the archive. Raises Damaged when the inventory in force cannot be read.
+    """
+    storage, folder = _storage(), _folder(object_id)
+    try:
+        head = _inventory(storage, folder).head
+    except Missing:
+        return {}
+    found = {}
+    for number in range(1, head + 1):
+        raw = read_small(storage, folder, f"v{number}/{INVENTORY}")
+        found[number] = ocfl.inventory_digest(raw) if raw else ""
+    return found
 
 
 def remove(owner_id: UUID, object_id: UUID) -> None:

@@ -6,7 +6,7 @@ time-stamping authority has vouched for, and the rows. `objects.py` holds the ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -66,7 +66,7 @@ def _size_unsigned() -> int:
         return 0
 
 
-def _files(head: Checkpoint) -> Iterator[Finding]:
+def _files(head: Checkpoint) -> Generator[Finding, None, bool]:
     """Make every tile anew from the leaves, and compare. Returns whether the tree is broken."""
     tree = Tiles(folder(), head.size)
     frontier = merkle.Frontier()
@@ -137,13 +137,14 @@ def _rows(head: Checkpoint) -> Iterator[Finding]:
         for index, entry in enumerate(entries, first):
             yield from _row(index, entry, rows.get(index))
     for row in LogEntry.objects.filter(index__gte=head.size).order_by("index").iterator():
-        said = f"leaf {row.index} was signed by its row, and the log ends at {head.size}: dropped"
+        said = f"its leaf {row.index} was dropped: the log ends at {head.size}"
         yield Finding(row.object_id, said)
     for row in LogEntry.objects.filter(index__isnull=True).iterator():
         if not _is_whole(row):
             yield Finding(row.object_id, "its row was changed before it was logged")
         elif row.at < datetime.now(UTC) - WAIT:
-            yield Finding(row.object_id, f"has waited for its place in the log since {row.at:%F %T}")
+            said = f"its leaf has waited for its place in the log since {row.at:%F %T}"
+            yield Finding(row.object_id, said)
 
 
 def _row(index: int, entry: bytes, row: LogEntry | None) -> Iterator[Finding]:
@@ -202,9 +203,11 @@ def _witnessed(tree: Tiles) -> Iterator[Finding]:
             if tree.size:
                 yield Finding(None, "the witness has signed nothing")
             return
-        found = list(_holds(tree, newest, "the witness"))
-        yield from found
-        if found:
+        if newest.size > tree.size:
+            yield from _holds(tree, newest, "the witness")
+            newest = witness.newest(tree.size)
+        if newest and not _agrees(tree, newest):
+            yield from _holds(tree, newest, "the witness")
             yield from _parting(tree, newest)
     except (ConnectorError, Untrusted) as error:
         yield Finding(None, f"the witness cannot be asked: {error}")

@@ -63,13 +63,17 @@ def _object(object_id: UUID, history: Sequence[LogEntry], has_key: bool) -> Iter
         return
     if not has_key:
         yield "its key is gone, and the log knows of no destruction"
-    found = store.inventories(object_id)
+    try:
+        found = store.inventories(object_id)
+    except store.Damaged as error:
+        yield f"its inventory cannot be read: {error}"
+        return
     if not found:
         yield "it is not in the archive, and the log knows of no destruction"
         return
     for version in sorted(found.keys() | expected.keys()):
         if version not in expected:
-            yield f"the log knows no version {version} of it: it was put in later, or its leaf dropped"
+            yield f"the log knows no version {version} of it: its leaf was dropped, or never there"
         elif version not in found:
             yield f"version {version}, which the log knows, is not in the archive"
         elif found[version] != expected[version]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from inbox.archive.proof import audit, objects
 from inbox.archive.verify import damage, packages
 
 
 class Command(BaseCommand):
     """Prints each problem; exit code 1 when there is any."""
 
-    help = "Read packages from the archive and compare every byte with what was deposited."
+    help = (
+        "Read packages from the archive and compare every byte with what was deposited and logged."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take all packages unless a sample is asked for."""
@@ -24,11 +29,26 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify and report."""
         read = bad = 0
+        ids = []
         for package, found in damage(packages(options["sample"])):
             read += 1
             bad += bool(found)
+            ids.append(package.id)
             for problem in found:
                 self.stdout.write(f"{package.id}: {problem}")
-        if bad:
-            raise CommandError(f"{bad} of {read} packages are damaged.", returncode=1)
+        contradicted = 0
+        for finding in self._by_the_log(None if options["sample"] is None else ids):
+            contradicted += 1
+            self.stdout.write(str(finding))
+        if bad or contradicted:
+            raise CommandError(
+                f"{bad} of {read} packages are damaged; the log tells of {contradicted} problems.",
+                returncode=1,
+            )
         self.stdout.write(f"{read} packages are whole.")
+
+    def _by_the_log(self, ids: list[UUID] | None) -> Iterator[audit.Finding]:
+        """Hold a sample against the log, or everything; then the log against the outside, too."""
+        if ids is None:
+            yield from audit.findings()
+        yield from objects.findings(ids)
