@@ -123,6 +123,13 @@ class Tiles:
             raise Broken(f"{name} is cut short")
         return entries
 
+    def checked_entries(self, number: int) -> list[bytes]:
+        """Return the entries of a bundle, which have the hashes in the tile. Raises Broken."""
+        entries = self.entries(number)
+        if b"".join(map(leaf_hash, entries)) != self.tile(0, number):
+            raise Broken(f"{entries_path(number)} and {tile_path(0, number)} do not go together")
+        return entries
+
     def edge(self) -> Frontier:
         """Return the right edge of the tree, for adding to it. Raises Broken."""
         hashes, begin = [], 0

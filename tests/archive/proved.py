@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 import httpx
 import pytest
+from django.db import connection
 
 from connectors import http
 from connectors.simulation import State, mounted
@@ -78,3 +80,15 @@ def entry(number: int) -> proof.Entry:
 
 def record(*numbers: int) -> None:
     proof.record([entry(number) for number in numbers])
+
+
+@contextmanager
+def superuser() -> Iterator[None]:
+    """Be somebody whom no trigger stops."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+    yield
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = DEFAULT")

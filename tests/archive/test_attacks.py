@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -14,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DatabaseError, transaction
 
 from connectors.tlog import tiles
 from connectors.tlog.checkpoint import Checkpoint
@@ -29,7 +27,7 @@ from inbox.archive.proof import log, restoring, tasks
 from inbox.archive.proof.leaves import row_of
 from inbox.archive.proof.models import LogEntry
 from inbox.citizens.models import Citizen
-from tests.archive.proved import Outside, home, outside
+from tests.archive.proved import Outside, home, outside, superuser
 
 pytestmark = pytest.mark.django_db
 __all__ = ["home", "outside"]
@@ -56,18 +54,6 @@ def deposit(citizen: Citizen, body: bytes = b"%PDF-1.7") -> UUID:
     Package.objects.bulk_create([package])
     Blob.objects.bulk_create(blobs)
     return stored.object_id
-
-
-@contextmanager
-def superuser() -> Iterator[None]:
-    """Be somebody whom no trigger stops."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")
-    yield
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = DEFAULT")
 
 
 def verify() -> str:
@@ -299,7 +285,7 @@ def test_a_leaf_that_waits_too_long(letters: list[UUID], kari: Citizen):
 def test_a_bit_flipped_in_a_leaf_names_its_object(letters: list[UUID]):
     bundle = log.folder() / "tile/entries/000.p/5"
     raw = bundle.read_bytes()
-    at = raw.index(str(letters[2]).encode()) - 30  # within its inventory's digest
+    at = raw.index(str(letters[2]).encode()) - 30  # within the digest of its inventory
     bundle.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
     said = verify()
     assert f"{letters[2]}: leaf 2 and its hash in tile/0/000.p/5 do not go together" in said
@@ -340,3 +326,14 @@ def test_a_witness_that_cannot_be_asked_is_not_taken_for_a_good_one(
 def test_leaf_hashes_are_those_of_the_leaves(letters: list[UUID]):
     for row in LogEntry.objects.all():
         assert bytes(row.leaf_hash) == leaf_hash(row.leaf.encode())
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("change", [{"leaf": "{}"}, {"version": 7}, {"index": None}, {"index": 9}])
+def test_on_postgresql_a_leafs_row_is_not_changed_by_mistake(letters: list[UUID], change: dict):
+    row = LogEntry.objects.filter(object_id=letters[1])
+    with pytest.raises(DatabaseError, match="is not changed"), transaction.atomic():
+        row.update(**change)
+    with pytest.raises(DatabaseError, match="is not deleted"), transaction.atomic():
+        row.delete()
+    assert verify() == ""

@@ -19,9 +19,9 @@ from connectors.tlog.merkle import leaf_hash
 from connectors.tlog.tiles import Tiles
 from inbox.archive import proof
 from inbox.archive.proof import log, sequencer
-from inbox.archive.proof.leaves import read_leaf
+from inbox.archive.proof.leaves import read_leaf, row_of
 from inbox.archive.proof.models import LogEntry
-from tests.archive.proved import entry, home, record
+from tests.archive.proved import entry, home, record, superuser
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("home")]
 __all__ = ["home"]
@@ -186,7 +186,8 @@ def test_no_head_is_signed_when_the_log_or_the_database_is_older_than_the_other(
     with pytest.raises(proof.LogBroken, match="older than the database"):
         proof.sequence()
     (log.folder() / "checkpoint").write_text(new, "utf-8")
-    LogEntry.objects.filter(object_id=UUID(int=3)).delete()
+    with superuser():
+        LogEntry.objects.filter(object_id=UUID(int=3)).delete()
     with pytest.raises(proof.LogBroken, match=f"{UUID(int=3)}: leaf 2 is in the log and not in"):
         proof.sequence()
     assert proof.checkpoint() == new
@@ -199,8 +200,8 @@ EARLIER = 254
 def died_at(step: int) -> bool:
     """Sequence in a child that exits hard before its step number `step`; say if it did.
 
-    A step is a change to the disk, or the saving of rows' places. On SQLite the child has a copy
-    of the test's database, so that what it commits is as lost as if it had died just before.
+    A step is what the disk is told to do for good, or the saving of places. On SQLite the child has
+    a copy of the test's database: what it commits is as lost as if it had died just before.
     """
     child = os.fork()
     if child:
@@ -221,9 +222,7 @@ def died_at(step: int) -> bool:
 
     if connection.vendor == "postgresql":
         connection.connection = None  # the parent's; this process opens one of its own
-    os.fsync, os.open = counting(os.fsync), counting(os.open)
-    Path.open, Path.replace = counting(Path.open), counting(Path.replace)
-    Path.unlink, Path.mkdir = counting(Path.unlink), counting(Path.mkdir)
+    os.fsync, Path.replace, Path.mkdir = map(counting, (os.fsync, Path.replace, Path.mkdir))
     shutil.rmtree = counting(shutil.rmtree)
     sequencer._place = counting(sequencer._place)
     LogEntry.objects.bulk_update = counting(LogEntry.objects.bulk_update)
@@ -234,28 +233,34 @@ def died_at(step: int) -> bool:
         os._exit(1)
 
 
+def wait(*numbers: int) -> None:
+    """Record without waking anybody."""
+    LogEntry.objects.bulk_create([row_of(entry(number)) for number in numbers])
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_kill_at_any_step_loses_no_leaf_and_doubles_none():
-    record(*range(EARLIER))  # the next ones fill a tile and begin another
+    wait(*range(EARLIER))  # the next ones fill a tile and begin another
     proof.sequence()
     kept = shutil.copytree(log.folder(), log.folder().with_name("kept"))
     step = after = 0
     killed = True
     while killed:
-        record(*range(EARLIER, EARLIER + 4))
+        wait(*range(EARLIER, EARLIER + 4))
         killed = died_at(step)
         after += log.signed_head().size > EARLIER
         # The next to sequence finds another leaf beside those that were being logged.
-        record(EARLIER + 4)
+        wait(EARLIER + 4)
         proof.sequence()
         logged = leaves()
         assert len(logged) == len(set(logged)) == EARLIER + 5
         rows = list(LogEntry.objects.order_by("index"))
         assert [row.index for row in rows] == list(range(EARLIER + 5))
         assert [row.leaf.encode() for row in rows] == logged
-        LogEntry.objects.filter(index__gte=EARLIER).delete()
+        with superuser():
+            LogEntry.objects.filter(index__gte=EARLIER).delete()
         shutil.rmtree(log.folder())
         shutil.copytree(kept, log.folder())
         step += 1
-    assert step > 40
+    assert step > 25
     assert after > 3

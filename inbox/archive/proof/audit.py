@@ -22,7 +22,7 @@ from connectors.tlog.note import BadNote
 from connectors.tlog.tiles import WIDTH, Broken, Tiles
 from inbox.archive.proof import log, timestamps, witness
 from inbox.archive.proof.failures import Untrusted
-from inbox.archive.proof.leaves import Entry, read_leaf
+from inbox.archive.proof.leaves import Entry, object_of, read_leaf
 from inbox.archive.proof.log import LogBroken, folder
 from inbox.archive.proof.models import LogEntry
 
@@ -113,7 +113,7 @@ def _tile(tree: Tiles, name: str, expected: bytes) -> Iterator[Finding]:
         if found[at : at + HASH_SIZE] != expected[at : at + HASH_SIZE]:
             index = first + at // HASH_SIZE
             said = f"leaf {index} and its hash in {name} do not go together"
-            yield Finding(_object(entries[index - first]), said)
+            yield Finding(object_of(entries[index - first]), said)
 
 
 def _place(name: str) -> tuple[int, int]:
@@ -150,11 +150,11 @@ def _rows(head: Checkpoint) -> Iterator[Finding]:
 def _row(index: int, entry: bytes, row: LogEntry | None) -> Iterator[Finding]:
     if row is None:
         said = f"leaf {index} is in the log and its row is not in the database"
-        yield Finding(_object(entry), said)
+        yield Finding(object_of(entry), said)
     elif row.leaf.encode() != entry or not _is_whole(row):
         said = f"the row of leaf {index} is not as the log has it: it was changed"
-        yield Finding(_object(entry), said)
-        if row.object_id != _object(entry):
+        yield Finding(object_of(entry), said)
+        if row.object_id != object_of(entry):
             yield Finding(row.object_id, said)
 
 
@@ -255,15 +255,8 @@ def _below(first: int, end: int) -> Iterator[Finding]:
         except Broken:
             break
         begin = max(first - number * WIDTH, 0)
-        in_log += filter(None, map(_object, entries[begin : begin + NAMED]))
+        in_log += filter(None, map(object_of, entries[begin : begin + NAMED]))
         if len(in_log) >= NAMED:
             break
     for object_id in dict.fromkeys([*in_log[:NAMED], *rows]):
         yield Finding(object_id, f"lies among the leaves {first} to {end - 1}, which were changed")
-
-
-def _object(entry: bytes) -> UUID | None:
-    try:
-        return read_leaf(entry).object_id
-    except ValueError:
-        return None

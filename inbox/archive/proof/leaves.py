@@ -14,6 +14,7 @@ from inbox.archive.proof.models import LogEntry
 LEAF_VERSION = 1
 _SHA512 = re.compile(r"[0-9a-f]{128}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_OBJECT = re.compile(rb'"object":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 Event = LogEntry.Event
 
 
@@ -76,6 +77,12 @@ def read_leaf(leaf: bytes) -> Entry:
     if entry.leaf().encode() != leaf:
         raise ValueError("a leaf that is not written as it must be")
     return entry
+
+
+def object_of(leaf: bytes) -> UUID | None:
+    """Return the object that a leaf names, also one that is damaged elsewhere; None without one."""
+    found = _OBJECT.search(leaf)
+    return UUID(found.group(1).decode()) if found else None
 
 
 def row_of(entry: Entry, index: int | None = None) -> LogEntry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from connectors.tlog.merkle import leaf_hash
-from connectors.tlog.tiles import WIDTH
+from connectors.tlog.tiles import WIDTH, Broken
 from inbox.archive.proof.leaves import read_leaf, row_of
 from inbox.archive.proof.log import LogBroken
 from inbox.archive.proof.models import LogEntry
@@ -24,8 +24,11 @@ def rebuild() -> int:
         if not is_ours:
             raise LogBroken("somebody else is writing the log; try again")
         head, tree = signed_tree()
-        for number in range(-(-head.size // WIDTH)):
-            written += _bundle(tree.entries(number), number * WIDTH)
+        try:
+            for number in range(-(-head.size // WIDTH)):
+                written += _bundle(tree.checked_entries(number), number * WIDTH)
+        except Broken as error:
+            raise LogBroken(str(error)) from error
     return written
 
 

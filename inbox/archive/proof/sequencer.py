@@ -20,7 +20,7 @@ from connectors.tlog.checkpoint import Checkpoint
 from connectors.tlog.merkle import BadProof, leaf_hash
 from connectors.tlog.note import Note
 from connectors.tlog.tiles import WIDTH, Broken, Tiles
-from inbox.archive.proof.leaves import read_leaf
+from inbox.archive.proof.leaves import object_of
 from inbox.archive.proof.log import CHECKPOINT, LogBroken, folder, signed_head, signer
 from inbox.archive.proof.models import LogEntry
 
@@ -94,13 +94,16 @@ def settle() -> int:
             f"the database knows {known} leaves, the signed log has {head.size}: "
             "the log's folder is older than the database"
         )
-    if known:
-        _check_last(in_log, known)
     placed = 0
-    for number in range(known // WIDTH, -(-head.size // WIDTH)):
-        entries = in_log.entries(number)
-        first = max(known - number * WIDTH, 0)
-        placed += _place_again(entries[first:], number * WIDTH + first)
+    try:
+        if known:
+            _check_last(in_log, known)
+        for number in range(known // WIDTH, -(-head.size // WIDTH)):
+            entries = in_log.checked_entries(number)
+            first = max(known - number * WIDTH, 0)
+            placed += _place_again(entries[first:], number * WIDTH + first)
+    except Broken as error:
+        raise LogBroken(str(error)) from error
     return placed
 
 
@@ -155,10 +158,9 @@ def _place_again(entries: Sequence[bytes], first: int) -> int:
     for index, hashed in enumerate(hashes, first):
         row = rows.get(hashed)
         if row is None or row.index is not None:
-            said = read_leaf(entries[index - first])
             raise LogBroken(
-                f"{said.object_id}: leaf {index} is in the log and not in the database, which is "
-                "older than the log or has lost it"
+                f"{object_of(entries[index - first])}: leaf {index} is in the log and not in the "
+                "database, which is older than the log or has lost it"
             )
         row.index = index
         found.append(row)

@@ -29,15 +29,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify and report."""
         read = bad = 0
-        ids = []
+        sample: list[UUID] | None = None if options["sample"] is None else []
         for package, found in damage(packages(options["sample"])):
             read += 1
             bad += bool(found)
-            ids.append(package.id)
+            if sample is not None:
+                sample.append(package.id)
             for problem in found:
                 self.stdout.write(f"{package.id}: {problem}")
         contradicted = 0
-        for finding in self._by_the_log(None if options["sample"] is None else ids):
+        for finding in self._by_the_log(sample):
             contradicted += 1
             self.stdout.write(str(finding))
         if bad or contradicted:
@@ -47,8 +48,8 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"{read} packages are whole.")
 
-    def _by_the_log(self, ids: list[UUID] | None) -> Iterator[audit.Finding]:
+    def _by_the_log(self, sample: list[UUID] | None) -> Iterator[audit.Finding]:
         """Hold a sample against the log, or everything; then the log against the outside, too."""
-        if ids is None:
+        if sample is None:
             yield from audit.findings()
-        yield from objects.findings(ids)
+        yield from objects.findings(sample)
