@@ -14,7 +14,7 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inbox.archive import holdings, mending, places
+from inbox.archive import holdings, mending, ocfl, places
 from inbox.archive.models import Damage, Holding
 from inbox.archive.ocfl import INVENTORY, SIDECAR, Inventory, sidecar
 from inbox.archive.storage import Missing, Storage
@@ -62,6 +62,20 @@ def run(seconds: float = RUN_SECONDS) -> int:
         if len(batch) < BATCH:
             break
     return done
+
+
+def sweep(older_than: float) -> int:
+    """Clear away what copying left behind that died; returns how many leftovers went.
+
+    Raises OSError when the second copy fails.
+    """
+    second = places.second()
+    if second is None:
+        return 0
+    return sum(
+        second.clear(label, older_than, ocfl.folder_of_digest(label) if len(label) == 64 else "")
+        for label in second.stale(older_than)
+    )
 
 
 def _owed() -> QuerySet[Holding]:

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
 from inbox.archive import ocfl
-from inbox.archive.storage import Disk, Storage
+from inbox.archive.models import Holding
+from inbox.archive.storage import Disk, Storage, Unavailable
 
 
 def primary() -> Storage:
-    """Return the archive's storage, its root laid out."""
+    """Return the archive's storage, its root laid out.
+
+    Raises OSError when its disk or its server fails, or is not the one that it was: nothing is
+    written to an empty folder where a disk ought to be mounted.
+    """
     bucket = settings.ARCHIVE_S3
-    return _laid_out(_bucket(bucket) if bucket else Disk(Path(settings.ARCHIVE_DIR)))
+    storage = _bucket(bucket) if bucket else Disk(Path(settings.ARCHIVE_DIR))
+    return _laid_out(storage, Holding.objects.filter(removed_at=None))
 
 
 def second() -> Storage | None:
     """Return the second copy's storage, its root laid out; None where there is to be none.
 
-    Raises OSError, as `primary` does, when its disk or its server fails.
+    Raises OSError as `primary` does.
     """
-    if settings.ARCHIVE_COPY_S3:
-        return _laid_out(_bucket(settings.ARCHIVE_COPY_S3))
-    if settings.ARCHIVE_COPY_DIR:
-        return _laid_out(Disk(Path(settings.ARCHIVE_COPY_DIR)))
-    return None
+    if not has_second():
+        return None
+    bucket = settings.ARCHIVE_COPY_S3
+    storage = _bucket(bucket) if bucket else Disk(Path(settings.ARCHIVE_COPY_DIR))
+    return _laid_out(storage, Holding.objects.filter(copy_checked_at__isnull=False))
 
 
 def has_second() -> bool:
@@ -35,8 +43,12 @@ def has_second() -> bool:
     return bool(settings.ARCHIVE_COPY_S3 or settings.ARCHIVE_COPY_DIR)
 
 
-def _laid_out(storage: Storage) -> Storage:
-    storage.lay_out(ocfl.ROOT_FILES)
+def _laid_out(storage: Storage, there: QuerySet[Holding]) -> Storage:
+    if not storage.is_laid_out(ocfl.ROOT_FILES):
+        if there.exists():
+            gone = "the place of the archive, or of its second copy, is empty: is it mounted?"
+            raise Unavailable(errno.ENODEV, gone)
+        storage.lay_out(ocfl.ROOT_FILES)
     return storage
 
 

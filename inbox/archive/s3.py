@@ -103,14 +103,18 @@ class S3:
         self._client = _client(bucket)
         self._held = local()
 
+    def is_laid_out(self, files: dict[str, bytes]) -> bool:
+        """Ask the server, until it has said so once."""
+        if self._bucket not in _laid_out and self._exists(self._key(list(files)[-1])):
+            _laid_out.add(self._bucket)
+        return self._bucket in _laid_out
+
     def lay_out(self, files: dict[str, bytes]) -> None:
         """Make a new storage root."""
-        if self._bucket in _laid_out:
-            return
-        if not self._exists(self._key(list(files)[-1])):
+        if not self.is_laid_out(files):
             for name, data in files.items():
                 self._put(self._key(name), _spooled([data]), is_new=False)
-        _laid_out.add(self._bucket)
+            _laid_out.add(self._bucket)
 
     @contextmanager
     def stage(self, label: str, *, marked: bool = False) -> Iterator[S3Staged]:

@@ -6,6 +6,7 @@ Names are relative and divided by `/`; no path of the machine goes in or out.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import platform
@@ -48,8 +49,11 @@ class Staged(Protocol):
 class Storage(Protocol):
     """What the archive asks of a backend."""
 
+    def is_laid_out(self, files: dict[str, bytes]) -> bool:
+        """Say whether the last of the storage root's files is there."""
+
     def lay_out(self, files: dict[str, bytes]) -> None:
-        """Write the files of the storage root, in this order, unless the last one is there."""
+        """Write the files of the storage root, in this order, unless it is laid out."""
 
     @contextmanager
     def stage(self, label: str, *, marked: bool = False) -> Iterator[Staged]:
@@ -141,9 +145,13 @@ class Disk:
         self._root = home / "ocfl"
         self._staging = home / "staging"
 
+    def is_laid_out(self, files: dict[str, bytes]) -> bool:
+        """Look for the file."""
+        return (self._root / list(files)[-1]).exists()
+
     def lay_out(self, files: dict[str, bytes]) -> None:
         """Make a new storage root."""
-        if (self._root / list(files)[-1]).exists():
+        if self.is_laid_out(files):
             return
         self._staging.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
@@ -280,17 +288,13 @@ class Disk:
 
     def size(self, folder: str, name: str) -> int:
         """Return the size on disk."""
-        try:
+        with _missing(name):
             return (self._root / folder / name).stat().st_size
-        except OSError:
-            raise Missing(name) from None
 
     def chunks(self, folder: str, name: str) -> Iterator[bytes]:
         """Read a file without following a link in its place."""
-        try:
+        with _missing(name):
             handle = os.open(self._root / folder / name, os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:
-            raise Missing(name) from None
         with os.fdopen(handle, "rb", buffering=0) as file:
             while chunk := file.read(CHUNK):
                 yield chunk
@@ -332,6 +336,17 @@ class Disk:
                 inside = [path.lstat().st_mtime for path in place.rglob("*")]
                 if max([place.lstat().st_mtime, *inside]) < before:
                     yield place
+
+
+@contextmanager
+def _missing(name: str) -> Iterator[None]:
+    """Raise Missing for what is not there; that a disk fails to tell is something else."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise Missing(name) from None
+        raise
 
 
 def _prune(folder: Path, stop: Path) -> None:

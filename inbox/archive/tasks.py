@@ -14,6 +14,7 @@ __all__ = ["copy", "scan_some", "sequence", "stamp", "sweep"]
 def sweep() -> None:
     """Finish or clear away what workers that died have left half done."""
     store.sweep()
+    copying.sweep(store.STALE_SECONDS)
 
 
 @shared_task

@@ -29,6 +29,7 @@ from inbox.web.views import (
     life_events,
     login,
     operator,
+    operator_archive,
     own_papers,
     panel,
     papers,
@@ -173,6 +174,7 @@ urlpatterns = [
     path("logged-out/", login.logged_out, name="logged_out"),
     path("logout/frontchannel/", login.frontchannel_logout, name="logout_frontchannel"),
     path("hooks/<slug:source>/", hooks.ping, name="hook"),
+    path("operator/archive/", operator_archive.page, name="operator_archive"),
     path("operator/quarantine/", operator.quarantine, name="quarantine"),
     path("operator/quarantine/<uuid:item_id>/replay/", operator.replay, name="quarantine_replay"),
     path(

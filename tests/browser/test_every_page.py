@@ -39,6 +39,7 @@ STARTS = [
         "/offline/",
         "/panel/?site=nav",
         "/panel/consent/?site=nav",
+        "/operator/archive/",
         "/operator/quarantine/",
         "/virksomhet/",
         "/demo/",

@@ -66,7 +66,7 @@ PUBLIC = {
     "demo_fetch",
 }
 """Whoever asks gets an answer. A route that is missing here must ask for a log-in."""
-STAFF = {"quarantine", "quarantine_replay", "quarantine_file"}
+STAFF = {"operator_archive", "quarantine", "quarantine_replay", "quarantine_file"}
 """They do not exist for anybody but those who run Samlepost."""
 BY_KEY = {name for name in ROUTES if name.startswith("api_")}
 """The agency API: no session counts there (tests/web/agency_api/)."""
