@@ -255,6 +255,8 @@ CONTACT_EMAIL = env_text("CONTACT_EMAIL", "hjelp@samlepost.example")
 # Our documents for agencies' developers, shown in the portal.
 DOCS_DIR = BASE_DIR / "docs"
 
+# The validator of PDF/A (verapdf.org), where it is installed: its start script.
+VERAPDF_BIN = env_text("VERAPDF_BIN")
 ARCHIVE_DIR = Path(env_text("ARCHIVE_DIR", str(DATA_DIR / "archive")))
 # How the archive proves that nothing was changed (docs/archive-proofs.md): off, by a log of its own
 # (log), or by that, a witness and timestamps (full). The log's name stands in every proof for ever.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -17,10 +18,29 @@ from inbox.archive.models import Blob
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters.documents import LevelTooLow
-from inbox.letters.models import Delivery, Document, Event, Letter, Placement, Reply
+from inbox.letters.models import (
+    Delivery,
+    Document,
+    DocumentText,
+    Event,
+    Letter,
+    Placement,
+    Reply,
+)
 from inbox.letters.queries import LetterQuerySet
 
 BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFormat:
+    """What reading a document told of its file, as `DocumentText` has it."""
+
+    warnings: list[str]
+    pdfa_status: str
+    pdfa_level: str
+    pdfa_lacks: list[str]
+    pdfa_checked_by: str
 
 
 @dataclass(slots=True)
@@ -38,6 +58,8 @@ class Exported:
     """Her answers, drafts included, the oldest first."""
     folders: list[dict[str, str]] = field(default_factory=list)
     """Her own folders that it is in: {"name", "color"}."""
+    formats: dict[UUID, DocumentFormat] = field(default_factory=dict)
+    """What was found of the documents' files, by document."""
     media_types: dict[tuple[UUID, str], str] = field(default_factory=dict)
     """What is kept of its deliveries: media types by archive object and path."""
 
@@ -95,6 +117,8 @@ def _with_parts(citizen_id: UUID, letters: Sequence[Letter]) -> Iterable[Exporte
             # Sorting keeps the order within each of the two.
             of_it = documents[letter_id]
             each.documents = sorted(of_it, key=lambda one: one.replaced_at is not None)
+    for letter_id, *found in _formats(citizen_id, made):
+        made[letter_id].formats[found[0]] = DocumentFormat(*found[1:])
     deliveries = Delivery.objects.filter(**hers).prefetch_related("receipts")
     for delivery in deliveries.order_by("fetched_at", "id"):
         made[delivery.letter_id].deliveries.append(delivery)
@@ -115,6 +139,15 @@ def _kept(citizen_id: UUID, packages: Iterable[UUID]) -> QuerySet[Blob, tuple[UU
     """Return archive object, path and media type of every file kept, the newest version last."""
     found = Blob.objects.filter(citizen_id=citizen_id, package_id__in=list(packages))
     return found.order_by("version").values_list("package_id", "path", "media_type")
+
+
+def _formats(citizen_id: UUID, letters: Iterable[UUID]) -> QuerySet[DocumentText, tuple[Any, ...]]:
+    """Return letter, document and what DocumentFormat has of each document that has been read."""
+    found = DocumentText.objects.filter(
+        citizen_id=citizen_id, document__letter_id__in=list(letters)
+    )
+    names = [each.name for each in fields(DocumentFormat)]
+    return found.values_list("document__letter_id", "id", *names)
 
 
 def _placements(

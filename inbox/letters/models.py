@@ -539,6 +539,16 @@ class DocumentText(CitizenOwned):
         DONE = "done"
         FAILED = "failed"
 
+    class Pdfa(models.TextChoices):
+        """How far we know that the file is what it claims to be: fit to be kept for life."""
+
+        CLAIMED = "claimed"
+        """The file says so."""
+        CHECKED = "checked"
+        """What its structure tells agrees (`pdfa.py`)."""
+        VALIDATED = "validated"
+        """A validator has held it against the whole standard (`verapdf.py`)."""
+
     document = models.ForeignObject(
         Document,
         on_delete=models.CASCADE,
@@ -559,8 +569,18 @@ class DocumentText(CitizenOwned):
     links = models.JSONField(default=list, blank=True)
     """[{"url", "page"}]: the https addresses that a PDF's annotations lead to."""
     warnings = models.JSONField(default=list, blank=True)
-    """Any of: encrypted, broken, script, embedded_files, no_text, untagged, cut (only its first
-    pages were read), too_large, missing (the archive could not give its bytes)."""
+    """Any of: encrypted, locked (nothing can be read without a password), broken, repaired (read
+    by mending its table of contents), script, embedded_files, no_text, untagged, cut (only its
+    first pages were read), too_large, missing (the archive could not give its bytes)."""
+    pdfa_status = models.CharField(max_length=16, choices=Pdfa, blank=True, default="")
+    """Empty where it claims nothing, or has not been read."""
+    pdfa_level = models.CharField(max_length=4, blank=True, default="")
+    """What it claims: part and level of ISO 19005, e.g. "2a"."""
+    pdfa_lacks = models.JSONField(default=list, blank=True)
+    """Any of: structure, encryption, output_intent, fonts, tags, actions, embedded_files, too_long
+    or unclear (not all of it could be looked at), validation (veraPDF says no)."""
+    pdfa_checked_by = models.CharField(max_length=64, blank=True, default="")
+    """The program that looked, with its version."""
 
     class Meta:
         indexes: ClassVar = [

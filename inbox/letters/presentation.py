@@ -65,6 +65,10 @@ DOCUMENT_FIELDS = (
     "texts__pages",
     "texts__warnings",
     "texts__links",
+    "texts__pdfa_status",
+    "texts__pdfa_level",
+    "texts__pdfa_lacks",
+    "texts__pdfa_checked_by",
 )
 """Plain values: a letter may have thousands of attachments."""
 ORIGIN_FIELDS = ("delivery_id", "blob__sha256", "delivery__source")
@@ -113,6 +117,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Format:
+    """Whether a file is fit to be kept for life: the `pdfa_…` columns of `DocumentText`."""
+
+    status: str = ""
+    level: str = ""
+    lacks: Sequence[str] = ()
+    checked_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentLine:
     """A document in the letter page. `kept` is False where we have no bytes (yet)."""
 
@@ -135,6 +149,7 @@ class DocumentLine:
     """What was found to be unusual about the file: the codes of `DocumentText.warnings`."""
     links: Sequence[dict[str, Any]]
     """[{"url", "page"}]: where links inside the document lead."""
+    format: Format
 
     @property
     def lacking(self) -> bool:
@@ -459,9 +474,10 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
             pages=pages or 0,
             warnings=warnings or (),
             links=links or (),
+            format=Format(*pdfa) if pdfa[0] else Format(),
         )
         for document_id, name, title, media_type, size, is_main, blob_id, *rest in found
-        for expires_at, gone_at, not_given, pages, warnings, links in (rest,)
+        for expires_at, gone_at, not_given, pages, warnings, links, *pdfa in (rest,)
     ]
 
 

@@ -6,15 +6,9 @@ hostile document can take neither the worker nor the other documents with it.
 
 from __future__ import annotations
 
-import json
 import logging
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from pathlib import Path
-from threading import Timer
 from typing import Any
 from uuid import UUID
 
@@ -24,23 +18,22 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from inbox.archive import store
-from inbox.letters import extract, indexing
+from inbox.letters import extract, indexing, verapdf
+from inbox.letters.apart import Answer, Apart, Died
 from inbox.letters.models import Document, DocumentText
 
 log = logging.getLogger("samlepost.texts")
 
 State = DocumentText.State
+Pdfa = DocumentText.Pdfa
 BATCH = 100
 ATTEMPTS_MAX = 3
 RETRY_AFTER = timedelta(minutes=1)
 SIZE_MAX = 50 * 2**20
 """Bytes; a larger document is kept and shown, but not read."""
 WALL_SECONDS = 40.0
-"""For one document; the process itself gives up after `extract.CPU_SECONDS` of work."""
-
-
-class Unreadable(Exception):
-    """The process that read the document did not live to answer."""
+"""For one document; the process itself gives up after `apart.CPU_SECONDS` of work."""
+Unreadable = Died
 
 
 def waiting(documents: Iterable[Document]) -> list[DocumentText]:
@@ -67,7 +60,8 @@ def read_due() -> int:
 def read(citizen_id: UUID, document_id: UUID, reader: Reader) -> bool:
     """Read one document; False when it failed or somebody else has it in hand."""
     row = DocumentText.objects.filter(citizen_id=citizen_id, id=document_id)
-    lease = timezone.now() + timedelta(seconds=settings.SYNC_LEASE_SECONDS + WALL_SECONDS)
+    lasts = settings.SYNC_LEASE_SECONDS + WALL_SECONDS + verapdf.WALL_SECONDS
+    lease = timezone.now() + timedelta(seconds=lasts)
     claimed = row.filter(_free(), state=State.WAITING).update(
         lease_until=lease, attempts=F("attempts") + 1
     )
@@ -87,16 +81,45 @@ def read(citizen_id: UUID, document_id: UUID, reader: Reader) -> bool:
     return not answer["failed"]
 
 
-def _ask(reader: Reader, document: Document) -> extract.Answer:
+def _ask(reader: Reader, document: Document) -> Answer:
     blob = document.blob
     if blob.size > SIZE_MAX:
         return extract.failure("too_large")
     content = store.read_bytes(blob.citizen_id, blob.package_id, blob.path, version=blob.version)
     media_type = document.media_type.partition(";")[0].strip().lower()
-    return reader.read(content, media_type)
+    answer = reader.read(content, media_type)
+    return answer | {"judged": judged(answer["pdfa"], content)}
 
 
-def _save(text: DocumentText, answer: extract.Answer) -> None:
+def judged(claim: Mapping[str, Any] | None, content: bytes) -> dict[str, Any]:
+    """Return the `pdfa_…` columns of a file of which `pdfa.look_at` says `claim`.
+
+    What is no more than claimed becomes `validated` by veraPDF alone, and by that for the very
+    level that it claims; what veraPDF finds fault with is no more than claimed.
+    """
+    if not claim:
+        return {"pdfa_level": "", "pdfa_status": "", "pdfa_lacks": [], "pdfa_checked_by": ""}
+    status = Pdfa.CLAIMED if claim["lacks"] else Pdfa.CHECKED
+    lacks, checked_by = claim["lacks"], f"Samlepost {settings.VERSION}"
+    if verapdf.is_there():
+        try:
+            report = verapdf.validate(content)
+        except verapdf.NoReport as error:
+            log.warning("veraPDF gave no report: %s", error)
+        else:
+            passed = report.compliant and report.level == claim["level"]
+            status = Pdfa.VALIDATED if passed else Pdfa.CLAIMED
+            lacks = [] if passed else [*lacks, "validation"]
+            checked_by = f"veraPDF {report.version}"
+    return {
+        "pdfa_level": claim["level"],
+        "pdfa_status": status,
+        "pdfa_lacks": lacks,
+        "pdfa_checked_by": checked_by,
+    }
+
+
+def _save(text: DocumentText, answer: Answer) -> None:
     with transaction.atomic():
         DocumentText.objects.filter(citizen_id=text.citizen_id, id=text.id).update(
             state=State.FAILED if answer["failed"] else State.DONE,
@@ -104,6 +127,7 @@ def _save(text: DocumentText, answer: extract.Answer) -> None:
             pages=answer["pages"],
             links=answer["links"],
             warnings=answer["warnings"],
+            **answer.get("judged", {}),
             lease_until=None,
         )
         indexing.write_letter(text.citizen_id, text.document.letter_id)
@@ -124,58 +148,12 @@ def _free() -> Q:
     return Q(lease_until=None) | Q(lease_until__lt=timezone.now())
 
 
-class Reader:
+class Reader(Apart):
     """The process that reads documents; a new one is started when it has died."""
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+    module = "inbox.letters.extract"
+    wall_seconds = WALL_SECONDS
 
-    @classmethod
-    @contextmanager
-    def running(cls) -> Iterator[Reader]:
-        """Give a reader, and end its process afterwards."""
-        reader = cls()
-        try:
-            yield reader
-        finally:
-            reader.stop()
-
-    def read(self, content: bytes, media_type: str) -> extract.Answer:
+    def read(self, content: bytes, media_type: str) -> Answer:
         """Return what `extract.text_of` makes of the bytes. Raises Unreadable."""
-        process = self._started()
-        assert process.stdin and process.stdout
-        request = json.dumps({"size": len(content), "media_type": media_type})
-        limit = Timer(WALL_SECONDS, process.kill)
-        limit.start()
-        line = b""
-        try:
-            process.stdin.write(request.encode() + b"\n" + content)
-            process.stdin.flush()
-            line = process.stdout.readline()
-        except OSError:  # it died while it was written to
-            line = b""
-        finally:
-            limit.cancel()
-        if not line.endswith(b"\n"):
-            self.stop()
-            raise Unreadable
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def stop(self) -> None:
-        """End the process, if one runs."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", str(Path(extract.__file__))],
-                env={},  # it reads strangers' files: what is secret here is not for it
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-        return self._process
+        return self.ask({"media_type": media_type}, content)

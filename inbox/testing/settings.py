@@ -123,6 +123,7 @@ KRR_CHANGE_URL = "https://www.norge.no/"
 KRR_INTERVAL_SECONDS = 24 * 3600
 ARCHIVE_DIR = DATA_DIR / "archive"
 ARCHIVE_PROOF = "off"
+VERAPDF_BIN = ""
 ARCHIVE_LOG_ORIGIN = "samlepost.example/archive"
 ARCHIVE_LOG_KEY_FILE = str(DATA_DIR / "archive-log.pem")
 ARCHIVE_WITNESS_URL = ARCHIVE_WITNESS_KEY = ""

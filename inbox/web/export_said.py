@@ -13,7 +13,7 @@ from inbox.archive.bag.evidence import Evidence
 from inbox.citizens.models import ContactDetails
 from inbox.citizens.viewer import Viewer
 from inbox.letters import saved_searches
-from inbox.letters.export import Exported
+from inbox.letters.export import DocumentFormat, Exported
 from inbox.letters.models import Delivery, Document, Reply
 from inbox.sync.freshness import freshness
 from inbox.sync.models import OutboundReceipt
@@ -130,7 +130,7 @@ def letter(
     if not each.withheld:
         said |= {name: getattr(row, name) for name in OF_CONTENT}
         said |= {
-            "documents": [_document(file) for file in files],
+            "documents": [_document(file, each.formats.get(file.document.id)) for file in files],
             "answers": [_answer(reply, sent) for reply in each.replies],
             "events": [
                 {
@@ -263,7 +263,7 @@ def _receipt_name(receipt: OutboundReceipt) -> str:
     return f"{RECEIPTS}/{receipt.kind}-{receipt.id.hex[-12:]}.jwt"
 
 
-def _document(file: File) -> dict[str, Any]:
+def _document(file: File, found: DocumentFormat | None) -> dict[str, Any]:
     document = file.document
     blob = document.blob if document.blob_id else None
     return {
@@ -281,6 +281,18 @@ def _document(file: File) -> dict[str, Any]:
         "delivery": str(document.delivery_id),
         "path": blob.path if blob else None,
         "version": blob.version if blob else None,
+        "warnings": found.warnings if found else [],
+        "pdfa": _pdfa(found) if found and found.pdfa_status else None,
+    }
+
+
+def _pdfa(found: DocumentFormat) -> dict[str, Any]:
+    """Return what the file claims to be, how far that has been looked at, and by what program."""
+    return {
+        "claims": found.pdfa_level,
+        "status": found.pdfa_status,
+        "lacks": found.pdfa_lacks,
+        "by": found.pdfa_checked_by,
     }
 
 

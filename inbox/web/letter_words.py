@@ -10,8 +10,8 @@ from django.utils.translation import get_language, gettext, ngettext
 
 from connectors.contract import PaperStep
 from inbox.citizens.models import SecurityLevel
-from inbox.letters.models import Event, Letter
-from inbox.letters.presentation import DeliveryLine, EventLine, LetterPage, Row
+from inbox.letters.models import DocumentText, Event, Letter
+from inbox.letters.presentation import DeliveryLine, DocumentLine, EventLine, LetterPage, Row
 from inbox.web.dates import Calendar
 
 DUE_SOON_DAYS = 14
@@ -90,6 +90,7 @@ def type_of(media_type: str) -> str:
 def unusual(warnings: Sequence[str]) -> list[str]:
     """Return what she should know before opening a document; other codes say nothing."""
     said = {
+        "locked": gettext("The document is locked with a password. The sender has it."),
         "encrypted": gettext(
             "The document is encrypted. If you are asked for a password, the sender has it."
         ),
@@ -104,7 +105,55 @@ def unusual(warnings: Sequence[str]) -> list[str]:
             "Other files lie inside the document. Open them only if you expected them."
         ),
     }
-    return [words for code, words in said.items() if code in warnings]
+    found = {"broken" if code == "repaired" else code for code in warnings}
+    if "locked" in found:
+        found.discard("encrypted")
+    return [words for code, words in said.items() if code in found]
+
+
+NOT_AT_ONCE = {"locked", "script"}
+"""Warnings upon which a document is shown only when she asks for it."""
+
+
+def format_of(line: DocumentLine) -> str:
+    """Return how far a PDF is fit to be kept for life, in plain words; empty for what is none.
+
+    "PDF/A" is never said without who has looked, and how far.
+    """
+    said = line.format
+    if not line.kept or line.media_type.partition(";")[0].strip().lower() != "application/pdf":
+        return ""
+    if not line.pages or "broken" in line.warnings:
+        return ""
+    shown = {"level": f"PDF/A-{said.level}", "by": said.checked_by}
+    if said.status == DocumentText.Pdfa.VALIDATED:
+        text = gettext(
+            "Yes. The file follows the standard for documents that are to be readable for a long "
+            "time (%(level)s). It has been held against the whole standard by %(by)s."
+        )
+    elif said.status == DocumentText.Pdfa.CHECKED:
+        text = gettext(
+            "Probably. The file says that it follows the standard for documents that are to be "
+            "readable for a long time (%(level)s), and what can be seen from outside agrees. "
+            "Nobody has held it against the whole standard. Looked at by %(by)s."
+        )
+    elif "validation" in said.lacks:
+        text = gettext(
+            "No. The file says that it follows the standard for documents that are to be readable "
+            "for a long time (%(level)s), but %(by)s has found that it does not."
+        )
+    elif said.status == DocumentText.Pdfa.CLAIMED:
+        text = gettext(
+            "Not certain. The file says that it follows the standard for documents that are to be "
+            "readable for a long time (%(level)s), but it lacks something of that, or we could "
+            "not look at all of it. Looked at by %(by)s."
+        )
+    else:
+        return gettext(
+            "The file does not say that it is made to be readable for a long time. "
+            "We keep it just as it came."
+        )
+    return text % shown
 
 
 def size_of(count: int | None) -> str:

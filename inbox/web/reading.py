@@ -262,6 +262,8 @@ def _document(
         "lacks": "" if line.kept else _lacks(line, source, calendar),
         "described": ", ".join(text for text in described if text),
         "unusual": letter_words.unusual(line.warnings),
+        "at_once": letter_words.NOT_AT_ONCE.isdisjoint(line.warnings),
+        "format": letter_words.format_of(line),
         "address": reverse("document", args=own),
         "download": reverse("document_download", args=own),
         "text": reverse("document_text", args=own) if can_be_text(media_type) else "",

@@ -17,7 +17,7 @@ from connectors.contract import IncomingDocument
 from connectors.world.agencies import agency
 from connectors.world.pdf import Heading, Page, letter_pdf
 from inbox.archive import store
-from inbox.letters import extract, texts
+from inbox.letters import apart, extract, texts
 from inbox.letters.change import change
 from inbox.letters.models import Delivery, Document, DocumentText
 from tests.incoming import arrival, incoming
@@ -169,7 +169,7 @@ def test_a_pdf_with_a_password_is_not_read():
     kari = make_citizen()
     make_letter(kari, document=changed(written("Hemmelig"), lambda w: w.encrypt("passord")))
     text = text_of_only(kari)
-    assert (text.state, text.text, text.warnings) == ("failed", "", ["encrypted"])
+    assert (text.state, text.text, text.warnings) == ("failed", "", ["encrypted", "locked"])
 
 
 def test_a_page_that_unpacks_to_gigabytes_costs_that_page_alone():
@@ -211,9 +211,9 @@ def test_the_process_that_reads_has_limits_and_no_secrets():
         proc = Path(f"/proc/{process.pid}")
         lines = (proc / "limits").read_text().splitlines()
         limits = {line[:26].strip(): line[26:47].strip() for line in lines}
-        assert limits["Max address space"] == str(extract.MEMORY_MAX)
+        assert limits["Max address space"] == str(apart.MEMORY_MAX)
         assert limits["Max file size"] == "0"
-        assert int(limits["Max cpu time"]) <= extract.CPU_SECONDS + 5
+        assert int(limits["Max cpu time"]) <= apart.CPU_SECONDS + 5
         assert (proc / "environ").read_text() == ""
 
 

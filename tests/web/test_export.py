@@ -17,7 +17,7 @@ from inbox.citizens.models import Citizen, SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters.documents import LevelTooLow
 from inbox.letters.export import BATCH, everything
-from inbox.letters.models import Delivery, Document, Letter
+from inbox.letters.models import Delivery, Document, DocumentText, Letter
 from inbox.sync.models import OutboundReceipt
 from tests.incoming import PDF
 from tests.make import log_in, make_citizen, make_letter
@@ -47,6 +47,13 @@ def metadata(files: dict[str, bytes]) -> dict:
 
 def test_a_letter_is_a_folder_with_its_documents_to_read_and_for_programs(client, kari):
     letter = make_letter(kari, title="Vedtak om bostøtte", body="Du får *8 000* kroner.")
+    DocumentText.objects.update(
+        warnings=["script"],
+        pdfa_status="claimed",
+        pdfa_level="2b",
+        pdfa_lacks=["actions"],
+        pdfa_checked_by="Samlepost 1",
+    )
     files = take_out(client)
     inside = of_one(files)
     assert inside["Brev.pdf"] == PDF
@@ -58,6 +65,13 @@ def test_a_letter_is_a_folder_with_its_documents_to_read_and_for_programs(client
     assert said["documents"][0]["file"] == "Brev.pdf"
     document = Document.objects.select_related("blob").get(citizen=kari)
     assert said["documents"][0]["sha256"] == document.blob.sha256
+    assert said["documents"][0]["warnings"] == ["script"]
+    assert said["documents"][0]["pdfa"] == {
+        "claims": "2b",
+        "status": "claimed",
+        "lacks": ["actions"],
+        "by": "Samlepost 1",
+    }
     index = files["index.html"].decode()
     assert "Alle brevene mine" in index
     assert "Vedtak om bostøtte" in index
@@ -163,7 +177,7 @@ def test_the_letters_are_read_in_batches_with_as_many_queries_for_each(
         for number in range(2 * BATCH - 3)
     )
     # The first batch alone has deliveries, and so receipts and files to be read with them.
-    with django_assert_num_queries(2 * 6 + 2 + 1):
+    with django_assert_num_queries(2 * 7 + 2 + 1):
         found = [each.letter.id for each in everything(Viewer(kari.id, SecurityLevel.HIGH))]
     assert len(found) == len(set(found)) == 2 * BATCH
 

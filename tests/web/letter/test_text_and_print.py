@@ -103,9 +103,11 @@ def test_a_long_document_says_how_much_of_it_is_shown(screen, kari):
 
 WORDS = {
     "encrypted": "The document is encrypted.",
+    "locked": "The document is locked with a password.",
     "broken": "The file has faults.",
     "script": "There is a program in the document",
     "embedded_files": "Other files lie inside the document.",
+    "repaired": "The file has faults.",
 }
 
 
@@ -115,9 +117,32 @@ def test_what_is_unusual_about_a_pdf_is_told_over_it_and_over_its_text(screen, k
     say(letter, "Tekst", [code])
     page = page_of(screen, letter)
     assert WORDS[code] in page
-    assert page.index(WORDS[code]) < page.index("<object")
+    # What runs a program or asks for a password is not opened before she asks for it.
+    assert ("<object" in page) is (code not in ("script", "locked"))
+    assert page.index(WORDS[code]) < page.index("Open PDF")
     assert "We keep the document just as it came." in page
     assert WORDS[code] in text_page(screen, letter)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (("validated", "2a", [], "veraPDF 1.28.2"), "against the whole standard by veraPDF 1.28.2"),
+        (("checked", "2a", [], "Samlepost 1"), "Nobody has held it against the whole standard."),
+        (("claimed", "2b", ["output_intent"], "Samlepost 1"), "Not certain. The file says"),
+        (("claimed", "2b", ["validation"], "veraPDF 1.28.2"), "has found that it does not."),
+        (("", "", [], ""), "The file does not say that it is made to be readable"),
+    ],
+)
+def test_how_long_a_document_can_be_read_is_told_with_who_has_looked(screen, kari, row, said):
+    letter = make_letter(kari)
+    assert "Long-term format" not in page_of(screen, letter)  # nobody has looked yet
+    say(letter, "Tekst")
+    names = ("pdfa_status", "pdfa_level", "pdfa_lacks", "pdfa_checked_by")
+    DocumentText.objects.update(**dict(zip(names, row, strict=True)))
+    page = page_of(screen, letter)
+    assert "Long-term format</summary>" in page
+    assert said in page
 
 
 def test_a_document_like_others_has_no_warning(screen, kari):
