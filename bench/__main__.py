@@ -24,6 +24,7 @@ def main() -> int:
     large = int(os.environ.get("BENCH_LARGE", "1000000"))
     pages.report(folder, small=10_000, large=large)
     pages.child(folder, "archive", [sys.executable, "-m", "bench.archive"])
+    pages.child(folder, "proof", [sys.executable, "-m", "bench.proof"])
     pages.child(folder, "search", [sys.executable, "-m", "bench.search_quality"])
     pages.child(folder, "search_speed", [sys.executable, "-m", "bench.search_speed"])
     pages.child(folder, "ingest", [sys.executable, "-m", "bench.ingest"])

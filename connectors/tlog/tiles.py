@@ -98,7 +98,7 @@ class Tiles:
         part = hashes[at * HASH_SIZE : (at + (1 << below)) * HASH_SIZE]
         if len(part) != HASH_SIZE << below:
             raise Broken(f"{tile_path(tile_level, number)} does not reach so far")
-        return fold([part[i : i + HASH_SIZE] for i in range(0, len(part), HASH_SIZE)])
+        return _fold(part)
 
     def tile(self, level: int, number: int) -> bytes:
         """Return the hashes of a tile, one after another. Raises Broken."""
@@ -152,40 +152,42 @@ def grow(tiles: Tiles, entries: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
 
     Reads what is not full of the tree as it is; raises Broken when that cannot be read.
     """
-    size = tiles.size
-    levels: list[bytearray] = []
-    bundle = bytearray()
-    if size % WIDTH:
-        bundle += pack(tiles.entries(size // WIDTH))
-    changed: set[int] = set()
-
-    def add(level: int, hashed: bytes) -> Iterator[tuple[str, bytes]]:
-        if level == len(levels):
-            number, width = divmod(tiles.size >> (HEIGHT * level), WIDTH)
-            levels.append(bytearray(tiles.tile(level, number)) if width else bytearray())
-        row = levels[level]
-        row += hashed
-        changed.add(level)
-        if len(row) == WIDTH * HASH_SIZE:
-            number = (size >> (HEIGHT * (level + 1))) - 1
-            yield tile_path(level, number), bytes(row)
-            whole = fold([bytes(row[i : i + HASH_SIZE]) for i in range(0, len(row), HASH_SIZE)])
-            row.clear()
-            changed.discard(level)
-            yield from add(level + 1, whole)
-
+    old = size = tiles.size
+    bundle = bytearray(pack(tiles.entries(old // WIDTH)) if old % WIDTH else b"")
+    rows = [bytearray(_last(tiles, 0))]
     for entry in entries:
         bundle += pack([entry])
+        rows[0] += leaf_hash(entry)
         size += 1
-        if size % WIDTH == 0:
-            yield entries_path(size // WIDTH - 1), bytes(bundle)
-            bundle.clear()
-        yield from add(0, leaf_hash(entry))
-    if bundle and size != tiles.size:
+        if size % WIDTH:
+            continue
+        yield entries_path(size // WIDTH - 1), bytes(bundle)
+        bundle.clear()
+        level = 0
+        while len(rows[level]) == WIDTH * HASH_SIZE:
+            full = bytes(rows[level])
+            rows[level].clear()
+            yield tile_path(level, (size >> HEIGHT * (level + 1)) - 1), full
+            level += 1
+            if level == len(rows):
+                rows.append(bytearray(_last(tiles, level)))
+            rows[level] += _fold(full)
+    if bundle and size != old:
         yield entries_path(size // WIDTH, size % WIDTH), bytes(bundle)
-    for level in sorted(changed):
-        number = size >> (HEIGHT * (level + 1))
-        yield tile_path(level, number, len(levels[level]) // HASH_SIZE), bytes(levels[level])
+    for level, row in enumerate(rows):
+        if row and size >> HEIGHT * level != old >> HEIGHT * level:
+            number, width = divmod(size >> HEIGHT * level, WIDTH)
+            yield tile_path(level, number, width), bytes(row)
+
+
+def _last(tiles: Tiles, level: int) -> bytes:
+    """Return the tile of a level that is not full; empty where there is none."""
+    number, width = divmod(tiles.size >> HEIGHT * level, WIDTH)
+    return tiles.tile(level, number) if width else b""
+
+
+def _fold(hashes: bytes) -> bytes:
+    return fold([hashes[i : i + HASH_SIZE] for i in range(0, len(hashes), HASH_SIZE)])
 
 
 def write(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
