@@ -41,6 +41,8 @@ BEAT = {
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
     "documents to be read": ("inbox.letters.tasks.read_documents", 2),
     "letters of life events": ("inbox.letters.tasks.propose_for_life_events", 60),
+    "copies of letters": ("inbox.web.tasks.make_exports", 5),
+    "copies of letters that are over": ("inbox.web.tasks.sweep_exports", 300),
     "letters to delete for good": ("inbox.sync.tasks.empty_bins", 60),
     "access to be erased": ("inbox.citizens.tasks.erase_representations", 300),
     "old keys of what agencies sent": ("inbox.agencies.tasks.forget_submissions", 3600),
@@ -59,6 +61,7 @@ ROUTES = {
     "inbox.archive.tasks.scan_some": {"queue": "texts"},
     "inbox.letters.tasks.read_documents": {"queue": "texts"},
     "inbox.agencies.tasks.run_conformance": {"queue": "texts"},
+    "inbox.web.tasks.make_exports": {"queue": "texts"},
 }
 
 app.conf.update(

@@ -7,14 +7,28 @@ from zipfile import ZipFile
 
 from django.test import Client
 
+from inbox.web import export_making
 
-def take_out(client: Client) -> dict[str, bytes]:
-    """Have a copy made and fetch it; returns its files by their names inside the bag."""
+
+def take_out(client: Client, **part: str) -> dict[str, bytes]:
+    """Have a copy made and fetch it; returns its files by their names inside the bag.
+
+    `part`: the form's `case` or `folder`.
+    """
+    return files_of(zipped(client, **part))
+
+
+def zipped(client: Client, **part: str) -> bytes:
+    """Have a copy made and fetch it, as it is."""
+    assert client.post("/export/", part)["Location"] == "/export/"
+    assert export_making.make_due() == 1
     answer = client.post("/export/download/")
     assert answer.status_code == 200
     assert answer.streaming
     assert answer["Content-Disposition"].startswith("attachment")
-    return files_of(b"".join(answer))
+    made = b"".join(answer)
+    assert len(made) == int(answer["Content-Length"])
+    return made
 
 
 def files_of(zipped: bytes) -> dict[str, bytes]:

@@ -67,6 +67,8 @@ class Proof:
     level: SecurityLevel
     sid: str
     id_token: str = field(repr=False)
+    auth_time: float = 0.0
+    """When she identified herself, in seconds since 1970."""
 
 
 class IdportenBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # it has no types
@@ -154,7 +156,7 @@ def verify_id_token(token: str, attempt: Attempt) -> Proof:
         raise LoginRefused("the id_token names no session")
     if not isinstance(national_id, str):
         raise LoginRefused("the identity number is not a text")
-    return Proof(national_id, level, sid, token)
+    return Proof(national_id, level, sid, token, _moment(claims, "auth_time"))
 
 
 def _signed_claims(token: str) -> dict[str, Any]:

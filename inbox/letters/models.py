@@ -838,6 +838,8 @@ class Access(CitizenOwned):
         DOWNLOAD = "download"
         DOWNLOAD_ALL = "download_all"
         SEARCH = "search"
+        EXPORT = "export"
+        """She took a copy of her letters with her."""
         QUARANTINE = "quarantine"
 
     at = models.DateTimeField()
@@ -959,3 +961,73 @@ class Forwarding(CitizenOwned):
 
     def __str__(self) -> str:
         return f"forwarding {self.id}"
+
+
+class Export(CitizenOwned):
+    """A copy of her letters that she has asked for: made by a worker, fetched by her, short-lived.
+
+    One row a citizen: asking anew takes its place. The row is the queue, then that of the notice
+    that the copy is ready. The bytes lie encrypted in EXPORT_DIR, their key in the row alone.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        MAKING = "making"
+        READY = "ready"
+        FAILED = "failed"
+
+    class Told(models.TextChoices):
+        """Whether she has been told that it is ready."""
+
+        NOT_YET = ""
+        WAITING = "waiting"
+        SENDING = "sending"
+        DONE = "done"
+
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    """Real time: when to try next; once it is ready, to tell her of it."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    """Real time: until when some worker has it in hand."""
+    lease_token = models.UUIDField(null=True, blank=True)
+    """Whose hand that is: a worker that was taken for dead writes nothing more."""
+    last_error = models.CharField(max_length=255, blank=True)
+    case_id = models.UUIDField(null=True, blank=True)
+    folder_id = models.UUIDField(null=True, blank=True)
+    """Only the letters of that case, or in that folder of hers; neither: all of them."""
+    language = models.CharField(max_length=8)
+    asked_at = models.DateTimeField()
+    """By the shared clock."""
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    """How many letters it has so far, and is to have."""
+    size = models.PositiveBigIntegerField(default=0)
+    """Bytes of the zip."""
+    key = models.CharField(max_length=255, blank=True)
+    """What its bytes are encrypted with, itself encrypted (`identity.seal`)."""
+    told = models.CharField(max_length=8, choices=Told, default=Told.NOT_YET, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    """Real time: when a ready copy is removed."""
+    fetched_at = models.DateTimeField(null=True, blank=True)
+    """By the shared clock: when she last fetched it."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["citizen"], name="export_one"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["due_at"],
+                name="export_due",
+                condition=Q(state__in=["waiting", "making"]) | Q(told__in=["waiting", "sending"]),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="export_expires",
+                condition=Q(expires_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"export {self.id}"

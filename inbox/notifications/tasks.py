@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.notifications import deliver, invitations
+from inbox.notifications import deliver, export_notices, invitations
 
 
 @shared_task
@@ -12,3 +12,4 @@ def send_due() -> None:
     """Send the notices that are due."""
     deliver.send_due()
     invitations.send_due()
+    export_notices.send_due()

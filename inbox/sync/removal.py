@@ -16,6 +16,7 @@ from connectors import clock
 from inbox.archive import store
 from inbox.archive.models import Package
 from inbox.citizens.models import Citizen
+from inbox.letters import exports
 from inbox.letters.models import Letter, Tombstone
 from inbox.sync import quarantine
 
@@ -41,6 +42,7 @@ def close_due() -> int:
 def remove(citizen: Citizen) -> None:
     """Remove an inbox with all that is in it, now."""
     citizen.end_sessions()
+    exports.forget(citizen.pk)
     for owner_id, object_id in _archived(citizen):
         store.remove(owner_id, object_id)
     # Her key goes, too: whatever of hers lies anywhere can be read no more.

@@ -91,5 +91,6 @@ def log_in(client: Client, citizen: Citizen, level: int = 3) -> None:
     """Give the client a session of this level (3 or 4), as a log-in would."""
     client.force_login(citizen, backend=settings.AUTHENTICATION_BACKENDS[0])
     session = client.session
-    session.update({"level": level, "started_at": time.time(), "seen_at": time.time()})
+    now = time.time()
+    session.update({"level": level, "started_at": now, "seen_at": now, "identified_at": now})
     session.save()

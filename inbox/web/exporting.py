@@ -49,8 +49,8 @@ log = logging.getLogger("samlepost.export")
 
 
 @dataclass(slots=True)
-class Export:
-    """One copy in the making, in one language."""
+class Contents:
+    """What one copy holds, in one language, as it is made."""
 
     viewer: Viewer
     name: str

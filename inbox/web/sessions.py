@@ -41,6 +41,8 @@ NOTED_EVERY_SECONDS = 60
 BACKGROUND_PATHS = ("/changes/", "/session/left/", "/logout/frontchannel/", "/api/")
 """What a page, the provider or a system asks by itself: no sign that the citizen is there."""
 SESSIONS_OF_ONE_SID = 10
+FRESH_SECONDS = 5 * 60
+"""Who takes all letters away must have identified herself so lately: a screen may be left open."""
 LEVELS = frozenset(SecurityLevel.values)
 
 
@@ -82,6 +84,7 @@ def start(request: HttpRequest, citizen: Citizen, proof: Proof) -> None:
             "seen_at": now,
             "issuer": settings.OIDC_ISSUER,
             "sid": proof.sid,
+            "identified_at": proof.auth_time,
             # It holds the identity number, which lies nowhere in the clear.
             "id_token": seal("id_token", proof.id_token),
         }
@@ -91,6 +94,13 @@ def start(request: HttpRequest, citizen: Citizen, proof: Proof) -> None:
     # One log-in at the provider may carry several sessions here (another host name, say).
     keys = [*cache.get(name, []), request.session.session_key]
     cache.set(name, keys[-SESSIONS_OF_ONE_SID:], settings.SESSION_ABSOLUTE_SECONDS)
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Say whether she has identified herself at the highest level within the last five minutes."""
+    if request.session.get("level") != SecurityLevel.HIGH:
+        return False
+    return time.time() - request.session.get("identified_at", 0.0) <= FRESH_SECONDS
 
 
 def is_over(request: HttpRequest) -> bool:

@@ -147,6 +147,16 @@ def stored() -> list[Stored]:
             ("letters.SavedSearch",),
         ),
         Stored(
+            _("Copies of your letters"),
+            _(
+                "That you have asked for a copy of your letters, of which of them, and the copy,"
+                " encrypted."
+            ),
+            _("24 hours after it is ready, or until you delete it."),
+            you,
+            ("letters.Export",),
+        ),
+        Stored(
             _("Your answers"),
             _("What you have written to senders, drafts and files with it, and when it was sent."),
             _(

@@ -154,6 +154,7 @@ urlpatterns = [
     path("account/keep/", account.keep, name="account_keep"),
     path("export/", export.page, name="export"),
     path("export/download/", export.download, name="export_download"),
+    path("export/cancel/", export.cancel, name="export_cancel"),
     path("panel/", panel.frame, name="panel"),
     path("panel/consent/", panel.consent, name="panel_consent"),
     path("panel/withdraw/", panel.withdraw, name="panel_withdraw"),

@@ -5,25 +5,39 @@ from __future__ import annotations
 import json
 import tracemalloc
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import unquote
 
+import bagit
 import pytest
+from django.core import mail
 from django.test import Client
+from django.utils import timezone
+from lxml import etree
 
 from connectors import clock
 from connectors.contract import IncomingDocument
 from inbox.archive import store
 from inbox.citizens.models import Citizen, SecurityLevel
 from inbox.citizens.viewer import Viewer
+from inbox.letters import exports, filing, folders
 from inbox.letters.documents import LevelTooLow
 from inbox.letters.export import BATCH, everything
-from inbox.letters.models import Delivery, Document, DocumentText, Letter
+from inbox.letters.models import Access, Delivery, Document, DocumentText, Export, Letter
+from inbox.sync import removal
 from inbox.sync.models import OutboundReceipt
+from inbox.web import export_making
+from tests.archive.bags import unzip, verify
 from tests.incoming import PDF
-from tests.make import log_in, make_citizen, make_letter
-from tests.take_out import take_out
+from tests.make import act_for, log_in, make_citizen, make_letter, make_representation
+from tests.take_out import files_of, take_out, zipped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
+
+
+@pytest.fixture(autouse=True)
+def export_dir(settings, tmp_path: Path) -> None:
+    settings.EXPORT_DIR = tmp_path / "exports"
 
 
 @pytest.fixture
@@ -151,11 +165,163 @@ def test_nothing_of_anybody_else_is_in_it(client, kari):
 
 def test_below_the_highest_level_she_must_log_in_anew(client, kari):
     log_in(client, kari, level=3)
-    answer = client.post("/export/download/")
+    answer = client.post("/export/")
     assert answer["Location"] == "/login/step-up/?next=%2Fexport%2F"
     assert "høyere sikkerhetsnivå" in client.get(answer["Location"]).content.decode()
+    assert not Export.objects.exists()
     with pytest.raises(LevelTooLow):
         next(everything(Viewer(kari.id, SecurityLevel.SUBSTANTIAL)))
+
+
+def test_only_who_has_just_identified_herself_gets_the_file(client, kari):
+    make_letter(kari)
+    take_out(client)
+    session = client.session
+    session["identified_at"] -= 6 * 60
+    session.save()
+    answer = client.post("/export/download/")
+    assert answer["Location"] == "/login/step-up/?next=%2Fexport%2F&fresh=1"
+    page = client.get(answer["Location"]).content.decode()
+    assert "Logg inn en gang til" in page
+    assert "/login/start/?level=4&amp;fresh=1&amp;next=/export/" in page
+    # ID-porten is asked to identify her anew, however safe her session is.
+    asked = client.get("/login/start/?level=4&fresh=1&next=/export/")["Location"]
+    assert "prompt=login" in asked and "idporten-loa-high" in asked
+    assert "prompt=login" not in client.get("/login/start/?level=4&next=/export/")["Location"]
+    assert Access.objects.filter(citizen=kari, what="export").count() == 1
+
+
+def test_the_page_says_how_far_it_is_and_she_is_told_when_it_is_ready(client, kari):
+    for number in range(3):
+        make_letter(kari, title=f"Brev {number}")
+    client.post("/export/")
+    waiting = client.get("/export/", headers={"HX-Request": "true"}).content.decode()
+    assert "Det begynner om et øyeblikk" in waiting and 'hx-trigger="every 3s"' in waiting
+    Export.objects.update(state="making", done=2)
+    assert "2 av 3 brev er med" in client.get("/export/").content.decode()
+    Export.objects.update(state="waiting", done=0)
+    # In another tab she gets no second one, and none while it is made.
+    client.post("/export/")
+    assert Export.objects.count() == 1
+    assert export_making.make_due() == 1 and export_making.make_due() == 0
+    [told] = mail.outbox
+    assert told.to == [kari.email] and "Kopien av brevene dine er klar" in told.subject
+    assert "Brev 1" not in told.body and "http" not in told.body
+    ready = client.get("/export/").content.decode()
+    assert "Kopien din er klar" in ready and "3 brev" in ready
+    assert 'hx-trigger="every 3s"' not in ready.partition('id="export-state"')[2].partition(">")[0]
+
+
+def test_what_lies_on_the_disk_is_encrypted_and_is_gone_after_a_day(client, kari, settings):
+    make_letter(kari, title="Vedtak om bostøtte", body="Du får 8 000 kroner.")
+    take_out(client)
+    [file] = Path(settings.EXPORT_DIR).iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+    held = file.read_bytes()
+    assert held[:2] != b"PK" and b"letter.html" not in held
+    assert exports.sweep() == 0
+    Export.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert client.post("/export/download/")["Location"] == "/export/"
+    assert exports.sweep() == 1
+    assert not file.exists() and not Export.objects.exists()
+
+
+def test_she_may_cancel_it_also_while_a_worker_has_it_in_hand(client, kari, settings):
+    make_letter(kari)
+    client.post("/export/")
+    export = exports.claim(kari.id, Export.objects.get().id)
+    work = exports.Work(export)
+    work._told_at -= 60
+
+    def chunks():
+        yield b"the beginning"
+        client.post("/export/cancel/")
+        yield b"more"
+
+    with pytest.raises(exports.Stopped):
+        work.write(chunks(), iter([1, 1]))
+    assert list(Path(settings.EXPORT_DIR).iterdir()) == []
+    assert exports.find(kari.id) is None
+
+
+def test_a_worker_that_was_taken_for_dead_writes_nothing_more(client, kari):
+    make_letter(kari)
+    client.post("/export/")
+    export_id = Export.objects.get().id
+    late = exports.Work(exports.claim(kari.id, export_id))
+    assert exports.claim(kari.id, export_id) is None
+    Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert export_making.make_due() == 1
+    with pytest.raises(exports.Stopped):
+        late.write(iter([b"old"]), iter([1]))
+    answer = client.post("/export/download/")
+    assert "index.html" in files_of(b"".join(answer))
+
+
+def test_what_fails_is_tried_again_and_then_given_up(client, kari, settings, tmp_path):
+    make_letter(kari)
+    blocked = tmp_path / "no folder"
+    blocked.write_bytes(b"")
+    settings.EXPORT_DIR = blocked
+    client.post("/export/")
+    for _ in range(exports.ATTEMPTS_MAX):
+        assert export_making.make_due() == 0
+        Export.objects.update(due_at=timezone.now())
+    assert "Vi klarte ikke å lage kopien" in client.get("/export/").content.decode()
+    settings.EXPORT_DIR = tmp_path / "there"
+    assert take_out(client)
+
+
+def test_one_case_or_one_folder_can_be_taken_alone(client, kari):
+    case = make_letter(kari, title="I saken", case_reference="2026/1")
+    foldered = make_letter(kari, title="I mappen")
+    make_letter(kari, title="Ingen av delene")
+    viewer = Viewer(kari.id, SecurityLevel.HIGH)
+    folder = folders.create(viewer, "Bolig")
+    filing.put(viewer, [foldered.id], folder.id, into=True)
+    page = client.get(f"/export/?case={case.case_id}").content.decode()
+    assert "Bare brevene i saken «I saken»" in page
+    for part, title in (
+        ({"case": str(case.case_id)}, "I saken"),
+        ({"folder": str(folder.id)}, "I mappen"),
+    ):
+        files = take_out(client, **part)
+        assert metadata(files)["title"] == title
+    assert metadata(files)["folders"] == [{"name": "Bolig", "color": "neutral"}]
+    others = make_letter(make_citizen("Ola"), case_reference="2026/2")
+    assert client.post("/export/", {"case": str(others.case_id)}).status_code == 404
+    assert client.get(f"/export/?case={others.case_id}").status_code == 404
+    assert client.post("/export/", {"folder": "x"}).status_code == 404
+
+
+def test_a_helper_takes_nothing_and_who_closes_her_account_leaves_no_copy(client, kari, settings):
+    make_letter(kari)
+    take_out(client)
+    removal.remove(kari)
+    assert list(Path(settings.EXPORT_DIR).iterdir()) == []
+    principal, helper = make_citizen("Ola"), make_citizen("Siri")
+    make_representation(principal, helper, may_answer=True)
+    log_in(client, helper, level=4)
+    act_for(client, principal)
+    assert client.get("/export/").status_code == 404
+    assert client.post("/export/download/").status_code == 404
+
+
+def test_the_bag_is_valid_and_its_own_program_says_what_the_log_does_not_have(
+    client, kari, tmp_path
+):
+    make_letter(kari, title="50 % av $HOME ~ Ærlig talt", body="*Hei*")
+    make_letter(kari, wants_opening_receipt=True)
+    whole = tmp_path / "copy.zip"
+    whole.write_bytes(zipped(client))
+    bag = unzip(whole, tmp_path)
+    assert bagit.Bag(str(bag)).validate()
+    done = verify(bag)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything is as it was." in done.stdout
+    schema = etree.XMLSchema(etree.parse("tests/archive/data/premis-v3-0.xsd"))
+    for file in bag.rglob("premis.xml"):
+        schema.assertValid(etree.parse(str(file)))
 
 
 def test_the_letters_are_read_in_batches_with_as_many_queries_for_each(
@@ -187,7 +353,9 @@ def test_memory_stays_the_same_however_large_the_letters_are(client, kari):
     big = [IncomingDocument("stor.pdf", "application/pdf", content=b"x" * megabytes * 10**6)]
     for _ in range(5):
         make_letter(kari, documents=big)
+    client.post("/export/")
     tracemalloc.start()
+    assert export_making.make_due() == 1
     size = sum(len(chunk) for chunk in client.post("/export/download/"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

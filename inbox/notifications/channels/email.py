@@ -51,6 +51,15 @@ def send_invitation(notice: InvitationNotice) -> None:
     _hand_over(citizen, " ".join(subject.split()), text.strip() + "\n")
 
 
+def send_export_ready(citizen: Citizen) -> None:
+    """Tell her that a copy of her letters is ready. Raises as `send` does."""
+    with override(citizen.language):
+        context = {"name": citizen.name}
+        subject = render_to_string("notifications/export_subject.txt", context)
+        text = render_to_string("notifications/export.txt", context)
+    _hand_over(citizen, " ".join(subject.split()), text.strip() + "\n")
+
+
 def _hand_over(citizen: Citizen, subject: str, text: str) -> None:
     message = Notice(
         subject, text, to=[citizen.email], headers={"Auto-Submitted": "auto-generated"}

@@ -88,6 +88,7 @@ def _said(line: AccessLine) -> str:
             What.DOWNLOAD: gettext("You downloaded a document"),
             What.DOWNLOAD_ALL: gettext("You downloaded all the documents"),
             What.SEARCH: gettext("You searched"),
+            What.EXPORT: gettext("You downloaded a copy of your letters"),
         }
         return mine[What(line.what)]
     others = {
@@ -96,6 +97,7 @@ def _said(line: AccessLine) -> str:
         What.DOWNLOAD: gettext("%(who)s downloaded a document"),
         What.DOWNLOAD_ALL: gettext("%(who)s downloaded all the documents"),
         What.SEARCH: gettext("%(who)s searched"),
+        What.EXPORT: gettext("%(who)s downloaded a copy of the letters"),
     }
     return others[What(line.what)] % {"who": _who(line)}
 

@@ -88,6 +88,7 @@ def one(request: HttpRequest, case_id: UUID) -> HttpResponseBase:
     if viewer.is_herself:
         context["add"] = f"{reverse('own_paper_add')}?{urlencode({'case': case_id})}"
     if viewer.is_herself and row.reference:
+        context["take_out"] = f"{reverse('export')}?{urlencode({'case': case_id})}"
         context["share"] = f"{reverse('sharing_give')}?{urlencode({'case': case_id})}"
     return render(request, "web/case.html", context)
 

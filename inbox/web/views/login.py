@@ -73,7 +73,8 @@ def authenticate(request: HttpRequest) -> HttpResponseBase:
     wants_high = request.GET.get("level") == str(SecurityLevel.HIGH)
     level = SecurityLevel.HIGH if wants_high else SecurityLevel.SUBSTANTIAL
     viewer = sessions.find_viewer(request)
-    is_step_up = viewer is not None and level > viewer.level
+    wants_fresh = wants_high and "fresh" in request.GET
+    is_step_up = viewer is not None and (level > viewer.level or wants_fresh)
     verifier = get_random_string(64)
     asked = {
         "response_type": "code",
@@ -143,12 +144,21 @@ def callback(request: HttpRequest) -> HttpResponseBase:
 @require_GET
 @sessions.citizen_required
 def step_up(request: HttpRequest) -> HttpResponseBase:
-    """Explain that a letter, or another page, needs a safer log-in, and lead there."""
+    """Explain that a letter, or another page, needs a safer log-in, and lead there.
+
+    With `fresh` in the query the log-in must be a new one, however safe that of the session was.
+    """
     next_page = _next_page(request)
-    if sessions.viewer_of(request).level == SecurityLevel.HIGH:
+    is_high = sessions.viewer_of(request).level == SecurityLevel.HIGH
+    wants_fresh = "fresh" in request.GET
+    if sessions.is_fresh(request) if wants_fresh else is_high:
         return redirect(next_page)
-    is_letter = next_page.startswith("/letters/")
-    return render(request, "web/step_up.html", {"next": next_page, "is_letter": is_letter})
+    context = {
+        "next": next_page,
+        "is_letter": next_page.startswith("/letters/"),
+        "wants_fresh": wants_fresh and is_high,
+    }
+    return render(request, "web/step_up.html", context)
 
 
 @never_cache
