@@ -93,10 +93,12 @@ def find(citizen_id: UUID) -> Export | None:
 
 def forget(citizen_id: UUID) -> bool:
     """Cancel or delete her copy, with its bytes; False when there is none."""
-    ids = list(Export.objects.filter(citizen_id=citizen_id).values_list("id", flat=True))
+    tokens = list(
+        Export.objects.filter(citizen_id=citizen_id).values_list("lease_token", flat=True)
+    )
     deleted, _ = Export.objects.filter(citizen_id=citizen_id).delete()
-    for export_id in ids:
-        _file(export_id).unlink(missing_ok=True)
+    for token in tokens:
+        _file(token).unlink(missing_ok=True)
     return bool(deleted)
 
 
@@ -141,25 +143,21 @@ class Work:
 
         Raises Stopped, OSError, and what `chunks` raises; then nothing is left behind.
         """
-        file = _file(self.export.id)
+        file = _file(self.export.lease_token)
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = file.with_suffix(f".{self.export.lease_token}")
         size = _Size()
         try:
             plain = self._watched(size.of(chunks), iter(done))
-            private = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            private = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(private, "wb") as out:
                 for chunk in frames.encrypt(plain, _key(self.export), _place(self.export)):
                     out.write(chunk)
                 out.flush()
                 os.fsync(out.fileno())
-            part.replace(file)
             if not self._ready(size.bytes):
                 raise Stopped
         except BaseException:
-            part.unlink(missing_ok=True)
-            if not self._row.exists():
-                file.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
             raise
 
     def failed(self, error: Exception) -> None:
@@ -200,7 +198,7 @@ class Work:
 
 def read(export: Export) -> Iterator[bytes]:
     """Yield a ready copy's zip. Raises OSError before the first chunk, ValueError for damage."""
-    file = _file(export.id).open("rb")
+    file = _file(export.lease_token).open("rb")
 
     def stored() -> Iterator[bytes]:
         with file:
@@ -217,7 +215,8 @@ def sweep() -> int:
     folder = Path(settings.EXPORT_DIR)
     if not folder.is_dir():
         return gone
-    known = {_file(export_id).name for export_id in Export.objects.values_list("id", flat=True)}
+    tokens = Export.objects.filter(lease_token__isnull=False).values_list("lease_token", flat=True)
+    known = {_file(token).name for token in tokens}
     for file in folder.iterdir():
         is_old = time.time() - file.stat().st_mtime > STALE_SECONDS
         if file.name not in known and is_old:
@@ -238,8 +237,9 @@ class _Size:
             yield chunk
 
 
-def _file(export_id: UUID) -> Path:
-    return Path(settings.EXPORT_DIR) / f"{export_id.hex}{ENDING}"
+def _file(token: UUID | None) -> Path:
+    """Return the file of one attempt: two workers never write the same."""
+    return Path(settings.EXPORT_DIR) / f"{token.hex if token else 'none'}{ENDING}"
 
 
 def _key(export: Export) -> bytes:

@@ -129,6 +129,8 @@ class Letter(CitizenOwned):
 
     OWN: ClassVar = "own"
     """The `source` of what she has put in herself (`own.py`): no row of `sync.Source`."""
+    BROUGHT: ClassVar = "brought"
+    """The `source` of what she has brought in from a copy (`bring_in.py`): no row either."""
 
     sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="+", db_index=False)
     sender_name = models.CharField(max_length=255)
@@ -651,6 +653,8 @@ class Event(CitizenOwned):
         ON_PAPER = "on_paper"
         GONE = "gone"
         """Its source no longer has it."""
+        BROUGHT = "brought"
+        """She has brought it in from a copy (`bring_in.py`)."""
         CORRECTED = "corrected"
         """She has written anew what she says of a paper of her own."""
 
@@ -840,6 +844,8 @@ class Access(CitizenOwned):
         SEARCH = "search"
         EXPORT = "export"
         """She took a copy of her letters with her."""
+        IMPORT = "import"
+        """She brought letters in from a copy."""
         QUARANTINE = "quarantine"
 
     at = models.DateTimeField()
@@ -991,7 +997,7 @@ class Export(CitizenOwned):
     lease_until = models.DateTimeField(null=True, blank=True)
     """Real time: until when some worker has it in hand."""
     lease_token = models.UUIDField(null=True, blank=True)
-    """Whose hand that is: a worker that was taken for dead writes nothing more."""
+    """Whose hand that is, and the name of its file: a worker taken for dead changes nothing."""
     last_error = models.CharField(max_length=255, blank=True)
     case_id = models.UUIDField(null=True, blank=True)
     folder_id = models.UUIDField(null=True, blank=True)

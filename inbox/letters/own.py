@@ -176,7 +176,7 @@ def correct(viewer: Viewer, letter_id: UUID, said: Said) -> Letter:
         if said.case_id != letter.case_id:
             letter.case_id = _case(viewer, said.case_id)
         letter.title = clean(said.title, TITLE_MAX)
-        letter.sender, letter.sender_name = _sender(viewer, said.sender)
+        letter.sender, letter.sender_name = sender_named(viewer, said.sender)
         letter.received_at = moment_of(said.day)
         letter.security_level = said.level
         changed = [name for name in CORRECTED if getattr(letter, name) != getattr(before, name)]
@@ -238,7 +238,7 @@ def _case(viewer: Viewer, case_id: UUID | None) -> UUID | None:
 
 
 def _arrival(viewer: Viewer, said: Said, files: Sequence[Brought], key: str) -> Arrival:
-    sender, sender_name = _sender(viewer, said.sender)
+    sender, sender_name = sender_named(viewer, said.sender)
     incoming = IncomingLetter(
         external_id=key,
         recipient=Recipient(RecipientKind.NATIONAL_ID, ""),
@@ -307,7 +307,7 @@ def _deposit(arrival: Arrival, files: Sequence[Brought]) -> None:
     arrival.raw_blobs = [blob for path, blob in by_path.items() if path not in paths]
 
 
-def _sender(viewer: Viewer, said: str) -> tuple[Sender, str]:
+def sender_named(viewer: Viewer, said: str) -> tuple[Sender, str]:
     """Return the row of a sender that she has named, and the name by which she knows it.
 
     Where she has letters of a sender of that name it is theirs: to her it is the same one. Rows

@@ -17,7 +17,7 @@ from lxml import etree
 
 from connectors import clock
 from connectors.contract import IncomingDocument
-from inbox.archive import store
+from inbox.archive import proof, store
 from inbox.citizens.models import Citizen, SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters import exports, filing, folders
@@ -307,21 +307,30 @@ def test_a_helper_takes_nothing_and_who_closes_her_account_leaves_no_copy(client
     assert client.post("/export/download/").status_code == 404
 
 
-def test_the_bag_is_valid_and_its_own_program_says_what_the_log_does_not_have(
-    client, kari, tmp_path
+def test_the_bag_is_valid_and_its_own_program_says_what_the_log_has(
+    client, kari, tmp_path, settings
 ):
+    settings.ARCHIVE_PROOF, settings.ARCHIVE_DIR = "log", tmp_path / "archive"
+    settings.DEMO, settings.ARCHIVE_LOG_KEY_FILE = True, str(tmp_path / "log.pem")
+    settings.ARCHIVE_LOG_ORIGIN, settings.ARCHIVE_WITNESS_KEY = "log.example/tests", ""
     make_letter(kari, title="50 % av $HOME ~ Ærlig talt", body="*Hei*")
+    proof.sequence()
+    make_letter(kari, title="Nettopp kommet")
     make_letter(kari, wants_opening_receipt=True)
     whole = tmp_path / "copy.zip"
     whole.write_bytes(zipped(client))
     bag = unzip(whole, tmp_path)
     assert bagit.Bag(str(bag)).validate()
-    done = verify(bag)
+    done = verify(bag, proof.public_keys().log)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Everything is as it was." in done.stdout
+    assert "2 seals, 1 in the log." in done.stdout
+    assert "seal.json: not yet in the log" in done.stdout
+    assert "OK    data/log/checkpoint" in done.stdout
     schema = etree.XMLSchema(etree.parse("tests/archive/data/premis-v3-0.xsd"))
     for file in bag.rglob("premis.xml"):
         schema.assertValid(etree.parse(str(file)))
+    index = (bag / "index.html").read_text()
+    assert "Beviset for 1 brev: Det er ikke i loggen ennå." in index
 
 
 def test_the_letters_are_read_in_batches_with_as_many_queries_for_each(
@@ -349,7 +358,7 @@ def test_the_letters_are_read_in_batches_with_as_many_queries_for_each(
 
 
 def test_memory_stays_the_same_however_large_the_letters_are(client, kari):
-    megabytes = 10
+    megabytes = 16
     big = [IncomingDocument("stor.pdf", "application/pdf", content=b"x" * megabytes * 10**6)]
     for _ in range(5):
         make_letter(kari, documents=big)

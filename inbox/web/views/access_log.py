@@ -89,6 +89,7 @@ def _said(line: AccessLine) -> str:
             What.DOWNLOAD_ALL: gettext("You downloaded all the documents"),
             What.SEARCH: gettext("You searched"),
             What.EXPORT: gettext("You downloaded a copy of your letters"),
+            What.IMPORT: gettext("You brought in letters from a copy"),
         }
         return mine[What(line.what)]
     others = {
@@ -98,6 +99,7 @@ def _said(line: AccessLine) -> str:
         What.DOWNLOAD_ALL: gettext("%(who)s downloaded all the documents"),
         What.SEARCH: gettext("%(who)s searched"),
         What.EXPORT: gettext("%(who)s downloaded a copy of the letters"),
+        What.IMPORT: gettext("%(who)s brought in letters from a copy"),
     }
     return others[What(line.what)] % {"who": _who(line)}
 
