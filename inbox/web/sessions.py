@@ -100,7 +100,8 @@ def is_fresh(request: HttpRequest) -> bool:
     """Say whether she has identified herself at the highest level within the last five minutes."""
     if request.session.get("level") != SecurityLevel.HIGH:
         return False
-    return time.time() - request.session.get("identified_at", 0.0) <= FRESH_SECONDS
+    identified_at: float = request.session.get("identified_at", 0.0)
+    return time.time() - identified_at <= FRESH_SECONDS
 
 
 def is_over(request: HttpRequest) -> bool:
