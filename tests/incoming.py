@@ -19,7 +19,9 @@ from connectors.contract import (
 )
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
+from inbox.letters import record
 from inbox.letters.receive import Arrival
+from inbox.letters.record import What
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 NAV = SenderRef("NAV", "889640782", "source")
@@ -65,7 +67,11 @@ def arrival(citizen_id: UUID, letter: IncomingLetter, source: str = "altinn", **
     for position, document in enumerate(letter.documents):
         files[f"files/{position:04d}.pdf"] = document.content or b""
         media_types[f"files/{position:04d}.pdf"] = document.media_type
-    stored = store.put(citizen_id, made.delivery_id, files, media_types=media_types)
+    paths = [path for path in files if path.startswith("files/")]
+    said = record.of_arrival(made, What.RECEIVED, record.owner_of(citizen_id), paths)
+    stored = record.keep(
+        said, made.delivery_id, files, write=store.put, note="", media_types=media_types
+    )
     made.package, blobs = package_rows(citizen_id, stored, media_types)
     made.blobs = [blob for blob in blobs if blob.path.startswith("files/")]
     made.raw_blobs = [blob for blob in blobs if blob.path.startswith("original/")]

@@ -122,6 +122,21 @@ def organisation_of(citizen_id: UUID | str) -> str:
     return _decrypt(row.kind, bytes(row.ciphertext))
 
 
+def named_by(citizen_id: UUID) -> tuple[str, str, str]:
+    """Return her name, and by which kind of identifier and which value she is known (1 query).
+
+    A person by her national identity number, an enterprise by its organisation number; both empty
+    for one who has none.
+    """
+    kinds = (Identifier.Kind.NATIONAL_ID, Identifier.Kind.ORGANISATION)
+    own = Identifier.objects.filter(citizen_id=citizen_id, kind__in=kinds, current=True)
+    row = own.select_related("citizen").first()
+    if row is None:
+        found = Citizen.objects.filter(pk=citizen_id).values_list("name", flat=True).first()
+        return found or "", "", ""
+    return row.citizen.name, row.kind, _decrypt(row.kind, bytes(row.ciphertext))
+
+
 def national_ids_of(citizen_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Return the national identity numbers of several, in one query; who has none is absent."""
     rows = Identifier.objects.filter(

@@ -35,11 +35,12 @@ from inbox.citizens.identity import holds_national_id
 from inbox.citizens.models import InboxState
 from inbox.citizens.owned import new_id
 from inbox.citizens.viewer import Viewer
-from inbox.letters import case_list, counters, filing, indexing, join, proposals
+from inbox.letters import case_list, counters, filing, indexing, join, proposals, record
 from inbox.letters.models import Case, Delivery, Document, Event, Folder, Letter, Sender
 from inbox.letters.presentation import Row, row_of
 from inbox.letters.queries import LetterQuerySet
 from inbox.letters.receive import TITLE_MAX, YEARS, Arrival, clean, receive
+from inbox.letters.record import What
 from inbox.letters.uploads import EXTENSIONS, SNIFFED_BYTES, media_type_of, safe_name
 
 TYPES = ("application/pdf", "image/jpeg", "image/png")
@@ -288,23 +289,23 @@ def _deposit(arrival: Arrival, files: Sequence[Brought]) -> None:
     for part in arrival.incoming.raw:
         contents[f"original/{part.name}"] = part.content
         media_types[f"original/{part.name}"] = part.media_type
-    paths = []
+    paths: list[str] = []
     for number, file in enumerate(files, start=1):
         path = f"files/{number:04d}.{EXTENSIONS[file.media_type]}"
         contents[path], media_types[path] = file.chunks(), file.media_type
         paths.append(path)
-    stored = store.put(
-        arrival.citizen_id,
+    stored = record.keep(
+        record.of_arrival(arrival, What.RECEIVED, record.owner_of(arrival.citizen_id), paths),
         arrival.delivery_id,
         contents,
+        write=store.put,
         note="paper of her own",
         media_types=media_types,
-        source=arrival.source,
     )
     arrival.package, blobs = package_rows(arrival.citizen_id, stored, media_types)
     by_path = {blob.path: blob for blob in blobs}
     arrival.blobs = [by_path[path] for path in paths]
-    arrival.raw_blobs = [blob for path, blob in by_path.items() if path not in paths]
+    arrival.raw_blobs = [blob for path, blob in by_path.items() if path.startswith("original/")]
 
 
 def sender_named(viewer: Viewer, said: str) -> tuple[Sender, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,11 +33,12 @@ from connectors.contract import (
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
 from inbox.citizens.identity import citizens_by_value
-from inbox.letters import access, happened
+from inbox.letters import access, happened, record
 from inbox.letters.change import change, has_new_content
 from inbox.letters.erase import erased, note_withdrawn
 from inbox.letters.models import Delivery, Letter
 from inbox.letters.receive import Arrival, fingerprint, known, named, receive, refusal
+from inbox.letters.record import What
 from inbox.notifications.rules import queue_answer, queue_for, stop
 from inbox.sync import paper, quarantine, receipts, rejections, telling, threads
 from inbox.sync.lease import LeaseLost
@@ -83,6 +83,14 @@ class Intake:
     """Renews the lease now and then; raises LeaseLost."""
     patient: bool = True
     """False after repeated failures: a document that cannot be had is left for later."""
+    owners: dict[UUID, record.Owner] = field(default_factory=dict)
+    """What the records of this run say of whose letters they are."""
+
+    def owner(self, citizen_id: UUID) -> record.Owner:
+        """Return what a record says of whose letter it is (1 query for each citizen)."""
+        if citizen_id not in self.owners:
+            self.owners[citizen_id] = record.owner_of(citizen_id)
+        return self.owners[citizen_id]
 
 
 @dataclass
@@ -336,7 +344,7 @@ def _archive(intake: Intake, batch: Sorted) -> None:
             for arrival in some:
                 intake.still_ours()
                 try:
-                    deposit(intake, arrival, write=group.put)
+                    deposit(intake, arrival, What.RECEIVED, write=group.put)
                     good.append(arrival)
                 except BadDocument as error:
                     item = as_unreadable(arrival.incoming, str(error))
@@ -347,7 +355,7 @@ def _archive(intake: Intake, batch: Sorted) -> None:
         intake.still_ours()
         try:
             if has_new_content(delivery, arrival.incoming):
-                deposit(intake, arrival, write=store.add_version)
+                deposit(intake, arrival, What.CHANGED, write=store.add_version)
             changed.append((delivery, arrival))
         except BadDocument as error:
             item = as_unreadable(arrival.incoming, str(error))
@@ -355,11 +363,13 @@ def _archive(intake: Intake, batch: Sorted) -> None:
     batch.changed = changed
 
 
-def deposit(intake: Intake, arrival: Arrival, *, write: store.Writer) -> None:
+def deposit(intake: Intake, arrival: Arrival, what: What, *, write: store.Writer) -> None:
     """Archive what arrived and its documents as one object, or as a new version of it.
 
     `write` is `put` of the store or of a group there, or `add_version`. Sets `package`, `blobs`
-    and `raw_blobs` of the arrival. Raises BadDocument or Temporary.
+    and `raw_blobs` of the arrival; what `blobs` has of documents that do not come this time, stays.
+    Where documents alone are wanted and none comes, nothing is written. Raises BadDocument or
+    Temporary.
     """
     incoming = arrival.incoming
     files: dict[str, bytes | Iterable[bytes]] = {}
@@ -383,18 +393,19 @@ def deposit(intake: Intake, arrival: Arrival, *, write: store.Writer) -> None:
             path = f"files/{position + 1:04d}.{extension}"
             files[path] = content
             media_types[path] = document.media_type
+            arrival.gone.discard(position)
+            arrival.not_given.pop(position, None)
         paths.append(path)
-    if not files:
-        said = {"external_id": incoming.external_id, "title": incoming.title}
-        files["original/said.json"] = json.dumps(said, ensure_ascii=False).encode()
+    if what is What.DOCUMENTS and not any(paths):
+        return
     try:
-        stored = write(
-            arrival.citizen_id,
+        stored = record.keep(
+            record.of_arrival(arrival, what, intake.owner(arrival.citizen_id), paths),
             arrival.delivery_id,
             files,
+            write=write,
             note=f"{arrival.source} delivery",
             media_types=media_types,
-            source=arrival.source,
             events=_events(incoming),
         )
     except store.BadPath as error:
@@ -402,7 +413,10 @@ def deposit(intake: Intake, arrival: Arrival, *, write: store.Writer) -> None:
     package, blobs = package_rows(arrival.citizen_id, stored, media_types)
     by_path = {blob.path: blob for blob in blobs}
     arrival.package = package
-    arrival.blobs = [by_path.get(path) if path else None for path in paths]
+    arrival.blobs = [
+        by_path.get(path) if path else arrival.blob_of(position)
+        for position, path in enumerate(paths)
+    ]
     arrival.raw_blobs = [blob for path, blob in by_path.items() if path.startswith("original/")]
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from connectors.contract import Batch, IncomingLetter, PaperNotice, Unreadable
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
-from inbox.letters import join, paper
+from inbox.letters import join, paper, record
 from inbox.letters.models import Delivery
 from inbox.sync import quarantine
 from inbox.sync.models import Mailbox, Source
@@ -51,12 +51,14 @@ def _keep(source: Source, notice: PaperNotice, delivery: Delivery) -> bool:
     files = {f"original/{part.name}": part.content for part in notice.raw}
     types = {f"original/{part.name}": part.media_type for part in notice.raw}
     try:
-        stored = store.add_version(
-            delivery.citizen_id,
+        stored = record.keep(
+            record.of_paper(notice, source.slug, record.owner_of(delivery.citizen_id)),
             delivery.id,
             files,
+            write=store.add_version,
             note=f"{source.slug} paper",
             media_types=types,
+            source=delivery.source,
         )
     except store.Missing:
         return False

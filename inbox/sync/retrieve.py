@@ -32,6 +32,7 @@ from inbox.letters import copies, join, keeping
 from inbox.letters.change import add_content
 from inbox.letters.models import Delivery, Document, Event, Letter
 from inbox.letters.receive import Arrival
+from inbox.letters.record import What
 from inbox.notifications.rules import queue_vanishing
 from inbox.sync import lease, receipts, schedule, threads
 from inbox.sync.intake import BadDocument, Intake, deposit
@@ -204,17 +205,19 @@ def _retrieve(retrieval: Retrieval) -> None:
             delivery_id=delivery.id,
             letter_id=letter.id,
         )
+        for position, document in enumerate(documents):
+            arrival.blobs.append(document.blob)
+            if document.gone_at and document.blob is None:
+                arrival.gone.add(position)
+            if document.not_given and document.blob is None:
+                arrival.not_given[position] = document.not_given
         patient = retrieval.attempts <= (ATTEMPTS_MAX - 1 if only_missing else PATIENT_ATTEMPTS)
         intake = Intake(source, connector, account, None, lambda: None, patient)
-        deposit(intake, arrival, write=store.add_version)
-        if only_missing and all(arrival.lacks(place) for place in range(len(documents))):
+        missing = [place for place in range(len(documents)) if arrival.lacks(place)]
+        what = What.DOCUMENTS if only_missing else What.CONTENT
+        deposit(intake, arrival, what, write=store.add_version)
+        if only_missing and all(arrival.lacks(place) for place in missing):
             raise Temporary("none of the documents that are missing could be had")
-        for position, document in enumerate(documents):
-            arrival.blobs[position] = arrival.blobs[position] or document.blob
-            if document.gone_at and arrival.blobs[position] is None:
-                arrival.gone.add(position)
-            if document.not_given and arrival.blobs[position] is None:
-                arrival.not_given[position] = document.not_given
     with transaction.atomic():
         join.lock([letter.citizen_id])
         # Meanwhile she may have split the letter, or it has become one with another.

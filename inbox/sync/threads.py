@@ -19,7 +19,7 @@ from connectors import clock
 from connectors.contract import LEVEL_SUBSTANTIAL, IncomingDocument, IncomingLetter
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
-from inbox.letters import copies, join
+from inbox.letters import copies, join, record
 from inbox.letters.change import add_messages, mark_more, save_package
 from inbox.letters.models import Delivery, Document, Letter
 from inbox.letters.receive import TITLE_MAX, clean
@@ -62,8 +62,13 @@ def read(retrieval: Retrieval) -> None:
         thread = connector.thread(account, delivery.external_id)
     files: dict[str, bytes] = {f"original/{part.name}": part.content for part in thread.raw}
     types = {f"original/{part.name}": part.media_type for part in thread.raw}
-    stored = store.add_version(
-        letter.citizen_id, delivery.id, files, note=f"{source.slug} thread", media_types=types
+    stored = record.keep(
+        record.of_thread(thread, source.slug, record.owner_of(letter.citizen_id)),
+        delivery.id,
+        files,
+        write=store.add_version,
+        note=f"{source.slug} thread",
+        media_types=types,
     )
     package, blobs = package_rows(letter.citizen_id, stored, types)
     now = clock.now()
@@ -74,7 +79,7 @@ def read(retrieval: Retrieval) -> None:
         letter = Letter.objects.select_for_update().get(
             citizen_id=letter.citizen_id, id=delivery.letter_id
         )
-        save_package(package, blobs)
+        save_package(package, [each for each in blobs if each.path in files])
         if add_messages(letter, delivery, thread.messages, now):
             queue_answer(letter, now)
         Retrieval.objects.filter(citizen_id=retrieval.citizen_id, id=retrieval.id).update(
