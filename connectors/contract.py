@@ -422,6 +422,10 @@ class Signing:
     """When it was signed, rejected or expired."""
 
 
+EVIDENCE_PREFIX = "evidence-"
+"""So begin the names of parts that did not arrive: what was asked of others about what did."""
+
+
 @dataclass(frozen=True, slots=True)
 class RawPart:
     """One thing exactly as it arrived (an envelope, a package), kept byte for byte."""

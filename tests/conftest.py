@@ -14,6 +14,7 @@ from pytest_django import DjangoDbBlocker
 from werkzeug.routing import Rule
 
 from connectors import clock, http, tokens
+from connectors.dpi import revocation
 from connectors.simulate import World, create_world
 from connectors.world.model import STUDY_DATE, Channel
 from inbox.citizens.models import Citizen
@@ -76,6 +77,12 @@ def _labels_of_no_other_test() -> None:
 def _tokens_of_no_other_test() -> None:
     """Nor those that sources gave, which another test's keys may have signed."""
     tokens.kept.clear()
+
+
+@pytest.fixture(autouse=True)
+def _answers_of_no_other_test() -> None:
+    """Nor what authorities said of certificates, which outlasts a test's world."""
+    revocation.kept.clear()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from connectors.dpi import own_mailbox, uploads
 from connectors.dpi.authority import SUPPLIERS
 from connectors.dpi.problem import problem
 from connectors.dpi.refusal import Refusal
+from connectors.dpi.responder import ENDPOINTS as OPEN_TO_ALL
 from connectors.dpi.sender import SCOPE
 from connectors.maskinporten.simulator import TokenChecker
 from connectors.simulation import State, apply_faults
@@ -45,6 +46,8 @@ def add_routes(
 
     @app.before_request
     def authorize() -> Response | None:
+        if request.endpoint in OPEN_TO_ALL:
+            return None
         scope = own_mailbox.SCOPE if request.endpoint == uploads.ENDPOINT else SCOPE
         try:
             tokens.claims(request.headers.get("Authorization", ""), scope)

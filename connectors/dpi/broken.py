@@ -86,6 +86,10 @@ class Broken:
         message = self._whole(letter, identifier)
         return self._signed_anew(message, self._authority.expired_agency(letter.agency), {})
 
+    def _revoked_certificate(self, letter: SimulatedLetter, identifier: str) -> Message:
+        message = self._whole(letter, identifier)
+        return self._signed_anew(message, self._authority.revoked_agency(letter.agency), {})
+
     def _schema_violation(self, letter: SimulatedLetter, identifier: str) -> Message:
         message = self._whole(letter, identifier)
         identity = self._authority.agency(letter.agency)
@@ -118,6 +122,7 @@ VARIANTS: Mapping[str, tuple[str, Make]] = {
     "wrong_signature": ("Feil signatur", Broken._wrong_signature),
     "unknown_mailbox": ("Ukjent postkasseadresse", Broken._unknown_mailbox),
     "expired_certificate": ("Utløpt sertifikat", Broken._expired_certificate),
+    "revoked_certificate": ("Tilbakekalt sertifikat", Broken._revoked_certificate),
     "schema_violation": ("Bryter skjemaet", Broken._schema_violation),
     "wrong_recipient_key": ("Kryptert til feil nøkkel", Broken._wrong_recipient_key),
 }

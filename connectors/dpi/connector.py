@@ -41,6 +41,7 @@ from connectors.dpi.reading import (
     is_print_receipt,
     refused,
 )
+from connectors.dpi.revocation import Revocation
 from connectors.dpi.token import Keys, keys_at
 from connectors.http import Http, NotFound
 from connectors.maskinporten.client import TokenSource
@@ -96,6 +97,7 @@ class Connector(contract.Connector):
             helpers=load_certificates(settings.get("issuer_file", ""), "issuer_file"),
             token_keys=self._token_keys(settings.get("sender_tokens", VERIFIED)),
             printer=settings.get("print_supplier_org_number", ""),
+            revocation=Revocation(_hosts(settings.get("revocation_hosts", ""))),
         )
         self._signing = load_identity(
             settings["signing_key_file"], settings["signing_certificate_file"], "signing"
@@ -145,7 +147,7 @@ class Connector(contract.Connector):
             reason = "the message or its package was not kept"
             lacking = Unreadable(external_id, reason, raw, fault=Fault.SERVER)
             return Batch(unreadable=[lacking])
-        found = self._reader.understand(external_id, envelope, parts.get(ENCRYPTED_PART))
+        found = self._reader.understand(external_id, envelope, parts.get(ENCRYPTED_PART), parts)
         gathered = Gathered()
         gathered.add(found, "")
         return gathered.batch()
@@ -266,6 +268,10 @@ class Connector(contract.Connector):
             if size > PACKAGE_MAX_BYTES:
                 return None
         return package.getvalue()
+
+
+def _hosts(text: str) -> list[str]:
+    return [each.strip().lower() for each in text.split(",") if each.strip()]
 
 
 def _verify_at(text: str) -> datetime | None:

@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ class Signer:
     """The certificate's common name."""
     organisation: str
     """The organisation's name in the certificate."""
+    chain: tuple[x509.Certificate, ...] = field(default=(), compare=False, repr=False)
+    """The way that was verified, from the certificate to the anchor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def open_envelope(
     it. Raises Refusal.
     """
     chain = _chain_in(token)
-    check_chain([*chain, *helpers], anchors, at, "the message")
+    verified = check_chain([*chain, *helpers], anchors, at, "the message")
     certificate = chain[0]
     key = RSAKey.import_key(
         certificate.public_key().public_bytes(
@@ -89,7 +91,7 @@ def open_envelope(
         signed = jws.deserialize_compact(token.strip(), key, registry=REGISTRY)
     except PROBLEMS:
         raise Refusal("the message's signature does not match its certificate") from None
-    return _object(signed.payload), signer_of(certificate)
+    return _object(signed.payload), replace(signer_of(certificate), chain=verified)
 
 
 def peek(token: str) -> dict[str, Any]:

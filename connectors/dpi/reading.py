@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -24,10 +24,20 @@ from connectors.contract import (
 )
 from connectors.dpi import cms, mapping, schema
 from connectors.dpi.envelope import Identity, Signer, open_envelope, peek
+from connectors.dpi.evidence import (
+    SUMMARY,
+    AskedAtReceipt,
+    AskedNow,
+    Chain,
+    Evidence,
+    Revoked,
+    gather,
+)
 from connectors.dpi.manifest import Manifest, parse_manifest
 from connectors.dpi.package import MANIFEST, open_package
 from connectors.dpi.receipts import is_answerable
 from connectors.dpi.refusal import OurFault, Refusal
+from connectors.dpi.revocation import Revocation
 from connectors.dpi.token import Keys, check_token
 from connectors.dpi.xades import verify_signature
 
@@ -101,18 +111,30 @@ class Reader:
     """Maskinporten's; None: an operator has said that senders' tokens are not verified."""
     printer: str = ""
     """The printing service's organisation number; "": letters to be printed are not read."""
+    revocation: Revocation | None = None
+    """Asks whether certificates are revoked; not with `verify_at`, as nobody says how it was."""
 
-    def understand(self, key: str, envelope: str, encrypted: bytes | None) -> Found:
+    def understand(
+        self,
+        key: str,
+        envelope: str,
+        encrypted: bytes | None,
+        kept: Mapping[str, bytes] | None = None,
+    ) -> Found:
         """Verify, decrypt, open and map the message that the queue calls `key`.
 
-        `encrypted` is None for a receipt. Raises the contract's errors when Maskinporten's keys
-        cannot be had.
+        `encrypted` is None for a receipt. `kept` is what was kept of a message that is read once
+        more: evidence that was taken at receipt is not asked for again. Raises the contract's
+        errors when Maskinporten's keys cannot be had.
         """
+        asked = self._asked(kept or {})
         raw: tuple[RawPart, ...] = (envelope_part(envelope),)
         if encrypted is not None:
             raw = (*raw, RawPart(ENCRYPTED_PART, encrypted, "application/cms"))
         try:
-            return self._understood(key, envelope, encrypted or b"", raw)
+            return self._understood(key, envelope, encrypted or b"", raw, asked)
+        except Revoked as refusal:
+            return _refused(key, refusal, (*raw, *refusal.parts))
         except Refusal as refusal:
             return _refused(key, refusal, raw)
         except ConnectorError:
@@ -123,27 +145,43 @@ class Reader:
             reason = f"reading it failed ({type(error).__name__})"
             return refused(key, reason, raw, Fault.SERVER)
 
+    def _asked(self, kept: Mapping[str, bytes]) -> AskedNow | AskedAtReceipt:
+        if SUMMARY in kept:
+            try:
+                return AskedAtReceipt(kept)
+            except (ValueError, TypeError, LookupError):
+                log.error("evidence that was kept cannot be read: it is taken anew")
+        if self.verify_at:
+            return AskedNow(None, self.verify_at)
+        return AskedNow(self.revocation, clock.now())
+
     def _understood(
-        self, key: str, envelope: str, encrypted: bytes, raw: tuple[RawPart, ...]
+        self,
+        key: str,
+        envelope: str,
+        encrypted: bytes,
+        raw: tuple[RawPart, ...],
+        asked: AskedNow | AskedAtReceipt,
     ) -> Found:
         at = self.verify_at or clock.now()
         payload, signer = open_envelope(envelope, self.anchors, at, self.helpers)
         if self.printer and schema.document_type(payload) in PRINT_STEPS:
-            return self._print_receipt(key, payload, signer, raw)
+            return self._print_receipt(key, payload, signer, raw, asked)
         kind = schema.check_message(payload)
         if kind == "utskrift" and self.printer:
-            return self._printed(key, payload, signer, encrypted, raw)
+            return self._printed(key, payload, signer, encrypted, raw, asked)
         if kind in NOT_READ:
             raise Refusal(NOT_READ[kind])
         _check_parties(key, payload, signer)
         if mapping.receiver_org(payload) != self.supplier:
             raise Refusal("the message is addressed to another mailbox supplier")
         right = self._check_right(payload, signer, encrypted)
-        package, files, manifest = self._opened(payload, signer, encrypted)
+        package, files, manifest, chain = self._opened(payload, signer, encrypted)
         if manifest.mailbox_address not in ("", mapping.mailbox_address(payload)):
             raise Refusal("the package is for another mailbox than the message")
-        kept = (*raw, RawPart(PACKAGE_PART, package, "application/vnd.etsi.asic-e+zip"))
-        return _with(right, mapping.letter_from(payload, manifest, files, signer, kept))
+        evidence = gather([signer.chain, chain], asked)
+        letter = mapping.letter_from(payload, manifest, files, signer, _all(raw, package, evidence))
+        return _with(right, evidence, letter)
 
     def _printed(
         self,
@@ -152,6 +190,7 @@ class Reader:
         signer: Signer,
         encrypted: bytes,
         raw: tuple[RawPart, ...],
+        asked: AskedNow | AskedAtReceipt,
     ) -> PaperNotice:
         """A letter to be printed, of which its sender lets us know.
 
@@ -162,14 +201,16 @@ class Reader:
         if mapping.receiver_org(payload) != self.printer:
             raise Refusal("the letter to be printed is addressed to another printing service")
         right = self._check_right(payload, signer, encrypted)
+        gather([signer.chain], asked)
         otherwise: IncomingLetter | Unreadable
         try:
-            package, files, manifest = self._opened(payload, signer, encrypted)
+            package, files, manifest, chain = self._opened(payload, signer, encrypted)
             if not (manifest.national_id or manifest.mailbox_address):
                 raise Refusal(NOT_READ["utskrift"])
-            kept = (*raw, RawPart(PACKAGE_PART, package, "application/vnd.etsi.asic-e+zip"))
+            evidence = gather([signer.chain, chain], asked)
+            kept = _all(raw, package, evidence)
             letter = mapping.printed_from(payload, manifest, files, signer, kept)
-            otherwise = _with(right, letter)
+            otherwise = _with(right, evidence, letter)
         except OurFault:
             otherwise = _unanswered(key, Refusal(NOT_READ["utskrift"]), raw)
         except Refusal as refusal:
@@ -185,13 +226,19 @@ class Reader:
         )
 
     def _print_receipt(
-        self, key: str, payload: dict[str, Any], signer: Signer, raw: tuple[RawPart, ...]
+        self,
+        key: str,
+        payload: dict[str, Any],
+        signer: Signer,
+        raw: tuple[RawPart, ...],
+        asked: AskedNow | AskedAtReceipt,
     ) -> PaperNotice:
         """A receipt of the printing service to the letter's sender, who lets us know of it."""
         kind = schema.check_receipt(payload)
         _check_parties(key, payload, signer)
         if signer.org_number != self.printer:
             raise Refusal("the receipt is not from the printing service")
+        gather([signer.chain], asked)
         return PaperNotice(
             external_id=key,
             step=PRINT_STEPS[kind],
@@ -218,8 +265,8 @@ class Reader:
 
     def _opened(
         self, payload: dict[str, Any], signer: Signer, encrypted: bytes
-    ) -> tuple[bytes, dict[str, bytes], Manifest]:
-        """Return the package in clear, its files and its manifest, once they are verified."""
+    ) -> tuple[bytes, dict[str, bytes], Manifest, Chain]:
+        """Return the package in clear, its files, its manifest and who signed, all verified."""
         package = cms.decrypt(encrypted, self.decryption)
         files = open_package(package)
         package_signer = verify_signature(files, self.anchors, self.verify_at or clock.now())
@@ -230,7 +277,7 @@ class Reader:
         manifest = parse_manifest(files[MANIFEST])
         if mapping.org_number(manifest.sender) != mapping.author_org(payload):
             raise Refusal("the package is from another author than the message")
-        return package, files, manifest
+        return package, files, manifest, package_signer.chain
 
 
 def _check_parties(key: str, payload: dict[str, Any], signer: Signer) -> None:
@@ -240,9 +287,17 @@ def _check_parties(key: str, payload: dict[str, Any], signer: Signer) -> None:
         raise Refusal("the sender is not the organisation of the certificate")
 
 
-def _with(verified: bool, letter: IncomingLetter) -> IncomingLetter:
-    token = "verified" if verified else "not verified"
-    return replace(letter, provenance={**letter.provenance, "sender_token": token})
+def _all(raw: tuple[RawPart, ...], package: bytes, evidence: Evidence) -> tuple[RawPart, ...]:
+    opened = RawPart(PACKAGE_PART, package, "application/vnd.etsi.asic-e+zip")
+    return (*raw, opened, *evidence.parts)
+
+
+def _with(verified: bool, evidence: Evidence, letter: IncomingLetter) -> IncomingLetter:
+    found = {
+        "sender_token": "verified" if verified else "not verified",
+        "revocation": evidence.state,
+    }
+    return replace(letter, provenance={**letter.provenance, **found})
 
 
 def _refused(key: str, refusal: Refusal, raw: Sequence[RawPart]) -> Unreadable:

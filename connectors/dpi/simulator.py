@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from connectors import clock
 from connectors.dpi import mapping, outbox, printing, schema, uploads
@@ -20,6 +21,7 @@ from connectors.dpi.authority import PURPOSES, SUPPLIER_NAMES, SUPPLIERS, Author
 from connectors.dpi.broken import IN_TURN, VARIANTS, Broken
 from connectors.dpi.envelope import open_envelope
 from connectors.dpi.refusal import Refusal
+from connectors.dpi.responder import Responder
 from connectors.dpi.sender import Message, Sender, message_id, package_files
 from connectors.maskinporten.simulator import CLIENT_ID, CLIENT_KEY, TokenChecker
 from connectors.simulation import Simulator, State
@@ -69,11 +71,13 @@ class DpiSimulator(Simulator):
         super().__init__(state)
         self.authority = Authority(keys_dir / "dpi")
         self.sender = Sender(self.authority, keys_dir)
+        self.responder = Responder(state, self.authority)
         self.printing = printing.Printing(self.authority, keys_dir)
         with state.transaction() as db:
             for table in TABLES:
                 db.execute(table)
         add_routes(self.app, state, TokenChecker(keys_dir), self.take_receipt)
+        self.responder.add_routes(self.app)
 
     def send(self, letter: SimulatedLetter) -> str:
         """Put the letter in its supplier's queue; sending the same key again changes nothing."""
@@ -347,6 +351,7 @@ def _source(
         "supplier_org_number": SUPPLIERS[channel],
         "trust_anchor_file": str(authority.certificate_file),
         "print_supplier_org_number": printing.PRINTER.org_number,
+        "revocation_hosts": urlsplit(base_url).netloc,
     }
     for purpose in PURPOSES:
         key_file, certificate_file = authority.supplier(channel, purpose)

@@ -4,7 +4,7 @@
 certificate, path length, RSA of at least 2048 bits, no SHA-1. Its profile for web sites does not
 fit enterprise certificates (no alternative name, key usages of their own), so the extensions are
 judged by the policies below: RFC 5280 §4.2.1.9 (an issuer is a CA) and §4.2.1.3 (key usage).
-Revocation is not looked up.
+Whether they are revoked is asked afterwards: `evidence.py`.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ def check_chain(
     anchors: Sequence[x509.Certificate],
     at: datetime,
     whose: str,
-) -> None:
+) -> tuple[x509.Certificate, ...]:
     """Check that the first of `chain` is a signer's and leads to one of `anchors`.
 
-    All of the way must be valid at `at`. The rest of the chain only helps to find it; none of it
-    is believed. Raises Refusal.
+    Returns the way, from the signer to the anchor, all of it valid at `at`. The rest of the chain
+    only helps to find it; none of it is believed. Raises Refusal.
     """
     signer = chain[0]
     if not _may_sign(signer):
@@ -91,6 +91,7 @@ def check_chain(
     if len(found) < 2:
         # An anchor is there to issue certificates; it does not sign letters itself.
         raise Refusal(f"the certificate of {whose} is not issued by an authority that we trust")
+    return tuple(found)
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:

@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import mimetypes
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import quote, quote_plus
 
@@ -80,13 +80,13 @@ def verify_signature(
     file_references = [each for each in references if not each.type]
     covered = _covered(file_references, files)
     chain = decode_chain(_certificates(key_info), WHOSE)
-    check_chain(chain, anchors, at, WHOSE)
+    verified = check_chain(chain, anchors, at, WHOSE)
     _check_value(chain[0], _bytes_of(value), signed)
     _check_properties(properties, references, chain[0])
     for name, reference in covered.items():
         if not _same(reference.digest, hashlib.sha256(files[name]).digest()):
             raise Refusal("a file in the package is not the one that was signed")
-    return signer_of(chain[0])
+    return replace(signer_of(chain[0]), chain=verified)
 
 
 def signed_files(files: Mapping[str, bytes], signer: Identity, at: datetime) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connectors import clock
-from connectors.contract import Batch, RawPart, Recipient, Scope, Unreadable
+from connectors.contract import EVIDENCE_PREFIX, Batch, RawPart, Recipient, Scope, Unreadable
 from inbox.archive import store
 from inbox.citizens.identity import blind_index
 from inbox.citizens.models import Citizen, Identifier
@@ -184,6 +184,8 @@ def _nothing_but_the_reason(item: Unreadable) -> RawPart:
 def _digest(parts: Sequence[RawPart]) -> str:
     digest = hashlib.sha256()
     for part in parts:
+        if part.name.startswith(EVIDENCE_PREFIX):
+            continue  # a message that comes again may have other answers with it
         digest.update(f"{part.name}:{len(part.content)}:".encode())
         digest.update(part.content)
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from connectors import clock
 from connectors.contract import (
+    EVIDENCE_PREFIX,
     LEVEL_SUBSTANTIAL,
     Connector,
     ConnectorError,
@@ -303,7 +304,7 @@ def _quotable(delivery: Delivery) -> dict[str, bytes]:
         package_id=delivery.id,
         path__startswith="original/",
         size__lte=quarantine.QUOTED_PART_MAX_BYTES,
-    )
+    ).exclude(path__startswith=f"original/{EVIDENCE_PREFIX}")
     return {
         blob.path.removeprefix("original/"): store.read_bytes(
             delivery.citizen_id, delivery.id, blob.path

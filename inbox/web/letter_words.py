@@ -250,6 +250,8 @@ def checks(line: DeliveryLine, source: str) -> list[str]:
     ):
         if line.provenance.get(code) == "verified":
             passed.append(words)
+    if line.provenance.get("revocation") == "not revoked":
+        passed.append(gettext("The sender's certificate had not been revoked when the letter came"))
     return passed
 
 
@@ -281,9 +283,12 @@ def validity(proof: Mapping[str, str], calendar: Calendar) -> str:
 
 def not_checked(provenance: Mapping[str, str]) -> str:
     """Return what was not checked on the way in though it could be, empty when nothing."""
+    said = []
     if provenance.get("sender_token") == "not verified":
-        return gettext("The sender's right to send digital post")
-    return ""
+        said.append(gettext("The sender's right to send digital post"))
+    if provenance.get("revocation") == "not looked up":
+        said.append(gettext("Whether the sender's certificate has been revoked"))
+    return ". ".join(said)
 
 
 def sent_by(provenance: Mapping[str, str], sender: str, org_number: str) -> str:

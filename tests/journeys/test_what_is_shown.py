@@ -26,7 +26,7 @@ from django.utils.translation import override
 from lxml import etree, html
 
 from connectors import clock
-from connectors.contract import Version
+from connectors.contract import EVIDENCE_PREFIX, Version
 from connectors.dpi.envelope import peek, signer_of
 from connectors.dpi.package import open_package
 from connectors.nav.reasons import refused_because
@@ -136,6 +136,8 @@ def envelopes(letter: Letter) -> Iterator[tuple[str, list[Field]]]:
         for blob in kept.filter(package_id=delivery.id).order_by("version"):
             content = store.read_bytes(delivery.citizen_id, delivery.id, blob.path, blob.version)
             name = blob.path.removeprefix("original/")
+            if name.startswith(EVIDENCE_PREFIX):
+                continue  # no words of the source's
             if name.endswith(".json"):
                 yield name, list(leaves(json.loads(content)))
             elif name.endswith(".jwt"):

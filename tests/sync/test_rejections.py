@@ -90,6 +90,7 @@ REASONS = {
     "wrong_signature": ("KLIENT", "the message's signature does not match its certificate"),
     "unknown_mailbox": ("KLIENT", "nobody here has this recipient"),
     "expired_certificate": ("KLIENT", "certificate"),
+    "revoked_certificate": ("KLIENT", "the signer has been revoked since 2026-"),
     "schema_violation": ("KLIENT", "digital.sikkerhetsnivaa is none of the permitted values"),
     "wrong_recipient_key": ("SERVER", "the package is encrypted to another key than ours"),
 }
