@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from inbox.agencies import demo as agencies
+from inbox.archive.models import OwnerKey, Package
 from inbox.sync import demo
 
 
@@ -26,6 +27,11 @@ class Command(BaseCommand):
         """Ask the control API and make what is missing. Raises CommandError."""
         if not settings.DEMO:
             raise CommandError("seed_demo makes made-up citizens: it needs DEMO=1.")
+        if Package.objects.exists() and not OwnerKey.objects.exists():
+            raise CommandError(
+                "This demo was made before the archive was encrypted, and its documents cannot be "
+                "read any more. Throw it away: make reset-demo"
+            )
         control_url = f"{options['simulators']}/control/api/"
         try:
             citizens, sources = demo.configure(control_url)
