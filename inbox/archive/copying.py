@@ -99,6 +99,8 @@ def _remove(holding: Holding, primary: Storage, second: Storage | None) -> None:
     folder = holdings.folder_of(holding.object_id)
     for storage in filter(None, (primary, second)):
         with suppress(Missing), storage.locked(folder):
+            if holdings.is_held(holding.object_id):
+                return  # It has been put anew since the row was read.
             storage.remove(folder)
     holdings.forget(holding.object_id)
 

@@ -30,8 +30,8 @@ class BadBackup(ValueError):
 def write(file: Path) -> int:
     """Write all keys to `file`, readable by its owner alone; returns how many there are.
 
-    In one transaction, so that no object's key is wrapped by an owner's that is not there. The
-    file has its name only when it is whole.
+    All as they were at one moment, so that no object's key is wrapped by an owner's that is not
+    there. The file has its name only when it is whole.
     """
     fresh = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -73,19 +73,25 @@ def restore(file: Path) -> int:
 
 
 def _keys() -> Iterator[dict[str, str]]:
-    """Yield every owner's key, then every object's."""
-    for owner in OwnerKey.objects.order_by("owner_id").iterator(BATCH):
-        yield {
-            "owner": str(owner.owner_id),
-            "root": owner.root,
-            "wrapped": bytes(owner.wrapped).hex(),
-        }
-    for each in ObjectKey.objects.order_by("owner_id", "object_id").iterator(BATCH):
-        yield {
-            "owner": str(each.owner_id),
-            "object": str(each.object_id),
-            "wrapped": bytes(each.wrapped).hex(),
-        }
+    """Yield each owner's key, then those of her objects.
+
+    By one query: between two, one who is new or whose key is changed would have come in between,
+    and the file could not be restored.
+    """
+    rows = OwnerKey.objects.order_by("owner_id", "objects_of__object_id").values_list(
+        "owner_id", "root", "wrapped", "objects_of__object_id", "objects_of__wrapped"
+    )
+    before = None
+    for owner_id, root, owner_wrapped, object_id, wrapped in rows.iterator(BATCH):
+        if owner_id != before:
+            before = owner_id
+            yield {"owner": str(owner_id), "root": root, "wrapped": bytes(owner_wrapped).hex()}
+        if object_id is not None:
+            yield {
+                "owner": str(owner_id),
+                "object": str(object_id),
+                "wrapped": bytes(wrapped).hex(),
+            }
 
 
 def _line(said: dict[str, str]) -> str:

@@ -122,6 +122,12 @@ def find(owner_id: UUID, object_id: UUID) -> bytes:
     return _unwrap(root_keys().unwrap(root, bytes(owner_wrapped)), bytes(wrapped))
 
 
+def hold(owner_id: UUID, object_id: UUID) -> bool:
+    """Say whether an object has a key, which nobody destroys before the transaction ends."""
+    own = ObjectKey.objects.select_for_update().filter(owner_id=owner_id, object_id=object_id)
+    return bool(own.values_list("object_id"))
+
+
 def destroy(owner_id: UUID, object_id: UUID) -> bool:
     """Destroy an object's key, for good; say whether there was one."""
     return bool(ObjectKey.objects.filter(owner_id=owner_id, object_id=object_id).delete()[0])
@@ -130,6 +136,8 @@ def destroy(owner_id: UUID, object_id: UUID) -> bool:
 def destroy_owner(owner_id: UUID) -> list[UUID]:
     """Destroy an owner's key with the keys of all her objects; returns the objects' ids."""
     with transaction.atomic():
+        # Whoever is making one of them now is done first, so that it is found below.
+        list(OwnerKey.objects.select_for_update().filter(owner_id=owner_id))
         own = ObjectKey.objects.filter(owner_id=owner_id)
         objects = list(own.values_list("object_id", flat=True))
         own.delete()

@@ -8,6 +8,7 @@ each version is sealed (`seal.py`); how one is written is in `writing.py`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ __all__ = [
     "sweep",
     "verify",
 ]
+
+log = logging.getLogger("samlepost.archive")
 
 STALE_SECONDS = 24 * 3600
 
@@ -222,8 +225,8 @@ def add_version(
 
     Content that the object holds already is referred to, not written again. When nothing would
     change, nothing is written and the latest version is returned. Raises Missing when there is
-    no such object, Damaged when its inventory, its seals or its key cannot be read, BadPath as
-    `put` does.
+    no such object (any more), Damaged when its inventory, its seals or its key cannot be read,
+    BadPath as `put` does.
     """
     ocfl.check_paths([*files, SEAL])
     storage, folder = _storage(), _folder(object_id)
@@ -246,7 +249,11 @@ def add_version(
             # From here on the next writer or sweep finishes the version if this process dies.
             storage.replace(folder, INVENTORY, raw)
             storage.replace(folder, SIDECAR, ocfl.sidecar(raw))
-    _record([write])
+    with transaction.atomic():
+        if not keys.hold(owner_id, object_id):
+            # Recorded now, it would be missed for ever.
+            raise Missing(f"{object_id} was removed while a version was added to it")
+        _record([write])
     return _written(write)
 
 
@@ -348,8 +355,9 @@ def remove(owner_id: UUID, object_id: UUID) -> None:
     Without the key no copy of it, wherever, can be read again.
     """
     with transaction.atomic():
+        had_key = keys.destroy(owner_id, object_id)
         holdings.note_removal([object_id])
-        if keys.destroy(owner_id, object_id):
+        if had_key:
             proof.record([proof.Entry.destroyed(object_id)])
     _remove_bytes(object_id)
 
@@ -379,6 +387,10 @@ def sweep(older_than: float = STALE_SECONDS) -> int:
                     _mend(storage, folder)
             except Missing:
                 pass  # It died before its object was there.
+            except Damaged as error:
+                # The scan tells of it; the others are cleared away none the less.
+                log.warning("archive: leftovers of %s stay: %s", label, error)
+                continue
         count += storage.clear(label, older_than, folder)
     return count
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -105,6 +106,18 @@ def test_an_archive_that_nobody_touched_is_whole(letters: list[UUID], kari: Citi
     tasks.sequence()
     tasks.stamp()
     assert verify() == ""
+
+
+def test_a_key_of_something_that_could_not_be_put_is_no_fault(letters: list[UUID], kari: Citizen):
+    with store.group([(kari.id, broken := uuid4())]) as group, pytest.raises(RuntimeError):
+        group.put(kari.id, broken, {"files/0001.pdf": breaks_off()})
+    assert ObjectKey.objects.filter(object_id=broken).exists()
+    assert verify() == ""
+
+
+def breaks_off() -> Iterator[bytes]:
+    yield b"%PDF"
+    raise RuntimeError
 
 
 def test_an_object_that_is_gone_without_a_destroyed_leaf(letters: list[UUID], home: Path):

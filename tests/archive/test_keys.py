@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from inbox.archive import frames, keys, store
+from inbox.archive import frames, key_backup, keys, store
 from inbox.archive.models import ObjectKey, OwnerKey
 from inbox.archive.ocfl import object_folder
 
@@ -192,6 +192,27 @@ def test_keys_come_back_from_their_backup_and_no_key_stands_in_it_in_clear(tmp_p
     keys.destroy_owner(KARI)
     call_command("archive_keys", "restore", str(tmp_path / "keys.jsonl"), stdout=StringIO())
     assert store.read_bytes(KARI, object_id, "original/sbd.jwt") == MARK
+
+
+def test_a_backup_can_be_restored_whatever_was_done_to_keys_while_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file, line = tmp_path / "keys.jsonl", key_backup._line
+    expected = keys.make([(KARI, UUID(int=10))])
+
+    def meanwhile(said: dict[str, str]) -> str:
+        if said.get("owner") == str(KARI) and "object" not in said:
+            keys.rotate_owner(KARI)
+            keys.make([(OLA, UUID(int=11))])
+        return line(said)
+
+    monkeypatch.setattr(key_backup, "_line", meanwhile)
+    key_backup.write(file)
+    for each in (KARI, OLA):
+        keys.destroy_owner(each)
+    key_backup.restore(file)
+    connection.check_constraints()
+    assert keys.find(KARI, UUID(int=10)) == expected[KARI, UUID(int=10)]
 
 
 @pytest.mark.parametrize("text", ["", "nonsense\n", '{"format":"samlepost-keys/1"}\n{"owner":1}\n'])

@@ -141,6 +141,15 @@ def test_the_key_is_made_in_the_demo_and_asked_for_elsewhere(settings):
     assert Path(settings.ARCHIVE_LOG_KEY_FILE).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("name", ["a log", "a+log", "a\nlog"])
+def test_nothing_is_signed_under_a_name_that_no_note_can_have(settings, name: str):
+    settings.ARCHIVE_LOG_ORIGIN = name
+    record(1)
+    with pytest.raises(ImproperlyConfigured, match="ARCHIVE_LOG_ORIGIN"):
+        sequencer.sequence()
+    assert log.checkpoint() is None
+
+
 def test_one_process_sequences_at_a_time():
     record(1)
     with sequencer.locked() as is_ours:

@@ -104,6 +104,23 @@ def test_what_is_removed_goes_from_the_copy_and_is_never_put_back(home: Path, se
     }
 
 
+def test_what_is_put_anew_is_not_taken_for_what_was_removed(home: Path, monkeypatch):
+    (object_id,) = put()
+    copying.run()
+    store.remove(OWNER, object_id)
+    remove = copying._remove
+
+    def late(*arguments) -> None:
+        store.put(OWNER, object_id, FIRST)
+        remove(*arguments)
+
+    monkeypatch.setattr(copying, "_remove", late)
+    copying.run()
+    assert store.verify(object_id) == []
+    copying.run()
+    assert tree(home.parent / "copy") == tree(home)
+
+
 def test_a_copy_that_is_away_holds_up_nothing_and_is_caught_up(home: Path, second: Path, settings):
     put(2)
     copying.run()

@@ -19,8 +19,9 @@ import pytest
 from ocfl.layout import Layout
 from ocfl.layout_registry import add_layout
 
+from inbox.archive import holdings, store
 from inbox.archive import storage as storage_module
-from inbox.archive import store
+from inbox.archive.models import LogEntry
 from inbox.archive.ocfl import object_folder
 
 OWNER = UUID(int=1)
@@ -273,6 +274,38 @@ def test_damage_is_found_and_named(home: Path, kind: str):
     assert any(words in problem for problem in store.verify(object_id))
     store.sweep(older_than=-1)
     assert store.verify(object_id), "sweeping must not paper over damage"
+
+
+def test_one_damaged_object_does_not_keep_leftovers_of_others(home: Path):
+    broken = uuid4()
+    store.put(OWNER, broken, FIRST)
+    (folder(home, broken) / "inventory.json").unlink()
+    labels = [folder(home, broken).name, "f" * 64]  # in this order
+    for label in labels:
+        (home / "staging" / f"{label}.{uuid4().hex}").mkdir()
+    assert store.sweep(older_than=-1) == 1
+    assert [path.name[:64] for path in (home / "staging").iterdir()] == labels[:1]
+
+
+def test_what_is_removed_while_a_version_is_added_is_not_kept_on_record(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    object_id = uuid4()
+    store.put(OWNER, object_id, FIRST)
+
+    def removed_meanwhile() -> Iterator[bytes]:
+        yield b"new"
+        # Whoever removes it destroys its key, and waits for the folder.
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "_remove_bytes", lambda object_id: None)
+            store.remove(OWNER, object_id)
+
+    with pytest.raises(store.Missing, match="was removed"):
+        store.add_version(OWNER, object_id, {"files/0002.pdf": removed_meanwhile()})
+    assert not holdings.is_held(object_id)
+    assert LogEntry.objects.order_by("id").last().event == LogEntry.Event.DESTROYED
+    store.remove(OWNER, object_id)
+    assert not store.exists(object_id)
 
 
 def test_history_rewritten_with_fitting_sidecars_is_found(home: Path):

@@ -18,7 +18,7 @@ from connectors.tlog import checkpoint as checkpoints
 from connectors.tlog import cosignature, merkle
 from connectors.tlog.checkpoint import Checkpoint
 from connectors.tlog.cosignature import CosignerKey
-from connectors.tlog.note import BadNote, Signer, VerifierKey
+from connectors.tlog.note import BadNote, Signer, VerifierKey, check_name
 from connectors.tlog.proof import Proof
 from connectors.tlog.tiles import Broken, Tiles
 from inbox.archive.proof.models import LogEntry
@@ -48,7 +48,7 @@ def folder() -> Path:
 def signer() -> Signer:
     """Return the log's private key; in the demo it is made on first use.
 
-    Raises ImproperlyConfigured when it is not there.
+    Raises ImproperlyConfigured when it is not there, or the log's name is none.
     """
     path = Path(settings.ARCHIVE_LOG_KEY_FILE)
     try:
@@ -57,7 +57,11 @@ def signer() -> Signer:
         raise ImproperlyConfigured(
             f"ARCHIVE_LOG_KEY_FILE must name the log's Ed25519 key (PEM): {error}"
         ) from error
-    return Signer(settings.ARCHIVE_LOG_ORIGIN, key)
+    try:
+        return Signer(check_name(settings.ARCHIVE_LOG_ORIGIN), key)
+    except BadNote as error:
+        # What is signed under such a name nobody can read, nor the log itself go on from.
+        raise ImproperlyConfigured(f"ARCHIVE_LOG_ORIGIN: {error}") from error
 
 
 def log_key() -> VerifierKey:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from inbox.archive import store
+from inbox.archive import holdings, store
 from inbox.archive.models import ObjectKey
 from inbox.archive.proof.audit import Finding
 from inbox.archive.proof.leaves import read_leaf
@@ -69,6 +69,8 @@ def _object(object_id: UUID, history: Sequence[LogEntry], has_key: bool) -> Iter
         yield f"its inventory cannot be read: {error}"
         return
     if not found:
+        if not history and not holdings.is_held(object_id):
+            return  # Its key was made, and then it could not be put: nothing was ever there.
         yield "it is not in the archive, and the log knows of no destruction"
         return
     for version in sorted(found.keys() | expected.keys()):
