@@ -116,14 +116,19 @@ def account_of(
 def labels() -> dict[str, str]:
     """Return every source's label by its slug; read from the database twice a minute.
 
-    What she has put in herself has one as well, in the language of the page.
+    What she has put in herself, or brought in from a copy, has one as well, in the language of
+    the page.
     """
     global _labels
     made_at, found = _labels
     if not found or time.monotonic() - made_at > LABELS_KEPT_SECONDS:
         found = dict(Source.objects.values_list("slug", "label"))
         _labels = (time.monotonic(), found)
-    return {**found, Letter.OWN: gettext("Own papers")}
+    return {
+        **found,
+        Letter.OWN: gettext("Own papers"),
+        Letter.BROUGHT: gettext("Brought in from a copy"),
+    }
 
 
 def forget_labels() -> None:

@@ -255,6 +255,14 @@ def checks(line: DeliveryLine, source: str) -> list[str]:
     return passed
 
 
+def proved(by: str) -> str:
+    """Return what is proved of a letter from a copy, by "log", "seal" or nothing."""
+    return {
+        "log": gettext("The documents are those that our archive sealed: its log shows it."),
+        "seal": gettext("The documents fit a seal, of which our log knows nothing."),
+    }.get(by, gettext("Nothing but that the copy was whole."))
+
+
 def span(start: str, end: str, calendar: Calendar) -> str:
     """Return a time from and until, ISO, "" where open: "9. september 2019 kl. 09.00–21.00"."""
     if not start or not end:
@@ -444,6 +452,7 @@ def event_words(line: EventLine, source: str) -> str:
         Event.Kind.FORWARDED: gettext("The letter was sent on by a link"),
         Event.Kind.REMINDED: gettext("Reminder sent to you by e-mail"),
         Event.Kind.CORRECTED: gettext("You changed what is said about the letter"),
+        Event.Kind.BROUGHT: gettext("You brought the letter in from a copy"),
     }
     if not line.is_own:
         words |= _to_others()

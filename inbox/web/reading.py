@@ -165,6 +165,7 @@ def about_context(
     return {
         "letter": page.row,
         "own": row_is_own(page.row),
+        "brought": _brought(page, labels, calendar),
         "org_number": "" if row_is_own(page.row) else letter_words.group_digits(page.org_number),
         "case_reference": page.case_reference,
         "kind": letter_words.kind_of(page.row),
@@ -230,6 +231,22 @@ def _moment(moment: datetime, calendar: Calendar) -> dict[str, str]:
 def row_is_own(row: Row) -> bool:
     """Say whether she has put the letter in herself: nobody vouches for what stands on it."""
     return row.source == Letter.OWN
+
+
+def _brought(
+    page: LetterPage, labels: Mapping[str, str], calendar: Calendar
+) -> list[dict[str, Any]]:
+    """Return what is said of a letter from a copy: by each delivery, and no more than is proved."""
+    if page.row.source != Letter.BROUGHT:
+        return []
+    return [
+        {
+            "at": _moment(line.fetched_at, calendar),
+            "source": labels.get(line.provenance["brought_from"], line.provenance["brought_from"]),
+            "proof": letter_words.proved(line.provenance["proof"]),
+        }
+        for line in page.deliveries
+    ]
 
 
 def _received(row: Row, calendar: Calendar) -> dict[str, str]:
@@ -335,7 +352,7 @@ def _events(
         (line.at, letter_words.event_words(line, _source(line, page, labels)))
         for line in page.events
     ]
-    if page.deliveries and not row_is_own(page.row):
+    if page.deliveries and page.row.source not in (Letter.OWN, Letter.BROUGHT):
         sent = gettext("%(sender)s sent the letter") % {"sender": page.row.sender_name}
         told.insert(0, (min(line.sent_at for line in page.deliveries), sent))
     told.sort(key=lambda entry: entry[0])

@@ -44,6 +44,8 @@ class PrintedRow:
     color: str
     sender: str
     source: str
+    brought: bool
+    """She has brought it in from a copy."""
     own: bool
     """She has put it in herself: it was fetched from nowhere."""
     title: str
@@ -89,6 +91,7 @@ class Printer:
             color=avatar_color(row.sender_name),
             sender=row.sender_name,
             source=self._source(row) if row.other_sources else self._label(row.source),
+            brought=row.source == Letter.BROUGHT,
             own=row.source == Letter.OWN,
             title=row.title or words["letter_from"].format(sender=row.sender_name),
             lang=self._other(language),

@@ -43,8 +43,7 @@ def times(n: int, p: Point) -> Point:
     """Multiply a point by a number."""
     q = (0, 1, 1, 0)
     while n:
-        if n & 1:
-            q = add(q, p)
+        q = add(q, p) if n & 1 else q
         p, n = add(p, p), n >> 1
     return q
 
@@ -132,7 +131,7 @@ class Check:
         self.bag()
         self.keys = self.keys or self.text(f"{LOG}keys.txt").split()
         for name in sorted(self.digests):
-            if name.startswith("data/letters/") and name.endswith("/letter.json"):
+            if name.startswith("data/letters/") and name.split("/")[3:] == ["letter.json"]:
                 self.letter(name[: -len("letter.json")])
         if f"{LOG}checkpoint" in self.digests:
             self.say(f"{LOG}checkpoint", self.note(self.text(f"{LOG}checkpoint"))[0])
@@ -178,8 +177,9 @@ class Check:
         if not self.text("bagit.txt").startswith("BagIt-Version: 1.0"):
             wrong["bagit.txt"] = "is missing, or of another version"
         sizes = [each[2] for name, each in self.digests.items() if name.startswith("data/")]
-        if f"Payload-Oxum: {sum(sizes)}.{len(sizes)}" not in self.text("bag-info.txt").split("\n"):
-            wrong.setdefault("bag-info.txt", "names another number of files or bytes")
+        oxum = f"\nPayload-Oxum: {sum(sizes)}.{len(sizes)}\n"
+        if not wrong and oxum not in self.text("bag-info.txt"):
+            wrong["bag-info.txt"] = "names another number of files or bytes"
         for name in sorted({*self.digests, *wrong}):
             self.say(name, wrong.get(name, ""))
 

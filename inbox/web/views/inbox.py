@@ -277,7 +277,11 @@ def _found(
     if asked.source and not asked.is_separate:
         label = labels().get(asked.source, asked.source)
         fetched = gettext("fetched from {source}").format(source=label)
-        said.append(gettext("own papers") if asked.source == Letter.OWN else fetched)
+        texts = {
+            Letter.OWN: gettext("own papers"),
+            Letter.BROUGHT: gettext("brought in from a copy"),
+        }
+        said.append(texts.get(asked.source, fetched))
     if asked.proof:
         said.append(gettext("Value as documentation"))
     if asked.q:

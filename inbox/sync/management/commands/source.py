@@ -43,8 +43,8 @@ class Command(BaseCommand):
             raise CommandError("--set takes NAME=VALUE")
         if options["connect_everybody"] and not settings.DEMO:
             raise CommandError("citizens connect their mailboxes themselves: that needs DEMO=1.")
-        if options["key"] == Letter.OWN:
-            raise CommandError(f"{Letter.OWN} is what citizens put in themselves.")
+        if options["key"] in (Letter.OWN, Letter.BROUGHT):
+            raise CommandError(f"{options['key']} is what citizens put in themselves.")
         source = Source.objects.filter(slug=options["key"]).first() or Source(slug=options["key"])
         source.connector = options["connector"] or source.connector
         source.label = options["label"] or source.label or source.slug
