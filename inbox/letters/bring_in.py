@@ -76,8 +76,9 @@ def take_in(viewer: Viewer, file: BinaryIO, limits: Limits) -> Taken:
     read = _Reader(bag, check, viewer)
     made: list[UUID] = []
     try:
-        for name in letters:
-            read.archive(name, made)
+        ids = {name: read.archive(name, made) for name in letters}
+        # Letters of one moment stand in the order of their ids: the new ones follow the old.
+        letters.sort(key=lambda name: ids[name])
         with transaction.atomic():
             join.lock([viewer.citizen_id])
             _must_be_empty(viewer)
@@ -135,8 +136,11 @@ class _Reader:
             raise BadBag("bad_letter", name)
         return dict(said)
 
-    def archive(self, name: str, made: list[UUID]) -> None:
-        """Put what is kept of a letter into the archive, as new objects. Raises BadBag, OSError."""
+    def archive(self, name: str, made: list[UUID]) -> str:
+        """Put what is kept of a letter into the archive, as new objects; return its id in the copy.
+
+        Adds the objects to `made` before they are. Raises BadBag, OSError.
+        """
         said, folder = self.said(name), name[: -len(LETTER)]
         types = {
             (each["delivery"], each["path"]): each["media_type"]
@@ -181,6 +185,7 @@ class _Reader:
             for file in answer["attachments"]:
                 if file["file"] and answer["state"] != "draft":
                     self._beside_answer(name, folder + file["file"], file["media_type"], made)
+        return str(said["id"])
 
     def rows(self, name: str) -> _Brought:
         """Return a letter's rows. Raises BadBag."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -16,6 +15,7 @@ import bagit
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.test import Client
 
 from connectors import clock
@@ -35,9 +35,10 @@ from inbox.letters.models import (
     Sender,
 )
 from inbox.letters.presentation import ROWS, page_of, rows
+from inbox.letters.receive import receive
 from tests.archive.bags import unzip, verify
-from tests.incoming import PDF, WRITE
-from tests.make import log_in, make_citizen, make_letter
+from tests.incoming import PDF, WRITE, arrival, incoming
+from tests.make import log_in, make_citizen, make_letter, make_source
 from tests.take_out import zipped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -115,10 +116,11 @@ def kari(client: Client) -> Citizen:
 
 
 def make_letter_again(citizen: Citizen, source: str) -> None:
+    make_source(source)
     documents = [IncomingDocument("brev.pdf", "application/pdf", "Brev", is_main=True, content=PDF)]
-    fields: dict[str, Any] = {"source": source, "documents": documents, "same_as": ["nav:7"]}
-    with suppress(ValueError):  # The second is no new letter.
-        make_letter(citizen, title="To kanaler", external_id=f"{source}:7", **fields)
+    said = incoming(f"{source}:7", title="To kanaler", documents=documents, same_as=["nav:7"])
+    with transaction.atomic():
+        receive([arrival(citizen.id, said, source)], clock.now())
 
 
 @pytest.fixture
