@@ -40,6 +40,7 @@ BEAT = {
     "what has become of agencies' letters": ("inbox.agencies.tasks.collect_due", 10),
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
     "documents to be read": ("inbox.letters.tasks.read_documents", 2),
+    "PDFs of what came as text": ("inbox.letters.tasks.make_access_copies", 5),
     "letters of life events": ("inbox.letters.tasks.propose_for_life_events", 60),
     "copies of letters": ("inbox.web.tasks.make_exports", 5),
     "copies of letters that are over": ("inbox.web.tasks.sweep_exports", 300),
@@ -60,6 +61,7 @@ BEAT = {
 ROUTES = {
     "inbox.archive.tasks.scan_some": {"queue": "texts"},
     "inbox.letters.tasks.read_documents": {"queue": "texts"},
+    "inbox.letters.tasks.make_access_copies": {"queue": "texts"},
     "inbox.agencies.tasks.run_conformance": {"queue": "texts"},
     "inbox.web.tasks.make_exports": {"queue": "texts"},
 }

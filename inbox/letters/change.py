@@ -16,6 +16,7 @@ from connectors import clock
 from connectors.contract import IncomingLetter, Rest, ThreadMessage
 from inbox.archive.models import Blob, Package
 from inbox.letters import (
+    access_copies,
     cases,
     copies,
     counters,
@@ -103,6 +104,8 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
     cases.assign([letter])
     letter.save()
     indexing.write([letter])
+    if letter.body != before.body:
+        access_copies.want_of_bodies([(letter.citizen_id, delivery.id)])
     proposals.renew(letter)
     delivery.fingerprint = fingerprint(said_there)
     delivery.gone_at = None  # the source has it, or has it again
@@ -173,6 +176,8 @@ def add_content(
     letter.refresh_from_db(fields=["sender"])
     delivery_log.note_sender(delivery, letter, incoming.sender)
     indexing.write([letter])
+    if letter.body.strip():
+        access_copies.want_of_bodies([(letter.citizen_id, delivery.id)])
     proposals.renew(letter)
     delivery.main_digest = _digest_of_main(delivery) or delivery.main_digest
     delivery.same_as = sorted({*delivery.same_as, *incoming.same_as})

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from inbox.archive import store
+from inbox.archive.models import Blob
 from inbox.citizens.viewer import Viewer
-from inbox.letters.models import Delivery, Document, DocumentText, Letter
+from inbox.letters.models import AccessCopy, Delivery, Document, DocumentText, Letter
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import shown_documents
 
@@ -89,6 +90,31 @@ def find_texts(viewer: Viewer, letter_id: UUID, limit: int) -> dict[UUID, str]:
     present = _kept_documents(letter).filter(replaced_at=None).order_by("-is_main", "position")
     found = present.filter(texts__state=DocumentText.State.DONE)[:limit]
     return {key: text for key, text in found.values_list("id", "texts__text") if text}
+
+
+def find_copy(
+    viewer: Viewer, letter_id: UUID, document_id: UUID | None
+) -> tuple[Letter, str, Blob]:
+    """Return letter, title and PDF that we have made: of a document, or of the letter's own text.
+
+    Raises Letter.DoesNotExist, AccessCopy.DoesNotExist, LevelTooLow or NotOpened; the last for
+    any letter that nobody has opened.
+    """
+    letter = _readable_letter(viewer, letter_id)
+    if letter.opened_at is None:
+        raise NotOpened
+    made = AccessCopy.objects.select_related("blob").filter(
+        citizen_id=letter.citizen_id,
+        delivery__letter_id=letter.id,
+        state=AccessCopy.State.DONE,
+        blob_id__isnull=False,
+    )
+    if document_id is None:
+        copy = made.filter(id=F("delivery_id"), delivery__source=letter.source).latest("made_at")
+        return letter, letter.title, copy.blob
+    copy = made.get(id=document_id)
+    document = Document.objects.get(citizen_id=letter.citizen_id, id=document_id)
+    return letter, document.title or document.name, copy.blob
 
 
 def _readable_letter(viewer: Viewer, letter_id: UUID) -> Letter:

@@ -49,10 +49,10 @@ def text_of(content: bytes, media_type: str) -> Answer:
     if media_type == "application/pdf":
         return failure("broken")
     if media_type in ("text/html", "application/xhtml+xml"):
-        stripped = nh3.clean(BLOCK_END.sub(r"\n\g<0>", _decoded(content)), tags=set())
+        stripped = nh3.clean(BLOCK_END.sub(r"\n\g<0>", decoded(content)), tags=set())
         return _plain(html.unescape(stripped))
     if media_type.startswith("text/"):
-        return _plain(_decoded(content))
+        return _plain(decoded(content))
     return _answer("", 0, [], ["no_text"])
 
 
@@ -156,7 +156,8 @@ def _links(actions: list[DictionaryObject]) -> Iterator[str]:
             yield url
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
+    """Return a text file's text, whatever of the usual encodings it is in."""
     for encoding in ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
         try:
             return content.decode(encoding)

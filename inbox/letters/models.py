@@ -593,6 +593,50 @@ class DocumentText(CitizenOwned):
         return f"text of {self.id}"
 
 
+class AccessCopy(CitizenOwned):
+    """A PDF that we have made of what came as text, for whoever reads it a long time from now.
+
+    Its id is that of the document that it was made of, or, of a letter's own text, that of the
+    delivery that brought it. The row is the queue; the original stays as it is.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+
+    delivery_id = models.UUIDField()
+    delivery = OwnedForeignKey(Delivery, "delivery_id", related_name="access_copies")
+    """In whose archive object it lies."""
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    """Real time: when to try next."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    """Real time: until when some worker has it in hand."""
+    reason = models.CharField(max_length=16, blank=True, default="")
+    """Why there is none: empty (no text), too_large, characters (no font here has them), typst,
+    memory, broken (it cost the process its life), missing (the archive could not give or take)."""
+    blob_id = models.UUIDField(null=True, blank=True)
+    blob = OwnedForeignKey(Blob, "blob_id", related_name="access_copies", null=True)
+    """The latest that was made."""
+    source_sha256 = models.CharField(max_length=64, blank=True, default="")
+    """Hex digest of the bytes, or of the text as UTF-8, that it was made of."""
+    made_at = models.DateTimeField(null=True, blank=True)
+    """Real time."""
+    made_by = models.CharField(max_length=64, blank=True, default="")
+    """Our programs, with their versions."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["citizen", "delivery_id"], name="access_copy_by_delivery"),
+            models.Index(fields=["due_at"], name="access_copy_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"access copy of {self.id}"
+
+
 class LetterSearch(CitizenOwned):
     """What a letter is found by (`indexing.py`); its id is the letter's.
 

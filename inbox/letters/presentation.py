@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Case, Q, TextField, When
+from django.db.models import Case, Exists, OuterRef, Q, TextField, When
 from django.db.models.functions import Left
 
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.viewer import Viewer
-from inbox.letters.models import Delivery, Document, DocumentText, Event, Letter
+from inbox.letters.models import AccessCopy, Delivery, Document, DocumentText, Event, Letter
 from inbox.letters.queries import LetterQuerySet
 
 ROW_FIELDS = (
@@ -69,6 +69,7 @@ DOCUMENT_FIELDS = (
     "texts__pdfa_level",
     "texts__pdfa_lacks",
     "texts__pdfa_checked_by",
+    "copied",
 )
 """Plain values: a letter may have thousands of attachments."""
 ORIGIN_FIELDS = ("delivery_id", "blob__sha256", "delivery__source")
@@ -150,6 +151,8 @@ class DocumentLine:
     links: Sequence[dict[str, Any]]
     """[{"url", "page"}]: where links inside the document lead."""
     format: Format
+    copied: bool
+    """We have made a PDF of it."""
 
     @property
     def lacking(self) -> bool:
@@ -230,6 +233,8 @@ class LetterPage:
     proofs: list[dict[str, str]]
     handled_by: str
     documents: Sequence[DocumentLine]
+    copied: bool
+    """We have made a PDF of its own text."""
     deliveries: Sequence[DeliveryLine]
     apart: Sequence[Apart]
     events: Sequence[EventLine]
@@ -394,7 +399,9 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
     deliveries = list(
         Delivery.objects.filter(
             Q(letter_id=letter.id) | Q(split_from_id=letter.id), citizen_id=letter.citizen_id
-        ).order_by("fetched_at", "id")
+        )
+        .annotate(copied=_has_copy())
+        .order_by("fetched_at", "id")
     )
     documents = [] if hidden else shown_documents(letter)
     events = [] if hidden else Event.objects.filter(**own).order_by("at", "id")
@@ -419,6 +426,8 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
         proofs=[] if hidden else letter.proofs,
         handled_by=letter.handled_by,
         documents=documents,
+        copied=not hidden
+        and any(each.copied for each in deliveries if each.source == letter.source),
         deliveries=[_delivery_line(each) for each in deliveries if each.letter_id == letter.id],
         apart=[] if hidden else _apart(letter, deliveries),
         events=[
@@ -454,6 +463,7 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
     """
     found: Iterable[Sequence[Any]] = (
         Document.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None)
+        .annotate(copied=_has_copy())
         .order_by("-is_main", "position")
         .values_list(*DOCUMENT_FIELDS, *(ORIGIN_FIELDS if letter.other_sources else ()))
     )
@@ -475,10 +485,17 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
             warnings=warnings or (),
             links=links or (),
             format=Format(*pdfa) if pdfa[0] else Format(),
+            copied=copied,
         )
         for document_id, name, title, media_type, size, is_main, blob_id, *rest in found
-        for expires_at, gone_at, not_given, pages, warnings, links, *pdfa in (rest,)
+        for expires_at, gone_at, not_given, pages, warnings, links, *pdfa, copied in (rest,)
     ]
+
+
+def _has_copy() -> Exists:
+    """Say of a document, or of a delivery's text, whether we have made a PDF of it."""
+    own = AccessCopy.objects.filter(citizen_id=OuterRef("citizen_id"), id=OuterRef("id"))
+    return Exists(own.filter(state=AccessCopy.State.DONE, blob_id__isnull=False))
 
 
 def _each_once(letter: Letter, found: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:

@@ -33,6 +33,7 @@ from inbox.archive.models import Blob, Package
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.owned import new_id
 from inbox.letters import (
+    access_copies,
     cases,
     copies,
     counters,
@@ -212,6 +213,9 @@ def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
     Letter.objects.bulk_create(letters)
     add_documents([row for a in arrivals for row in document_rows(a)])
     indexing.write(letters, new=True)
+    access_copies.want_of_bodies(
+        (a.citizen_id, a.delivery_id) for a in arrivals if said[a.delivery_id].body.strip()
+    )
     proposals.propose(letters)
     Event.objects.bulk_create([event for a in arrivals for event in _events(a)])
     DeliveryKey.objects.bulk_create(keys)
@@ -650,9 +654,10 @@ def document_rows(arrival: Arrival) -> list[Document]:
 
 
 def add_documents(documents: Sequence[Document]) -> None:
-    """Write documents, and for those whose bytes are kept the rows that wait to be read."""
+    """Write documents, and for those that are kept the rows that wait to be read, and set."""
     Document.objects.bulk_create(documents)
     DocumentText.objects.bulk_create(texts.waiting(documents))
+    access_copies.want_of_documents(documents)
 
 
 def clean(text: str, length: int | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.letters import indexing, proposals, reveal, texts
+from inbox.letters import access_copies, indexing, proposals, reveal, texts
 
 
 @shared_task
@@ -18,6 +18,12 @@ def read_documents() -> None:
     """Make the texts of documents that wait for it, and index what waits for that."""
     texts.read_due()
     indexing.write_stale()
+
+
+@shared_task
+def make_access_copies() -> None:
+    """Make PDFs of letters that came as text."""
+    access_copies.make_due()
 
 
 @shared_task

@@ -25,11 +25,11 @@ from inbox.archive.bag.evidence import Evidence, log_files
 from inbox.archive.bag.writing import Bag, Entry, plain_name
 from inbox.archive.store import Damaged, Missing
 from inbox.citizens.viewer import Viewer
+from inbox.letters.body import render_body
 from inbox.letters.documents import stream
 from inbox.letters.export import EVERYTHING, Exported, Part, everything
 from inbox.letters.models import Letter, Reply
 from inbox.web import export_said
-from inbox.web.body import render_body
 from inbox.web.dates import OSLO, Calendar
 from inbox.web.export_said import RECEIPTS, File, Sent
 from inbox.web.files import file_name, file_name_of

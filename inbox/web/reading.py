@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils.translation import get_language, gettext, ngettext
 
 from connectors import clock
+from inbox.letters.body import render_body
 from inbox.letters.models import Letter, Reply
 from inbox.letters.presentation import DeliveryLine, DocumentLine, EventLine, LetterPage, Row
 from inbox.letters.receive import snippet
 from inbox.sync.acts import Asked
 from inbox.web import event_words, letter_words, replying
-from inbox.web.body import render_body
 from inbox.web.calendar_file import has_time
 from inbox.web.dates import Calendar, local
 from inbox.web.rows import avatar_color, initials
@@ -142,6 +142,7 @@ def content_context(
         "intro": _intro(page),
         "body": render_body(page.body, page.body_media_type),
         "body_lang": letter_words.other_language(page.body_language or row.language),
+        "pdf": reverse("letter_pdf", args=[row.id]) if page.copied else "",
         "text_rest": next(
             filter(None, (each.provenance.get("text") for each in page.deliveries)), ""
         ),
@@ -283,6 +284,7 @@ def _document(
         "format": letter_words.format_of(line),
         "address": reverse("document", args=own),
         "download": reverse("document_download", args=own),
+        "pdf": reverse("document_pdf", args=own) if line.copied else "",
         "text": reverse("document_text", args=own) if can_be_text(media_type) else "",
     }
 

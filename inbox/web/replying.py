@@ -13,13 +13,13 @@ from django.urls import reverse
 from django.utils.translation import get_language, gettext, ngettext
 
 from connectors.contract import Rest
+from inbox.letters.body import render_body
 from inbox.letters.models import Event, Letter, Reply
 from inbox.letters.payment import account_is_right, kid_is_right
 from inbox.letters.presentation import DocumentLine, LetterPage, Row
 from inbox.sync.acts import Asked
 from inbox.sync.replies import CannotReply
 from inbox.web import letter_words
-from inbox.web.body import render_body
 from inbox.web.dates import Calendar
 
 POLLS_MAX = 60

@@ -115,11 +115,17 @@ def stored() -> list[Stored]:
             _("Documents and what arrived with them"),
             _(
                 "Every file as it arrived, or as you put it in, with its digest, in the archive;"
-                " and its text for search."
+                " its text for search, and the PDFs that we have made of what came as text."
             ),
             with_letter,
             you,
-            ("archive.Package", "archive.Blob", "letters.DocumentText", "letters.LetterSearch"),
+            (
+                "archive.Package",
+                "archive.Blob",
+                "letters.DocumentText",
+                "letters.AccessCopy",
+                "letters.LetterSearch",
+            ),
         ),
         Stored(
             _("What you have put away or deleted"),

@@ -87,6 +87,12 @@ urlpatterns = [
     path("letters/<uuid:letter_id>/leave/", answering.leave, name="letter_leave"),
     path("sent/", answering.sent, name="sent"),
     path("letters/<uuid:letter_id>/documents/<uuid:document_id>/", documents.show, name="document"),
+    path("letters/<uuid:letter_id>/pdf/", documents.as_pdf, name="letter_pdf"),
+    path(
+        "letters/<uuid:letter_id>/documents/<uuid:document_id>/pdf/",
+        documents.as_pdf,
+        name="document_pdf",
+    ),
     path(
         "letters/<uuid:letter_id>/documents/<uuid:document_id>/download/",
         documents.download,

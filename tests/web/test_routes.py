@@ -24,7 +24,7 @@ from inbox.archive import store
 from inbox.citizens.models import Citizen
 from inbox.citizens.viewer import Viewer
 from inbox.letters import filing, folders, forward, own, saved_searches
-from inbox.letters.models import Document, Letter
+from inbox.letters.models import AccessCopy, Document, Letter
 from inbox.sync import quarantine, replies
 from tests.agencies.sending import pdf, wanted
 from tests.incoming import WRITE
@@ -145,6 +145,18 @@ def made(kari: Citizen) -> dict[str, Any]:
     kept = quarantine.keep(make_source(), broken, kari.id)
     assert kept is not None
     quarantine.record([kept])
+    AccessCopy.objects.bulk_create(
+        AccessCopy(
+            citizen=kari,
+            id=each,
+            delivery_id=document.delivery_id,
+            state="done",
+            due_at=clock.now(),
+            blob_id=document.blob_id,
+            made_at=clock.now(),
+        )
+        for each in (document.id, document.delivery_id)
+    )
     moved = filing.move(Viewer(kari.id), [make_letter(kari).id], Letter.Place.FILED)
     assert moved is not None
     agency = Agency.objects.create(org_number="889640782", name="NAV")

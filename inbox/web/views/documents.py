@@ -19,17 +19,19 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from connectors import clock
+from inbox.archive import store
 from inbox.archive.store import Damaged, Missing
 from inbox.citizens.viewer import Viewer
 from inbox.letters.documents import (
     LevelTooLow,
     NotOpened,
     find_appointment,
+    find_copy,
     find_document,
     find_letter_with_documents,
     stream,
 )
-from inbox.letters.models import Document, Letter
+from inbox.letters.models import AccessCopy, Document, Letter
 from inbox.letters.presentation import row_of
 from inbox.web.calendar_file import MEDIA_TYPE, calendar_file, has_time
 from inbox.web.dates import OSLO
@@ -124,6 +126,36 @@ def calendar(request: HttpRequest, letter_id: UUID, number: int) -> HttpResponse
     content = calendar_file(appointment, letter_id, number, page, clock.now())
     name = file_name(f"{appointment['title']}.ics", "")
     response = HttpResponse(b"" if request.method == "HEAD" else content, MEDIA_TYPE)
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_safe
+@csp(POLICY)  # type: ignore[arg-type]  # its types know of views without arguments only
+@citizen_required
+def as_pdf(
+    request: HttpRequest, letter_id: UUID, document_id: UUID | None = None
+) -> HttpResponseBase:
+    """Give the PDF that we have made of a letter's text, or of a document that is text."""
+    viewer = viewer_of(request)
+    try:
+        letter, title, blob = find_copy(viewer, letter_id, document_id)
+        chunks = store.read_chunks(
+            blob.citizen_id, blob.package_id, blob.path, version=blob.version
+        )
+        chunks = chain([next(chunks, b"")], chunks)
+    except (LevelTooLow, NotOpened, Letter.DoesNotExist, AccessCopy.DoesNotExist) as error:
+        return refused(error, letter_id)
+    except (Missing, Damaged, OSError) as error:
+        return _unreadable(request, letter_id, error, reverse("letter", args=[letter_id]))
+    if document_id is None:
+        note_letter(request, viewer, row_of(letter, viewer))
+    else:
+        note_document(request, viewer, letter_id, document_id, kept=True)
+    response = _body(request, chunks)
+    response["Content-Type"] = "application/pdf"
+    name = file_name(title, "application/pdf")
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -20,13 +20,13 @@ from connectors import clock
 from inbox.citizens.identity import seal, unseal
 from inbox.citizens.viewer import Viewer
 from inbox.letters import forward
+from inbox.letters.body import render_body
 from inbox.letters.handle import readable_letter
 from inbox.letters.models import Forwarding, Letter
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import LetterPage, page_of, row_of
 from inbox.sync import handover
 from inbox.web import handover_words, letter_words, throttle
-from inbox.web.body import render_body
 from inbox.web.dates import Calendar
 from inbox.web.reading import plain_type
 from inbox.web.seen import note_letter

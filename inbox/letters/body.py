@@ -1,13 +1,15 @@
 """A letter's own text as safe HTML.
 
 Markdown is CommonMark with tables and without raw HTML; what comes of it passes an allow-list all
-the same. Headings are moved below the page's own, whatever levels the sender chose.
+the same. Headings are moved below the page's own, whatever levels the sender chose. Without Django,
+as it also runs in a process of its own (`typeset.py`).
 """
 
 from __future__ import annotations
 
+from html import escape
+
 import nh3
-from django.utils.html import escape
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
@@ -31,15 +33,18 @@ def render_body(text: str, media_type: str) -> Markup:
     tokens = _markdown.parse(text)
     _lower_headings(tokens)
     made = _markdown.renderer.render(tokens, _markdown.options, {})
-    return Markup(
-        nh3.clean(
-            made,
-            tags=TAGS,
-            attributes=ATTRIBUTES,
-            attribute_filter=_absolute_links,
-            url_schemes=SCHEMES,
-            link_rel="noopener noreferrer nofollow external",
-        )
+    return Markup(clean_html(made))
+
+
+def clean_html(made: str) -> str:
+    """Return what is allowed of HTML, well-formed: no script or style, nothing from elsewhere."""
+    return nh3.clean(
+        made,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        attribute_filter=_absolute_links,
+        url_schemes=SCHEMES,
+        link_rel="noopener noreferrer nofollow external",
     )
 
 
