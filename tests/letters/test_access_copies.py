@@ -206,7 +206,7 @@ def test_letters_that_were_here_before_get_theirs():
     kari = make_citizen()
     make_letter(kari, body="Tekst")
     AccessCopy.objects.all().delete()
-    import_module("inbox.letters.migrations.0032_access_copy").want(apps, None)
+    import_module("inbox.letters.migrations.0033_access_copy").want(apps, None)
     assert access_copies.make_due() == 1
 
 

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('archive', '0005_log_entry_kept'),
-        ('letters', '0031_document_format'),
+        ('letters', '0032_export'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
