@@ -85,6 +85,9 @@ def test_inclusion_is_judged_as_rfc_9162_defines_trees() -> None:
     assert root_of(b"0", 1, 1, []) is None
 
 
+SHOWN = "Brev 50 _ æøå.pdf"
+
+
 @pytest.fixture
 def log() -> Log:
     return Log()
@@ -134,7 +137,8 @@ def bag(log: Log, tmp_path: Path) -> Path:
             }
         )
     kept = {"object": object_id, "versions": versions}
-    files["letter.json"] = json.dumps({"deliveries": [{"kept": kept}]}).encode()
+    said = {"deliveries": [{"kept": kept}], "documents": [{"file": SHOWN}, {"file": None}]}
+    files["letter.json"] = json.dumps(said).encode()
     payload = {f"{LETTER}/{name}": content for name, content in files.items()}
     payload["log/checkpoint"] = log.checkpoint().encode()
     payload["log/keys.txt"] = "\n".join([*log.keys(), ""]).encode()
@@ -155,7 +159,7 @@ def test_the_bagit_library_and_its_own_program_accept_a_bag(bag: Path) -> None:
     assert f"OK    data/{LETTER}/Brev 50 _ æøå.pdf" in done.stdout
     assert f"data/{LETTER}/evidence/1/v2/seal.json: not yet in the log" in done.stdout
     assert "2 seals, 1 in the log." in done.stdout
-    assert "Everything is as it was." in done.stdout
+    assert "No fault, but not all is in the log." in done.stdout
 
 
 def test_a_bit_flipped_in_any_file_is_named(bag: Path) -> None:
@@ -176,8 +180,10 @@ def test_a_bit_flipped_in_any_file_is_named(bag: Path) -> None:
 def test_what_is_missing_or_too_much_is_named(bag: Path) -> None:
     (bag / "data" / "extra.txt").write_bytes(b"")
     (bag / f"data/{LETTER}/evidence/1/v1/original/a.json").unlink()
+    (bag / "extra.html").write_bytes(b"")
     said = verify(bag).stdout
     assert "FAULT data/extra.txt: does not belong" in said
+    assert "FAULT extra.html: does not belong" in said
     assert f"FAULT data/{LETTER}/evidence/1/v1/original/a.json: is missing" in said
     assert "original/a.json: was sealed and is not here" in said
 
@@ -195,6 +201,35 @@ def test_a_forger_who_writes_the_manifests_anew_is_found_by_the_seal(bag: Path) 
     assert (
         f"FAULT data/{LETTER}/Brev 50 _ æøå.pdf: is not what was sealed as files/0001.pdf" in said
     )
+
+
+def test_a_document_beside_what_was_sealed_is_found(bag: Path) -> None:
+    """What a reader opens is another file than the one that the seal is held against."""
+    place = bag / f"data/{LETTER}"
+    (place / "original.pdf").write_bytes((place / SHOWN).read_bytes())
+    said = json.loads((place / "letter.json").read_text())
+    for version in said["deliveries"][0]["kept"]["versions"]:
+        version["files"][0]["file"] = "original.pdf"
+    (place / "letter.json").write_text(json.dumps(said))
+    assert "no seal of" not in verify(bag).stdout
+    _again(bag, f"data/{LETTER}/{SHOWN}", b"%PDG")
+    done = verify(bag)
+    assert done.returncode == 1
+    assert f"FAULT data/{LETTER}/{SHOWN}: is in no seal of the letter" in done.stdout
+
+
+def test_a_letter_of_which_the_seals_were_left_out_is_not_said_to_be_whole(bag: Path) -> None:
+    name = f"data/{LETTER}/letter.json"
+    _again(bag, name, json.dumps({"deliveries": [{"kept": None}]}).encode())
+    said = verify(bag).stdout
+    assert f"data/{LETTER}/: has no seal" in said
+    assert "Everything is as it was." not in said
+
+
+def test_json_that_is_nested_without_end_is_a_fault_like_others(bag: Path) -> None:
+    name = f"data/{LETTER}/letter.json"
+    _again(bag, name, b"[" * 200_000)
+    assert f"FAULT {name}: cannot be understood" in verify(bag).stdout
 
 
 def test_a_seal_that_was_written_anew_is_found_by_the_log(bag: Path) -> None:

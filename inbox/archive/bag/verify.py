@@ -3,10 +3,8 @@
 It needs Python 3.9 or newer and nothing else, and no network. It says of each file whether it is
 as it was when the copy was made, and of each letter whether the archive sealed these very bytes
 and wrote that into its log. Exit code 1: something is wrong.
-
 The log's key lies in the copy itself, and whoever could change the copy could change it as well:
 compare it with one that you have from elsewhere, or name that: `python3 -I verify.py KEY…`.
-
 Sources: RFC 8493 (BagIt), RFC 8032 (Ed25519), RFC 9162 section 2.1 (Merkle trees), and C2SP's
 signed-note, tlog-checkpoint, tlog-cosignature and tlog-proof. Part of Samlepost, MIT licence.
 """
@@ -56,8 +54,7 @@ def point(data: bytes) -> Point | None:
         return None
     x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(x2, (P + 3) // 8, P)
-    if (x * x - x2) % P:
-        x = x * pow(2, (P - 1) // 4, P) % P
+    x = x * pow(2, (P - 1) // 4, P) % P if (x * x - x2) % P else x
     if (x * x - x2) % P or (x == 0 and sign):
         return None
     x = P - x if x & 1 != sign else x
@@ -120,10 +117,10 @@ class Check:
         """Take something with the methods of `Folder`; without verifier keys the copy's count."""
         self.files, self.keys, self.tell = files, keys, tell
         self.faults: list[str] = []
-        self.digests: dict[str, tuple[str, str, int]] = {}
-        """Of each file: SHA-256, SHA-512 (hex) and size."""
-        self.signers: dict[tuple[str, int], str] = {}
-        """Of each sealed version of an object: the key of the log that has it, "" for none."""
+        self.left: list[str] = []  # What nothing but the copy itself vouches for.
+        self.digests: dict[str, tuple[str, str, int]] = {}  # SHA-256, SHA-512 (hex), size
+        self.sealed: dict[str, set[str]] = {}  # Of each letter's folder.
+        self.signers: dict[tuple[str, int], str] = {}  # By sealed version, the log's key, or "".
         self.note = lru_cache(None)(self._note)
 
     def run(self) -> bool:
@@ -139,8 +136,7 @@ class Check:
 
     def say(self, what: str, wrong: str = "") -> None:
         """Tell what was found of a file or a letter."""
-        if wrong:
-            self.faults.append(f"{what}: {wrong}")
+        self.faults += [f"{what}: {wrong}"] if wrong else []
         self.tell(f"FAULT {what}: {wrong}" if wrong else f"OK    {what}")
 
     def text(self, name: str) -> str:
@@ -172,7 +168,7 @@ class Check:
             elif not fits[0] and name not in wrong:
                 wrong[name] = "has been changed" if found[0] else "is missing"
         for name in self.digests:
-            if name.startswith("data/") and name not in listed[0] and name not in listed[1]:
+            if name not in listed[0] and name not in listed[1] and name[:12] != "tagmanifest-":
                 wrong[name] = "does not belong to the copy"
         if not self.text("bagit.txt").startswith("BagIt-Version: 1.0"):
             wrong["bagit.txt"] = "is missing, or of another version"
@@ -192,13 +188,16 @@ class Check:
         """Check each sealed version of what arrived with a letter."""
         try:
             said = json.loads(self.text(f"{folder}letter.json"))
-            for kept in (each["kept"] for each in said["deliveries"] if each["kept"]):
-                for one in kept["versions"]:
+            for kept in (each["kept"] or {} for each in said["deliveries"]):
+                for one in kept.get("versions") or [{"seal": None}]:
                     if one["seal"]:
                         self.version(folder, kept["object"], one)
-                    else:
-                        self.tell(f"      {folder}: has no seal")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    elif not said.get("withheld"):
+                        self.left.append(f"      {folder}: has no seal")
+            for name in (folder + one["file"] for one in said.get("documents", ()) if one["file"]):
+                if self.digests.get(name, ("",))[0] not in self.sealed.get(folder, [""]):
+                    self.say(name, "is in no seal of the letter")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self.say(f"{folder}letter.json", f"cannot be understood ({type(error).__name__})")
 
     def version(self, folder: str, object_id: str, one: dict[str, Any]) -> None:
@@ -209,6 +208,7 @@ class Check:
         if (seal.get("format"), seal.get("object"), seal.get("version")) != (SEAL, *key):
             return self.say(name, "is not the seal of this version")
         for each in seal["files"]:
+            self.sealed.setdefault(folder, set()).add(each["sha256"])
             found = self.digests.get(folder + (here.get(each["path"]) or "?"))
             if found is None:
                 self.say(f"{name}: {each['path']}", "was sealed and is not here")
@@ -221,7 +221,7 @@ class Check:
             wrong, self.signers[key] = self.proof(proof, self.digests[name][0], key)
             self.say(folder + one["proof"], wrong)
         else:
-            self.tell(f"      {name}: not yet in the log")
+            self.left.append(f"      {name}: not yet in the log")
 
     def proof(self, text: str, commitment: str, key: tuple[str, int]) -> tuple[str, str]:
         """Check a C2SP tlog-proof; return what is wrong, and by which key the log signed it."""
@@ -287,11 +287,12 @@ def main(keys: list[str]) -> int:
             check.tell(f"      Not checked, as there is no openssl: {' '.join(line)}")
         elif subprocess.run(line, cwd=root, capture_output=True, check=False).returncode:
             check.say(name, "openssl does not accept it")
-    for key in check.keys or ():
-        check.tell(f"Key: {key}")
+    for each in [*check.left, *(f"Key: {key}" for key in check.keys or ())]:
+        check.tell(each)
     logged = sum(map(bool, check.signers.values()))
     check.tell(f"{len(check.digests)} files, {len(check.signers)} seals, {logged} in the log.")
-    check.tell(f"{len(check.faults)} faults." if check.faults else "Everything is as it was.")
+    whole = "No fault, but not all is in the log." if check.left else "Everything is as it was."
+    check.tell(f"{len(check.faults)} faults." if check.faults else whole)
     return 1 if check.faults else 0
 
 
