@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -154,10 +154,23 @@ class Group:
         Raises AlreadyThere for one with other content.
         """
         staged = [(write.staged, folder) for folder, write in self._writes.items()]
-        occupied = self._storage.publish(staged) if staged else []
+        try:
+            occupied = self._storage.publish(staged) if staged else []
+        except OSError:
+            self._take_back()
+            raise
         theirs = [self._writes.pop(folder) for folder in occupied]
         _record(self._writes.values())
         return {write.object_id: _same_or_raise(self._storage, write) for write in theirs}
+
+    def _take_back(self) -> None:
+        """Remove what was published before it failed: the next attempt gives it other names."""
+        for folder, write in self._writes.items():
+            # Where that fails as well, something is left to which nothing refers.
+            with suppress(OSError, Missing), self._storage.locked(folder):
+                is_ours = read_small(self._storage, folder, INVENTORY) == write.raw
+                if is_ours and not holdings.is_held(write.object_id):
+                    self._storage.remove(folder)
 
 
 @contextmanager

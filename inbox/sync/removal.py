@@ -41,12 +41,13 @@ def close_due() -> int:
 
 def remove(citizen: Citizen) -> None:
     """Remove an inbox with all that is in it, now."""
+    citizen_id = citizen.id
     citizen.end_sessions()
     exports.forget(citizen.pk)
     for owner_id, object_id in _archived(citizen):
         store.remove(owner_id, object_id)
     # Her key goes, too: whatever of hers lies anywhere can be read no more.
-    store.forget_owner(citizen.id)
+    store.forget_owner(citizen_id)
     letters = Letter.objects.filter(citizen=citizen)
     while ids := list(letters.values_list("id", flat=True)[:BATCH]):
         letters.filter(id__in=ids).delete()
@@ -54,6 +55,8 @@ def remove(citizen: Citizen) -> None:
         quarantine.of(citizen).delete()
         quarantine.withhold_contested(citizen)
         citizen.delete()
+    # What a fetch under way has put meanwhile: its rows find no citizen any more.
+    store.forget_owner(citizen_id)
     log.info("an account was closed")
 
 

@@ -454,6 +454,24 @@ def test_a_group_that_fails_leaves_nothing(home: Path):
     assert list((home / "staging").iterdir()) == []
 
 
+def test_a_group_that_fails_half_way_takes_back_what_was_there(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ids, real_move = [uuid4() for _ in range(3)], storage_module.Disk._move_in
+
+    def move(self: storage_module.Disk, folder: Path, target: Path) -> None:
+        if target.name == object_folder(ids[2].urn).rpartition("/")[2]:
+            raise OSError(errno.ENOSPC, "the disk is full")
+        real_move(self, folder, target)
+
+    monkeypatch.setattr(storage_module.Disk, "_move_in", move)
+    with pytest.raises(OSError, match="full"), store.group() as group:
+        for object_id in ids:
+            group.put(OWNER, object_id, FIRST)
+    assert not any(map(store.exists, ids))
+    assert list((home / "staging").iterdir()) == []
+
+
 def test_a_disk_that_cannot_write_makes_nothing_visible(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ):

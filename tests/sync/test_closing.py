@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib import import_module
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -10,7 +11,7 @@ from config.celery import BEAT
 from connectors import clock
 from connectors.contract import RawPart, Unreadable
 from inbox.archive import store
-from inbox.archive.models import Package
+from inbox.archive.models import OwnerKey, Package
 from inbox.citizens.identity import find_citizen, identify
 from inbox.citizens.models import Citizen
 from inbox.letters.models import Letter
@@ -88,6 +89,21 @@ def test_a_removal_that_breaks_off_is_taken_up_again(kari, monkeypatch):
     assert find_citizen("national_id", NUMBER) is None  # nobody can log in to what is half gone
     assert not closing.take_back(kari.id)
     assert removal.close_due() == 1
+
+
+def test_what_is_archived_for_her_while_she_is_removed_is_not_kept(kari, monkeypatch):
+    late, withhold = uuid4(), quarantine.withhold_contested
+
+    def put_late(citizen):
+        store.put(citizen.id, late, {"files/0001.pdf": b"%PDF"})
+        withhold(citizen)
+
+    monkeypatch.setattr(quarantine, "withhold_contested", put_late)
+    closing.ask(kari.id)
+    later(31)
+    assert removal.close_due() == 1
+    assert not store.exists(late)
+    assert not OwnerKey.objects.filter(owner_id=kari.id).exists()
 
 
 def test_closing_stops_fetching_and_notices_and_taking_it_back_begins_again(kari):
