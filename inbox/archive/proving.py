@@ -21,7 +21,7 @@ from connectors.tlog.merkle import BadProof
 from connectors.tlog.note import BadNote
 from inbox.archive import proof, store
 from inbox.archive.seal import Seal, SealedFile, commitment, read_seal
-from inbox.archive.store import Damaged, Missing
+from inbox.archive.store import Damaged, Missing, Opened
 
 FAULTS = (Damaged, Missing, OSError)
 
@@ -65,24 +65,23 @@ def prove(owner_id: UUID, object_id: UUID) -> list[Proved]:
     """
     found = store.verify(object_id)
     try:
-        latest = store.describe(owner_id, object_id).version
+        held = store.opened(owner_id, object_id)
+        held.key()
     except FAULTS as error:
         return [Proved(1, Standing.CHANGED, [*found, str(error)])]
     read: dict[str, str] = {}
-    return [_version(owner_id, object_id, each, found, read) for each in range(1, latest + 1)]
+    return [_version(held, each, found, read) for each in range(1, held.head + 1)]
 
 
-def _version(
-    owner_id: UUID, object_id: UUID, version: int, found: Sequence[str], read: dict[str, str]
-) -> Proved:
+def _version(held: Opened, version: int, found: Sequence[str], read: dict[str, str]) -> Proved:
     faults = list(found)
     try:
-        raw = store.seal_of(owner_id, object_id, version)
-        seal = read_seal(raw, object_id, version)
-        inventory = store.inventory_of(object_id, version)
+        raw = held.seal_bytes(version)
+        seal = read_seal(raw, held.object_id, version)
+        inventory = held.inventory_bytes(version)
     except (*FAULTS, ValueError) as error:
         return Proved(version, Standing.CHANGED, [*faults, str(error)])
-    faults += _changed(owner_id, object_id, seal, read)
+    faults += _changed(held, seal, read)
     made = Proved(
         version,
         Standing.CHANGED if faults else Standing.WAITING,
@@ -93,20 +92,20 @@ def _version(
         inventory,
     )
     try:
-        text = proof.of(object_id, version)
-        return _logged(made, object_id, text) if text else made
+        text = proof.of(held.object_id, version)
+        return _logged(made, held.object_id, text) if text else made
     except (BadProof, BadNote, proof.LogBroken, ValueError) as error:
         return replace(made, standing=Standing.CHANGED, faults=[*faults, str(error)])
 
 
-def _changed(owner_id: UUID, object_id: UUID, seal: Seal, read: dict[str, str]) -> Iterator[str]:
+def _changed(held: Opened, seal: Seal, read: dict[str, str]) -> Iterator[str]:
     """Hold the files against their seal; `read` remembers by digest what was read before."""
     for file in seal.files:
         if read.get(file.path) == file.sha256:
             continue
         digest = hashlib.sha256()
         try:
-            for chunk in store.read_chunks(owner_id, object_id, file.path, seal.version):
+            for chunk in held.chunks(file.path, seal.version):
                 digest.update(chunk)
         except FAULTS as error:
             yield str(error)

@@ -11,20 +11,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from inbox.archive import frames, holdings, keys, ocfl, places, proof
-from inbox.archive.fixity import checked, problems, read_small
-from inbox.archive.keys import NoKey
-from inbox.archive.ocfl import INVENTORY, SIDECAR, BadPath, Inventory
-from inbox.archive.seal import SEAL, Happened, Seal, commitment, moment, read_seal
+from inbox.archive import holdings, keys, ocfl, places, proof
+from inbox.archive.fixity import problems, read_small
+from inbox.archive.ocfl import INVENTORY, SIDECAR, BadPath
+from inbox.archive.reading import (
+    Damaged,
+    Opened,
+    Stored,
+    StoredFile,
+    inventory_of,
+    open_object,
+)
+from inbox.archive.seal import SEAL, Happened, Seal, commitment, moment
 from inbox.archive.storage import Missing, Storage
-from inbox.archive.writing import About, Files, Held, Write, place_of, stored_name
+from inbox.archive.writing import About, Files, Held, Write
 
 __all__ = [
     "SYSTEM",
@@ -33,6 +39,7 @@ __all__ = [
     "Damaged",
     "Happened",
     "Missing",
+    "Opened",
     "Stored",
     "StoredFile",
     "Writer",
@@ -42,8 +49,8 @@ __all__ = [
     "forget_owner",
     "group",
     "inventories",
-    "inventory_of",
     "moment",
+    "opened",
     "put",
     "read_bytes",
     "read_chunks",
@@ -63,34 +70,6 @@ SYSTEM = UUID(int=0)
 
 class AlreadyThere(Exception):
     """The object is stored already, with other content."""
-
-
-class Damaged(Exception):
-    """What is stored is not what was put there, or its key is not here."""
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """One file of a stored version."""
-
-    path: str
-    """Logical path."""
-    sha256: str
-    """Hex digest of the plaintext."""
-    size: int
-    """Bytes of plaintext."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One version of an object, safe on disk."""
-
-    object_id: UUID
-    version: int
-    inventory_sha512: str
-    """Hex digest of the version's inventory.json."""
-    files: dict[str, StoredFile]
-    """Everything in the version but its seal, by logical path."""
 
 
 class Writer(Protocol):
@@ -245,15 +224,15 @@ def add_version(
     storage, folder = _storage(), _folder(object_id)
     with storage.locked(folder):
         _mend(storage, folder)
-        inventory, key = _inventory(storage, folder), _key(owner_id, object_id)
-        head = inventory.head
-        seals = [_seal(storage, object_id, inventory, number, key) for number in range(1, head + 1)]
+        held = Opened(storage, object_id, inventory_of(storage, object_id), owner_id=owner_id)
+        head = held.head
+        seals = [held.seal(number) for number in range(1, head + 1)]
         with storage.stage(_label(folder), marked=True) as staged:
-            write = Write(object_id, key, staged, held=Held(inventory, seals))
+            write = Write(object_id, held.key(), staged, held=Held(held.inventory, seals))
             write.files(files, About(note, media_types or {}, source, events))
             ocfl.check_paths(write.sealed)
             if write.digests() == seals[-1].digests():
-                return _there_already(storage, object_id, head, seals[-1])
+                return _there_already(held, head, seals[-1])
             raw = write.close(_user())
             staged.write(INVENTORY, [raw])
             staged.write(SIDECAR, [ocfl.sidecar(raw)])
@@ -279,19 +258,8 @@ def read_chunks(
     not. Raises Damaged before the last chunk when the bytes are not those that were put: a reader
     never gets the whole of a damaged file, nor a changed byte.
     """
-    storage, folder = _storage(), _folder(object_id)
-    inventory = _inventory_read(storage, object_id)
-    version = inventory.head if version is None else version
-    try:
-        name = inventory.content_path(version, stored_name(path))
-    except KeyError:
-        raise Missing(f"{object_id} v{version} has no {path!r}") from None
-    try:
-        storage.size(folder, name)
-    except Missing:
-        holdings.note_damage(object_id, [f"{name} is missing"], by="read")
-        raise
-    return _whole(storage, object_id, inventory, name, _key(owner_id, object_id))
+    found = opened(owner_id, object_id)
+    return found.chunks(path, found.head if version is None else version)
 
 
 def read_bytes(owner_id: UUID, object_id: UUID, path: str, version: int | None = None) -> bytes:
@@ -305,11 +273,8 @@ def describe(owner_id: UUID, object_id: UUID, version: int | None = None) -> Sto
     Raises Missing when the object or the version is not there, Damaged when inventory, seal or
     key cannot be read.
     """
-    storage = _storage()
-    inventory = _inventory_read(storage, object_id)
-    version = inventory.head if version is None else version
-    seal = _seal(storage, object_id, inventory, version, _key(owner_id, object_id))
-    return _described(storage, object_id, version, seal)
+    found = opened(owner_id, object_id)
+    return found.describe(found.head if version is None else version)
 
 
 def seal_of(owner_id: UUID, object_id: UUID, version: int | None = None) -> bytes:
@@ -317,12 +282,9 @@ def seal_of(owner_id: UUID, object_id: UUID, version: int | None = None) -> byte
     return read_bytes(owner_id, object_id, SEAL, version)
 
 
-def inventory_of(object_id: UUID, version: int) -> bytes:
-    """Return the exact bytes of a version's inventory. Raises Missing."""
-    raw = read_small(_storage(), _folder(object_id), f"v{version}/{INVENTORY}")
-    if not raw:
-        raise Missing(f"{object_id} has no v{version}")
-    return raw
+def opened(owner_id: UUID, object_id: UUID) -> Opened:
+    """Open an object to read several of its files. Raises Missing, or Damaged."""
+    return open_object(_storage(), owner_id, object_id)
 
 
 def exists(object_id: UUID) -> bool:
@@ -352,7 +314,7 @@ def inventories(object_id: UUID) -> dict[int, str]:
     """
     storage, folder = _storage(), _folder(object_id)
     try:
-        head = _inventory(storage, folder).head
+        head = inventory_of(storage, object_id).head
     except Missing:
         return {}
     found = {}
@@ -428,13 +390,6 @@ def _user() -> dict[str, str]:
     return {"name": "Samlepost", "address": settings.WEB_PUBLIC_URL}
 
 
-def _key(owner_id: UUID, object_id: UUID) -> bytes:
-    try:
-        return keys.find(owner_id, object_id)
-    except NoKey as error:
-        raise Damaged(str(error)) from error
-
-
 def _record(writes: Iterable[Write]) -> None:
     """Let what was written be checked, copied and proved from now on."""
     written = [
@@ -458,44 +413,6 @@ def _remove_bytes(object_id: UUID) -> None:
         holdings.forget(object_id)
 
 
-def _inventory(storage: Storage, folder: str) -> Inventory:
-    raw = read_small(storage, folder, INVENTORY)
-    if not raw and not storage.names(folder):
-        raise Missing("the object is not in the archive")
-    try:
-        return ocfl.read_inventory(raw)
-    except ValueError as error:
-        raise Damaged(str(error)) from error
-
-
-def _inventory_read(storage: Storage, object_id: UUID) -> Inventory:
-    """Return the inventory for a reader: that it is damaged or gone is written down."""
-    try:
-        return _inventory(storage, _folder(object_id))
-    except Damaged as error:
-        holdings.note_damage(object_id, [f"{INVENTORY}: {error}"], by="read")
-        raise
-    except Missing:
-        if holdings.is_held(object_id):
-            holdings.note_damage(object_id, ["the object is not there"], by="read")
-        raise
-
-
-def _seal(
-    storage: Storage, object_id: UUID, inventory: Inventory, version: int, key: bytes
-) -> Seal:
-    if f"v{version}" not in inventory.versions:
-        raise Missing(f"{object_id} has no v{version}")
-    try:
-        name = inventory.content_path(version, stored_name(SEAL))
-        raw = b"".join(_whole(storage, object_id, inventory, name, key))
-        return read_seal(raw, object_id, version)
-    except (KeyError, Missing):
-        raise Damaged(f"v{version} of {object_id} has no seal") from None
-    except ValueError as error:
-        raise Damaged(f"v{version} of {object_id}: {error}") from error
-
-
 def _written(write: Write) -> Stored:
     files = {
         path: StoredFile(path, file.sha256, file.size)
@@ -504,43 +421,25 @@ def _written(write: Write) -> Stored:
     return Stored(write.object_id, write.version, ocfl.inventory_digest(write.raw), files)
 
 
-def _described(storage: Storage, object_id: UUID, version: int, seal: Seal) -> Stored:
-    raw = read_small(storage, _folder(object_id), f"v{version}/{INVENTORY}")
-    files = {file.path: StoredFile(file.path, file.sha256, file.size) for file in seal.files}
-    return Stored(object_id, version, ocfl.inventory_digest(raw), files)
-
-
-def _there_already(storage: Storage, object_id: UUID, version: int, seal: Seal) -> Stored:
+def _there_already(found: Opened, version: int, seal: Seal) -> Stored:
     """Return what is stored; whoever stored it may have died before it was recorded."""
-    stored = _described(storage, object_id, version, seal)
+    stored = found.describe(version, seal)
     with transaction.atomic():
-        holdings.note([(object_id, version, stored.inventory_sha512)], is_new=False)
+        holdings.note([(found.object_id, version, stored.inventory_sha512)], is_new=False)
         sealed = commitment(seal.to_json())
-        proof.record([proof.Entry.put(object_id, version, stored.inventory_sha512, sealed)])
+        proof.record([proof.Entry.put(found.object_id, version, stored.inventory_sha512, sealed)])
     return stored
 
 
 def _same_or_raise(storage: Storage, write: Write) -> Stored:
     """Return the newest stored version that is exactly what was to be written."""
-    inventory = _inventory(storage, _folder(write.object_id))
-    for version in range(inventory.head, 0, -1):
-        seal = _seal(storage, write.object_id, inventory, version, write.key)
+    inventory = inventory_of(storage, write.object_id)
+    found = Opened(storage, write.object_id, inventory, key=write.key)
+    for version in range(found.head, 0, -1):
+        seal = found.seal(version)
         if seal.digests() == write.digests():
-            return _there_already(storage, write.object_id, version, seal)
+            return _there_already(found, version, seal)
     raise AlreadyThere(f"{write.object_id} is stored with other content")
-
-
-def _whole(
-    storage: Storage, object_id: UUID, inventory: Inventory, name: str, key: bytes
-) -> Iterator[bytes]:
-    """Yield the plaintext of a content file, held against the inventory and its own tags."""
-    try:
-        sha512 = inventory.digest_of(name)
-        stored = checked(storage.chunks(_folder(object_id), name), sha512)
-        yield from frames.decrypt(stored, key, place_of(object_id, name))
-    except ValueError as error:
-        holdings.note_damage(object_id, [f"{name}: {error}"], by="read")
-        raise Damaged(f"{name} of {object_id}: {error}") from error
 
 
 def _mend(storage: Storage, folder: str) -> None:
@@ -551,7 +450,10 @@ def _mend(storage: Storage, folder: str) -> None:
     """
     raw = read_small(storage, folder, INVENTORY)
     side = read_small(storage, folder, SIDECAR)
-    inventory = _inventory(storage, folder)
+    try:
+        inventory = ocfl.read_inventory(raw)
+    except ValueError:
+        return
     if side == ocfl.sidecar(raw):
         new = _version_inventory(storage, folder, inventory.head + 1)
         if not new or ocfl.read_inventory(new).id != inventory.id:

@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from inbox.archive import store
 from inbox.archive.models import Blob
 from inbox.citizens.viewer import Viewer
-from inbox.letters.models import AccessCopy, Delivery, Document, DocumentText, Letter
+from inbox.letters.models import AccessCopy, Document, DocumentText, Letter
 from inbox.letters.open import get_letter
 from inbox.letters.presentation import shown_documents
 
@@ -56,16 +56,12 @@ def find_appointment(viewer: Viewer, letter_id: UUID, number: int) -> tuple[Lett
     return letter, letter.appointments[number]
 
 
-def find_deliveries(letter: Letter) -> list[tuple[Delivery, dict[str, Document]]]:
-    """Return a letter's deliveries, the oldest first, each with its documents that are kept.
-
-    The documents by their path in the archive. The letter is one that may be read.
-    """
-    by_delivery: dict[UUID, dict[str, Document]] = {}
+def find_kept_documents(letter: Letter) -> dict[UUID, dict[str, Document]]:
+    """Return what is kept of a letter that may be read: by delivery, by path in the archive."""
+    kept: dict[UUID, dict[str, Document]] = {}
     for document in _kept_documents(letter):
-        by_delivery.setdefault(document.delivery_id, {})[document.blob.path] = document
-    own = Delivery.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id)
-    return [(each, by_delivery.get(each.id, {})) for each in own.order_by("id")]
+        kept.setdefault(document.delivery_id, {})[document.blob.path] = document
+    return kept
 
 
 def find_text(

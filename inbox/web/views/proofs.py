@@ -19,10 +19,10 @@ from django.views.decorators.http import require_safe
 from connectors import clock
 from inbox.archive import proof
 from inbox.archive.proving import Proved, Standing, prove
-from inbox.letters.documents import find_deliveries
-from inbox.letters.models import Delivery, Document, Letter
+from inbox.letters.documents import find_kept_documents
+from inbox.letters.models import Document, Letter
 from inbox.letters.open import get_letter
-from inbox.letters.presentation import LetterPage, page_of
+from inbox.letters.presentation import DeliveryLine, LetterPage, page_of
 from inbox.sync.freshness import labels
 from inbox.web import letter_words
 from inbox.web.dates import OSLO, Calendar
@@ -48,9 +48,12 @@ def page(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     note_letter(request, viewer, shown.row)
     calendar = Calendar(clock.now(), get_language())
     names = labels()
+    documents = find_kept_documents(letter)
     arrivals = [
-        _arrival(delivery, documents, names.get(delivery.source, delivery.source), calendar)
-        for delivery, documents in find_deliveries(letter)
+        _arrival(
+            letter, line, documents.get(line.id, {}), names.get(line.source, line.source), calendar
+        )
+        for line in shown.deliveries
     ]
     standings = [each["standing"] for each in arrivals]
     context = {
@@ -75,12 +78,11 @@ def download(request: HttpRequest, letter_id: UUID, delivery_id: UUID) -> HttpRe
     shown = page_of(letter, viewer)
     if elsewhere := _elsewhere(shown):
         return redirect(elsewhere)
-    found = [each for each, _ in find_deliveries(letter) if each.id == delivery_id]
-    if not found:
+    if delivery_id not in {line.id for line in shown.deliveries}:
         raise Http404
     note_letter(request, viewer, shown.row)
     moment = letter.received_at.astimezone(OSLO)
-    files = ((name, moment, [data]) for name, data in _files(found[0]))
+    files = ((name, moment, [data]) for name, data in _files(letter, delivery_id))
     response = StreamingHttpResponse(zip_stream(files), content_type="application/zip")
     name = file_name(f"{moment:%Y-%m-%d} {letter.sender_name} proof.zip", "")
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
@@ -97,9 +99,13 @@ def _elsewhere(letter: LetterPage) -> str:
 
 
 def _arrival(
-    delivery: Delivery, documents: Mapping[str, Document], source: str, calendar: Calendar
+    letter: Letter,
+    delivery: DeliveryLine,
+    documents: Mapping[str, Document],
+    source: str,
+    calendar: Calendar,
 ) -> dict[str, Any]:
-    versions = prove(delivery.citizen_id, delivery.id)
+    versions = prove(letter.citizen_id, delivery.id)
     for each in versions:
         for fault in each.faults:
             log.error("object %s v%d: %s", delivery.id, each.version, fault)
@@ -136,8 +142,8 @@ def _of_all(standings: Sequence[str]) -> str:
     return Standing.PROVED
 
 
-def _files(delivery: Delivery) -> Iterator[tuple[str, bytes]]:
-    versions = prove(delivery.citizen_id, delivery.id)
+def _files(letter: Letter, delivery_id: UUID) -> Iterator[tuple[str, bytes]]:
+    versions = prove(letter.citizen_id, delivery_id)
     for each in versions:
         yield from _evidence(each)
     keys = proof.public_keys()
