@@ -452,8 +452,8 @@ def _mend(storage: Storage, folder: str) -> None:
     side = read_small(storage, folder, SIDECAR)
     try:
         inventory = ocfl.read_inventory(raw)
-    except ValueError:
-        return
+    except ValueError as error:
+        raise Damaged(str(error)) from error
     if side == ocfl.sidecar(raw):
         new = _version_inventory(storage, folder, inventory.head + 1)
         if not new or ocfl.read_inventory(new).id != inventory.id:
