@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from inbox.archive import keys, storage, store
+from inbox.archive.models import Holding
 from tests.archive.test_store import FIRST, OWNER, home, objects_found_by_ocfl_py
 
 __all__ = ["home"]
@@ -146,6 +147,7 @@ def test_a_first_put_that_dies_while_making_the_root_can_be_repeated(home: Path)
         assert store.put(OWNER, OBJECT, FIRST).version == 1
         assert objects_found_by_ocfl_py(home) == 1
         home.rename(home.with_name(f"archive-{step}"))
+        Holding.objects.all().delete()  # the next one is an archive of its own
         step += 1
     assert step > 40
 
