@@ -476,6 +476,7 @@ def _to_others() -> dict[str, str]:
     return {
         Event.Kind.CONTENT_REQUESTED: gettext("A copy was asked for"),
         Event.Kind.CORRECTED: gettext("What is said about the letter was changed"),
+        Event.Kind.BROUGHT: gettext("The letter was brought in from a copy"),
         Event.Kind.REOPENED: gettext("It was taken back that it was done"),
         Event.Kind.REPLIED: gettext("The answer was sent to %(source)s"),
         Event.Kind.ANSWERED: gettext("The sender answered"),
