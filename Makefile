@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 TEXTS := --project Samlepost --mapping-file pyproject.toml --keyword gettext_lazy --no-wrap --sort-by-file
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format messages lock reset-demo
+.PHONY: help run test drill bench lint format messages lock reset-demo
 
 help:
 	@echo "make run         set up and start the demo; prints where to go; Ctrl-C stops it"
 	@echo "make test        run every check and test that this machine can run"
+	@echo "make drill       lose 1,000 letters and restore them from a backup (N=…: so many)"
 	@echo "make bench       measure pages, ingest and archive against yardsticks"
 	@echo "make lint        ruff, mypy and import-linter alone"
 	@echo "make format      let ruff put the code in order"
@@ -23,6 +24,9 @@ run: $(VENV)/runtime
 
 test: $(VENV)/dev
 	$(BIN)/python -m tests.all
+
+drill: $(VENV)/dev
+	DEMO=1 $(BIN)/python -m config.drill $(N)
 
 bench: $(VENV)/dev
 	DEMO=1 $(BIN)/python -m bench

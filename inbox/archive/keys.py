@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Protocol
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from cryptography.hazmat.primitives.keywrap import (
     InvalidUnwrap,
@@ -126,6 +126,21 @@ def hold(owner_id: UUID, object_id: UUID) -> bool:
     """Say whether an object has a key, which nobody destroys before the transaction ends."""
     own = ObjectKey.objects.select_for_update().filter(owner_id=owner_id, object_id=object_id)
     return bool(own.values_list("object_id"))
+
+
+def state_id(owner_id: UUID) -> UUID:
+    """Return the id under which the key of an owner's rows in backups stands.
+
+    It is a key like an object's, so that it goes with the owner's; there is no such object.
+    """
+    return uuid5(owner_id, "samlepost-state")
+
+
+def objects() -> Iterator[UUID]:
+    """Yield the ids of all objects that have a key."""
+    for owner_id, object_id in ObjectKey.objects.values_list("owner_id", "object_id").iterator():
+        if object_id != state_id(owner_id):
+            yield object_id
 
 
 def destroy(owner_id: UUID, object_id: UUID) -> bool:

@@ -50,6 +50,7 @@ __all__ = [
     "group",
     "inventories",
     "moment",
+    "note_again",
     "opened",
     "put",
     "read_bytes",
@@ -275,6 +276,18 @@ def describe(owner_id: UUID, object_id: UUID, version: int | None = None) -> Sto
     """
     found = opened(owner_id, object_id)
     return found.describe(found.head if version is None else version)
+
+
+def note_again(owner_id: UUID, object_id: UUID) -> Stored:
+    """Let an object be checked, copied and proved, of which the database may know nothing.
+
+    For a database that is made anew. What is noted already stays. Returns the latest version;
+    raises as `describe` does.
+    """
+    found = opened(owner_id, object_id)
+    for version in range(1, found.head + 1):
+        stored = _there_already(found, version, found.seal(version))
+    return stored
 
 
 def seal_of(owner_id: UUID, object_id: UUID, version: int | None = None) -> bytes:

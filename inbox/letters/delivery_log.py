@@ -31,7 +31,8 @@ def note_received(arrivals: Sequence[Arrival], now: datetime) -> None:
         return
     opened = _opened([arrival for arrival in proved if arrival.same_as])
     rows = [_row(arrival, opened.get(arrival.letter_id), now) for arrival in proved]
-    DeliveryRecord.objects.bulk_create(rows)
+    # What outlives its letter is there already when that is made anew (`rebuild.py`).
+    DeliveryRecord.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def note_sender(delivery: Delivery, letter: Letter, sender: SenderRef) -> None:

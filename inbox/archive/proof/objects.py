@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from inbox.archive import holdings, store
+from inbox.archive import holdings, keys, store
 from inbox.archive.models import ObjectKey
 from inbox.archive.proof.audit import Finding
 from inbox.archive.proof.leaves import read_leaf
@@ -28,8 +28,7 @@ def findings(chosen: Iterable[UUID] | None = None) -> Iterator[Finding]:
         for batch in _batches(chosen):
             yield from _batch(batch, _with_key(batch))
         return
-    with_key = ObjectKey.objects.values_list("object_id", flat=True)
-    for batch in _batches(with_key.iterator(chunk_size=BATCH)):
+    for batch in _batches(keys.objects()):
         yield from _batch(batch, set(batch))
     logged = LogEntry.objects.order_by("object_id").values_list("object_id", flat=True).distinct()
     for batch in _batches(logged.iterator(chunk_size=BATCH)):
