@@ -66,6 +66,7 @@ class Contents:
     _faults: int = 0
     _in_bin: int = 0
     _unproved: int = 0
+    _heads: set[str] = field(default_factory=set)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the bag's files; `index.html` when it is known what is in it."""
@@ -101,6 +102,7 @@ class Contents:
                 for name, chunks in kept.files():
                     yield f"{folder}/{name}", when, chunks
                 self._faults += bool(kept.fault) and not any(file.fault for file in files)
+                self._heads |= kept.heads
             proved = _proved(evidence)
             self._unproved += proved != "logged" and not each.withheld
             page = self._letter_page(each, files, sent, proved)
@@ -112,7 +114,7 @@ class Contents:
         yield "searches.json", moment, [export_said.searches(self.viewer)]
         yield "contact.json", moment, [export_said.contact(self.viewer)]
         yield "sources.json", moment, [export_said.sources(self.viewer)]
-        for name, content in log_files():
+        for name, content in log_files(self._heads):
             yield f"log/{name}", moment, [content]
 
     def _files(self, each: Exported) -> list[File]:

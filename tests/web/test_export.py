@@ -18,6 +18,7 @@ from lxml import etree
 from connectors import clock
 from connectors.contract import IncomingDocument
 from inbox.archive import proof, store
+from inbox.archive.proof import timestamps
 from inbox.citizens.models import Citizen, SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters import exports, filing, folders
@@ -28,11 +29,13 @@ from inbox.sync import removal
 from inbox.sync.models import OutboundReceipt
 from inbox.web import export_making
 from tests.archive.bags import unzip, verify
+from tests.archive.proved import Outside, home, outside
 from tests.incoming import PDF
 from tests.make import act_for, log_in, make_citizen, make_letter, make_representation
 from tests.take_out import files_of, take_out, zipped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
+__all__ = ["home", "outside"]
 
 
 @pytest.fixture(autouse=True)
@@ -389,3 +392,28 @@ def test_the_signed_receipts_are_with_the_letter(client, kari):
     assert said["kind"] == "delivered"
     (name,) = [name for name in files if name.endswith(said["file"])]
     assert files[name] == receipt.signed.encode()
+
+
+def test_the_witness_and_the_time_stamp_are_in_the_copy_and_a_changed_stamp_is_named(
+    client, kari, outside: Outside, tmp_path: Path
+):
+    make_letter(kari)
+    proof.sequence()
+    assert timestamps.stamp()
+    make_letter(kari, external_id="later")
+    proof.sequence()
+    (tmp_path / "copy.zip").write_bytes(zipped(client))
+    bag = unzip(tmp_path / "copy.zip", tmp_path / "copy")
+    stamps = bag / "data/log/timestamps"
+    assert sorted(each.name for each in stamps.iterdir()) == ["1.note", "1.pem", "1.tsr"]
+    done = verify(bag)
+    assert done.returncode == 0, done.stdout
+    assert "Everything is as it was." in done.stdout
+    assert outside.witness.name in done.stdout
+    raw = bytearray((stamps / "1.tsr").read_bytes())
+    raw[-1] ^= 1
+    (stamps / "1.tsr").write_bytes(raw)
+    done = verify(bag)
+    assert done.returncode == 1
+    assert "data/log/timestamps/1.tsr" in done.stdout
+    assert "openssl does not accept it" in done.stdout

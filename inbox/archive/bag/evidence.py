@@ -6,7 +6,7 @@ where each path of a version lies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,8 @@ class Evidence:
     """Each version: {"version", "seal", "proof", "files": [{"path", "file", "sha256", "size"}]};
     `file` is None for what could not be read."""
     seals: list[bytes] = field(default_factory=list)
+    heads: set[str] = field(default_factory=set)
+    """The checkpoints that its proofs lead to."""
     fault: str = ""
     """Why not all of it could be read."""
 
@@ -98,6 +100,7 @@ class Evidence:
             return
         if proved is not None:
             version["proof"] = f"{folder}/{PROOF}"
+            self.heads.add(proved.partition("\n\n")[2])
             yield version["proof"], iter([proved.encode()])
 
     def _chunks(self, path: str, number: int) -> Iterator[bytes] | None:
@@ -117,13 +120,18 @@ class Evidence:
             self.fault = type(error).__name__
 
 
-def log_files() -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of what the log itself says: its latest checkpoint and its keys."""
+def log_files(heads: Iterable[str] = ()) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of what the log itself says: its latest checkpoint and its keys.
+
+    And the time stamps on those `heads` to which proofs lead.
+    """
     checkpoint = proof.checkpoint() if settings.ARCHIVE_PROOF != "off" else None
     if checkpoint is not None:
         keys = proof.public_keys()
         yield "checkpoint", checkpoint.encode()
         yield "keys.txt", "".join(f"{key}\n" for key in (keys.log, *keys.witnesses)).encode()
+        for head in sorted(heads):
+            yield from proof.stamp_files(head)
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -281,8 +281,8 @@ def main(keys: list[str]) -> int:
     check = Check(Folder(root), keys)
     check.run()
     for name in [each for each in check.digests if each.startswith(stamps) and each[-4:] == ".tsr"]:
-        line = ["openssl", "ts", "-verify", "-data", f"{name[:-4]}.checkpoint", "-in", name]
-        line += ["-CAfile", f"{stamps}chain.pem"]
+        line = ["openssl", "ts", "-verify", "-data", f"{name[:-4]}.note", "-in", name]
+        line += ["-CAfile", f"{name[:-4]}.pem"]
         if not shutil.which("openssl"):
             check.tell(f"      Not checked, as there is no openssl: {' '.join(line)}")
         elif subprocess.run(line, cwd=root, capture_output=True, check=False).returncode:

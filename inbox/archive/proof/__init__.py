@@ -8,7 +8,7 @@ ARCHIVE_PROOF=off|log|full: nothing; the log; the log with a witness and timesta
 from __future__ import annotations
 
 from inbox.archive.proof.leaves import Entry
-from inbox.archive.proof.log import LogBroken, PublicKeys, checkpoint, of, public_keys
+from inbox.archive.proof.log import LogBroken, PublicKeys, checkpoint, of, public_keys, stamp_files
 from inbox.archive.proof.recording import record
 from inbox.archive.proof.sequencer import sequence
 
@@ -21,4 +21,5 @@ __all__ = [
     "public_keys",
     "record",
     "sequence",
+    "stamp_files",
 ]

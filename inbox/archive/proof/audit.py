@@ -179,18 +179,18 @@ def _vouched(head: Checkpoint) -> Iterator[Finding]:
             yield Finding(None, f"{name}: {error}")
             continue
         yield from _holds(tree, other, name)
-    for path in sorted((folder() / timestamps.FOLDER).glob("*.tsr")):
+    for path in sorted((folder() / log.STAMPS).glob("*.tsr")):
         try:
             timestamps.verified(int(path.stem))
         except (Untrusted, ValueError, OSError) as error:
-            yield Finding(None, f"{timestamps.FOLDER}/{path.name}: {error}")
+            yield Finding(None, f"{log.STAMPS}/{path.name}: {error}")
     if settings.ARCHIVE_PROOF == "full":
         yield from _witnessed(tree)
 
 
 def _kept() -> Iterator[tuple[str, str]]:
     """Yield the heads that lie beside the log, by name."""
-    for pattern in (log.COSIGNED, f"{witness.HISTORY}/*.note", f"{timestamps.FOLDER}/*.note"):
+    for pattern in (log.COSIGNED, f"{witness.HISTORY}/*.note", f"{log.STAMPS}/*.note"):
         for path in sorted(folder().glob(pattern)):
             yield path.relative_to(folder()).as_posix(), path.read_text("utf-8", "replace")
 

@@ -5,8 +5,10 @@ The folder is ARCHIVE_DIR/log, laid out as c2sp.org/tlog-tiles says; docs/archiv
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from uuid import UUID
 
@@ -26,6 +28,7 @@ from inbox.archive.proof.models import LogEntry
 CHECKPOINT = "checkpoint"
 COSIGNED = "cosigned"
 """The newest checkpoint that the witness has signed as well."""
+STAMPS = "timestamps"
 
 
 class LogBroken(Exception):
@@ -108,8 +111,9 @@ def signed_head() -> Checkpoint:
 def of(object_id: UUID, version: int) -> str | None:
     """Return the proof (c2sp.org/tlog-proof@v1) that a version is in the log.
 
-    Its extra data is the leaf. The checkpoint is the newest that the witness has signed, too, where
-    that reaches so far. None while the version is not in the log. Raises LogBroken.
+    Its extra data is the leaf. The checkpoint is the first after it that has a time stamp; before
+    there is one, the newest that the witness has signed, too; else the newest. None while the
+    version is not in the log. Raises LogBroken.
     """
     row = (
         LogEntry.objects.filter(object_id=object_id, version=version, index__isnull=False)
@@ -118,7 +122,8 @@ def of(object_id: UUID, version: int) -> str | None:
     )
     if row is None or row.index is None:
         return None
-    for text, head in heads():
+    stamped = _stamped_after(row.index)
+    for text, head in chain([stamped] if stamped else [], heads()):
         if row.index < head.size:
             return proof_of(row.index, row.leaf.encode(), text, head)
     return None
@@ -135,15 +140,47 @@ def proof_of(index: int, leaf: bytes, text: str, head: Checkpoint) -> str:
     return Proof(index, tuple(path), text, leaf).encode()
 
 
+def stamp_files(text: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of the time stamp on this checkpoint and what it is checked with.
+
+    The checkpoint, the token (RFC 3161) and the certificates from its signer to the root; nothing
+    where this very text has no stamp.
+    """
+    place = folder() / STAMPS
+    size = checkpoints.read(text)[0].size
+    try:
+        if (place / f"{size}.note").read_text("utf-8") != text:
+            return
+        for ending in ("note", "pem", "tsr"):
+            yield f"{STAMPS}/{size}.{ending}", (place / f"{size}.{ending}").read_bytes()
+    except (FileNotFoundError, ValueError):
+        return
+
+
+def _stamped_after(index: int) -> tuple[str, Checkpoint] | None:
+    """Return the first stamped head that covers the leaf: nothing shows an earlier time."""
+    stems = (path.stem for path in (folder() / STAMPS).glob("*.tsr"))
+    sizes = sorted(int(stem) for stem in stems if stem.isdecimal())
+    for size in sizes[bisect_right(sizes, index) :]:
+        text = _text(f"{STAMPS}/{size}.note")
+        if text is not None:
+            return text, _read(f"{size}.note", text)
+    return None
+
+
 def heads() -> Iterator[tuple[str, Checkpoint]]:
     """Yield the newest head that the witness has signed, too, and the newest; what there is."""
     for name in (COSIGNED, CHECKPOINT):
         text = _text(name)
         if text is not None:
-            try:
-                yield text, checkpoints.read(text)[0]
-            except BadNote as error:
-                raise LogBroken(f"{name} cannot be read: {error}") from error
+            yield text, _read(name, text)
+
+
+def _read(name: str, text: str) -> Checkpoint:
+    try:
+        return checkpoints.read(text)[0]
+    except BadNote as error:
+        raise LogBroken(f"{name} cannot be read: {error}") from error
 
 
 def _text(name: str) -> str | None:

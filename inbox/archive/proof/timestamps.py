@@ -27,9 +27,8 @@ from connectors.http import Http
 from connectors.tlog import tiles
 from inbox.archive.proof import log
 from inbox.archive.proof.failures import TIMESTAMPS, Untrusted, noted
-from inbox.archive.proof.log import folder
+from inbox.archive.proof.log import STAMPS, folder
 
-FOLDER = "timestamps"
 ANSWER_MAX = 100_000
 
 
@@ -50,9 +49,9 @@ def stamp() -> bool:
     with noted(TIMESTAMPS):
         token, response = _ask(text.encode())
         files = [
-            (f"{FOLDER}/{size}.note", text.encode()),
-            (f"{FOLDER}/{size}.pem", _chain(response)),
-            (f"{FOLDER}/{size}.tsr", token),  # last: the others are there when it is
+            (f"{STAMPS}/{size}.note", text.encode()),
+            (f"{STAMPS}/{size}.pem", _chain(response)),
+            (f"{STAMPS}/{size}.tsr", token),  # last: the others are there when it is
         ]
         tiles.write(folder(), files)
     return True
@@ -60,7 +59,7 @@ def stamp() -> bool:
 
 def newest() -> tuple[int, datetime] | None:
     """Return size and time of the newest token; None while there is none."""
-    sizes = [int(path.stem) for path in (folder() / FOLDER).glob("*.tsr") if path.stem.isdecimal()]
+    sizes = [int(path.stem) for path in (folder() / STAMPS).glob("*.tsr") if path.stem.isdecimal()]
     if not sizes:
         return None
     size = max(sizes)
@@ -72,7 +71,7 @@ def verified(size: int) -> datetime:
 
     The roots are those of ARCHIVE_TSA_CERTIFICATES_FILE. Raises Untrusted.
     """
-    place = folder() / FOLDER
+    place = folder() / STAMPS
     try:
         token, text = (place / f"{size}.tsr").read_bytes(), (place / f"{size}.note").read_bytes()
     except FileNotFoundError as error:

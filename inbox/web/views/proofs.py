@@ -146,6 +146,8 @@ def _files(letter: Letter, delivery_id: UUID) -> Iterator[tuple[str, bytes]]:
     versions = prove(letter.citizen_id, delivery_id)
     for each in versions:
         yield from _evidence(each)
+    for head in dict.fromkeys(each.text.partition("\n\n")[2] for each in versions if each.text):
+        yield from proof.stamp_files(head)
     keys = proof.public_keys()
     yield "keys.txt", "".join(f"{key}\n" for key in (keys.log, *keys.witnesses)).encode()
     yield "README.txt", _readme(versions).encode()
