@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -61,7 +62,7 @@ def page(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         "title": letter_words.title_of(shown.row),
         "sender": letter.sender_name,
         "lang": letter_words.other_language(letter.language),
-        "checked": calendar.moment(clock.now()),
+        "checked": _moment(clock.now(), calendar),
         "arrivals": arrivals,
         "standing": _of_all(standings),
     }
@@ -116,8 +117,8 @@ def _arrival(
         "source": source,
         "is_own": delivery.source == Letter.OWN,
         "standing": _of_all([each.standing for each in versions]),
-        "sealed": calendar.moment(versions[0].sealed_at) if versions[0].sealed_at else None,
-        "added": [calendar.moment(each.sealed_at) for each in versions[1:] if each.sealed_at],
+        "sealed": _moment(versions[0].sealed_at, calendar),
+        "added": [_moment(each.sealed_at, calendar) for each in versions[1:] if each.sealed_at],
         "documents": [
             {
                 "name": names[file.path],
@@ -130,8 +131,15 @@ def _arrival(
         "others": sum(file.path not in names for file in latest.files),
         "index": latest.index,
         "size": latest.size,
-        "witnessed": calendar.moment(latest.witnessed_at) if latest.witnessed_at else None,
+        "witnessed": _moment(latest.witnessed_at, calendar),
     }
+
+
+def _moment(at: datetime | None, calendar: Calendar) -> dict[str, str] | None:
+    """Return a moment for machines and for her."""
+    if at is None:
+        return None
+    return {"iso": at.isoformat(timespec="seconds"), "long": calendar.moment(at)}
 
 
 def _of_all(standings: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -44,6 +45,7 @@ def test_she_sees_that_it_is_unchanged_and_the_documents_fingerprint(screen, let
     assert "The letter is as it was when we received it" in said
     assert Document.objects.get(letter_id=letter.id).blob.sha256 in said
     assert "Line 1 of 1, signed by Samlepost" in said
+    assert len(re.findall(r'<time datetime="20[^"]+">\d+ \w+ 20', said)) == 2
 
 
 def test_the_proof_that_she_takes_along_holds_together(screen, letter):
