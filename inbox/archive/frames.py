@@ -84,10 +84,15 @@ def _framed(
     held = bytearray()
     wanted = size if first is None else first
     for chunk in chunks:
-        held += chunk
+        # A view: a chunk may be a whole package, which is not to be held twice.
+        rest = memoryview(chunk)
         # More than a frame must be here before one is given: only then is it not the last.
-        while len(held) > wanted:
-            yield bytes(held[:wanted]), False
-            del held[:wanted]
+        while len(held) + len(rest) > wanted:
+            room = wanted - len(held)
+            held += rest[:room]
+            rest = rest[room:]
+            yield bytes(held), False
+            held.clear()
             wanted = size
+        held += rest
     yield bytes(held), True
