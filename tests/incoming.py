@@ -69,8 +69,9 @@ def arrival(citizen_id: UUID, letter: IncomingLetter, source: str = "altinn", **
         media_types[f"files/{position:04d}.pdf"] = document.media_type
     paths = [path for path in files if path.startswith("files/")]
     said = record.of_arrival(made, What.RECEIVED, record.owner_of(citizen_id), paths)
+    write = store.add_version if store.exists(made.delivery_id) else store.put
     stored = record.keep(
-        said, made.delivery_id, files, write=store.put, note="", media_types=media_types
+        said, made.delivery_id, files, write=write, note="", media_types=media_types
     )
     made.package, blobs = package_rows(citizen_id, stored, media_types)
     made.blobs = [blob for blob in blobs if blob.path.startswith("files/")]

@@ -311,8 +311,13 @@ def _folder(viewer: Viewer, said: dict[str, str]) -> UUID | None:
     return found.id if found else None
 
 
+def is_empty(viewer: Viewer) -> bool:
+    """Say whether she has no letters, so that a copy may be taken in."""
+    return not Letter.objects.filter(citizen_id=viewer.citizen_id).exists()
+
+
 def _must_be_empty(viewer: Viewer) -> None:
-    if Letter.objects.filter(citizen_id=viewer.citizen_id).exists():
+    if not is_empty(viewer):
         raise NotEmpty
 
 

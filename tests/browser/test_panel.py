@@ -16,7 +16,7 @@ from tests.journeys.processes import PATIENCE, Demo
 
 pytestmark = pytest.mark.browser
 
-NUMBER = re.compile(r"(Ingen|\d+) nye? brev fra andre")
+NUMBER = re.compile(r"(Ingen|\d+) ny(e|tt)? brev fra andre")
 ALLOWED = {"profile": {"cookie_controls_mode": 0, "block_third_party_cookies": False}}
 
 

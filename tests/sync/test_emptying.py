@@ -212,7 +212,7 @@ def test_bytes_that_a_dying_process_left_are_removed_by_the_next(kari, monkeypat
     throw_away(kari, letter)
     wait(30)
 
-    def die(_object_id):
+    def die(_owner_id, _object_id):
         raise OSError("no disk")
 
     with monkeypatch.context() as patched, pytest.raises(OSError, match="no disk"):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 import zlib
 from datetime import date
 from uuid import uuid4
@@ -36,6 +34,7 @@ from inbox.sync.models import OutboundReceipt, Source
 from tests.agencies.sending import pdf
 from tests.letters.test_texts import written
 from tests.make import act_for, log_in, make_citizen, make_letter, make_representation
+from tests.take_out import take_out
 from tests.web.test_inbox import html
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
@@ -367,11 +366,10 @@ def test_it_goes_to_the_bin_and_for_good_as_any_other(client, kari):
 def test_the_zip_of_all_her_letters_holds_it(client, kari):
     put_in(client, file(JPEG, "side.jpg"))
     log_in(client, kari, 4)
-    answer = client.post("/export/download/")
-    packed = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
-    name = next(each for each in packed.namelist() if each.endswith("side.jpg"))
+    files = take_out(client)
+    name = next(each for each in files if each.endswith("side.jpg"))
     assert "Trygdekontoret" in name
-    assert packed.read(name) == JPEG
+    assert files[name] == JPEG
 
 
 def test_places_where_she_would_look_lead_there(client, kari):

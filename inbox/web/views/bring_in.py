@@ -19,7 +19,6 @@ from inbox.archive.bag.reading import BadBag, Limits
 from inbox.citizens.models import SecurityLevel
 from inbox.letters import bring_in
 from inbox.letters.bring_in import NotEmpty, Taken
-from inbox.letters.models import Letter
 from inbox.web.letter_words import size_of
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
 from inbox.web.uploading import Most, bound, passed_over
@@ -45,7 +44,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
 @herself_required
 def _page(request: HttpRequest) -> HttpResponseBase:
     viewer = viewer_of(request)
-    is_empty = not Letter.objects.filter(citizen_id=viewer.citizen_id).exists()
+    is_empty = bring_in.is_empty(viewer)
     problem = ""
     if request.method == "POST":
         if viewer.level != SecurityLevel.HIGH:

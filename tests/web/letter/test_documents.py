@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from connectors.contract import IncomingDocument
+from inbox.archive import frames
 from inbox.letters.models import Document, Event, Letter
 from inbox.web.files import file_name
 from tests.incoming import PDF
@@ -14,7 +15,7 @@ from tests.make import log_in, make_citizen, make_letter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 
-LARGE = b"%PDF-1.7\n" + bytes(range(256)) * 2000
+LARGE = b"%PDF-1.7\n" + bytes(range(256)) * 8000
 
 
 def letter_with(kari, media_type="application/pdf", name="brev.pdf", content=PDF, **fields):
@@ -27,14 +28,15 @@ def address(letter: Letter, name: str = "document") -> str:
 
 
 def damage(settings, content: bytes) -> None:
-    """Change one byte of the only file in the archive that holds `content`."""
+    """Change one byte of the only document in the archive that is as long as `content`."""
     (found,) = [
         path
-        for path in Path(settings.ARCHIVE_DIR).rglob("*")
-        if path.is_file() and path.read_bytes() == content
+        for path in Path(settings.ARCHIVE_DIR).rglob("files/*.enc")
+        if frames.plain_size(path.stat().st_size) == len(content)
     ]
-    found.chmod(0o600)
-    found.write_bytes(content[:-2] + b"!" + content[-1:])
+    stored = bytearray(found.read_bytes())
+    stored[-2] ^= 1
+    found.write_bytes(stored)
 
 
 def test_a_document_is_the_senders_byte_for_byte(screen, kari):
@@ -143,7 +145,7 @@ def test_documents_are_only_read(screen, kari):
 def test_showing_a_document_again_writes_nothing(screen, kari, django_assert_num_queries):
     place = address(letter_with(kari))
     screen.get(place)
-    with django_assert_num_queries(3):  # the citizen, the letter, the document with its blob
+    with django_assert_num_queries(4):  # the citizen, the letter, the document, its key
         screen.get(place)
     assert not Event.objects.filter(kind="document_opened").exists()
 

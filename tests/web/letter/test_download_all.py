@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.contract import IncomingDocument
+from inbox.archive import frames
 from inbox.letters.models import Document
 from inbox.web.zipped import NAME_BYTES_MAX, unique_names, zip_stream
 from tests.incoming import PDF
@@ -101,9 +102,12 @@ class TestLetter:
     def test_a_missing_file_is_told_on_a_page_before_anything_is_sent(self, screen, kari, settings):
         content = b"%PDF forsvinner"
         letter = make_letter(kari, documents=[incoming("a.pdf"), incoming("b.pdf", content)])
-        for path in Path(settings.ARCHIVE_DIR).rglob("*"):
-            if path.is_file() and path.read_bytes() == content:
-                path.unlink()
+        (found,) = [
+            path
+            for path in Path(settings.ARCHIVE_DIR).rglob("files/*.enc")
+            if frames.plain_size(path.stat().st_size) == len(content)
+        ]
+        found.unlink()
         answer = screen.get(address(letter))
         assert answer.status_code == 503
         assert not answer.streaming
