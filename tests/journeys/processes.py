@@ -22,8 +22,8 @@ from connectors.world.persons import by_slug
 from tests import beforehand
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 240
-"""Seconds until a wait is given up: a hang is told from a machine of a fifth of the speed."""
+PATIENCE = 600
+"""Seconds until a wait is given up: a hang is told from a machine that does four suites at once."""
 
 
 def free_port() -> int:
