@@ -418,7 +418,6 @@ def test_every_file_and_folder_is_synced_before_it_gets_its_name(
     assert synced == [str(at.parent), str(at.parent.parent), str(root(home))]
 
 
-@pytest.mark.skipif(storage_module.SYNCFS is None, reason="the system has no syncfs that tells")
 def test_a_group_is_synced_at_one_stroke_before_and_after_it_gets_its_names(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ):
