@@ -23,3 +23,11 @@ def test_other_numbers_are_left_alone():
     record = logging.makeLogRecord({"msg": "case 2026/10442, org 889640782, 1763971200000 ms"})
     Redact().filter(record)
     assert record.getMessage() == "case 2026/10442, org 889640782, 1763971200000 ms"
+
+
+def test_an_id_of_an_object_is_whole_whatever_digits_it_has():
+    number = by_slug("kari").national_id
+    message = f"5076d1ab-b57f-496c-bc2f-{number}a of {number} is damaged"
+    record = logging.makeLogRecord({"msg": message})
+    Redact().filter(record)
+    assert record.getMessage() == f"5076d1ab-b57f-496c-bc2f-{number}a of [redacted] is damaged"

@@ -26,6 +26,7 @@ from inbox.letters.models import Delivery, Document, Event, Letter, Placement
 from inbox.notifications.models import Notification
 from inbox.sync import engine, removal, state
 from inbox.sync.models import Mailbox, OutboundReceipt, Source
+from tests.archive.proved import superuser
 from tests.fetched import fetch
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,7 @@ PAIR = ("kari", "ingrid")
 
 def wipe() -> None:
     """Lose every row."""
-    with transaction.atomic():
+    with transaction.atomic(), superuser():
         for model in reversed(apps.get_models()):
             if model._meta.app_label not in ("auth", "contenttypes"):
                 model._default_manager.all()._raw_delete("default")
