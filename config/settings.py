@@ -344,6 +344,8 @@ IMPORT_FILES_MAX = env_int("IMPORT_FILES_MAX", 20_000, minimum=1)
 OWN_FILES_MAX = env_int("OWN_FILES_MAX", 30, minimum=1)
 OWN_FILE_MAX_BYTES = env_int("OWN_FILE_MAX_BYTES", 25_000_000, minimum=1)
 OWN_FILES_MAX_BYTES = env_int("OWN_FILES_MAX_BYTES", 100_000_000, minimum=1)
+# All that one citizen may keep of papers of her own.
+OWN_TOTAL_MAX_BYTES = env_int("OWN_TOTAL_MAX_BYTES", 5_000_000_000, minimum=1)
 
 # Wake-ups; config/celery.py has the beat schedule.
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"

@@ -10,7 +10,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 
 from connectors import clock
 from connectors.contract import (
@@ -31,11 +32,13 @@ from connectors.contract import (
 )
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
+from inbox.archive.models import Package
 from inbox.citizens.identity import holds_national_id
 from inbox.citizens.models import InboxState
 from inbox.citizens.owned import new_id
 from inbox.citizens.viewer import Viewer
 from inbox.letters import case_list, counters, filing, indexing, join, proposals, record
+from inbox.letters.change import save_package
 from inbox.letters.models import Case, Delivery, Document, Event, Folder, Letter, Sender
 from inbox.letters.presentation import Row, row_of
 from inbox.letters.queries import LetterQuerySet
@@ -55,11 +58,14 @@ CORRECTED = ("title", "sender_name", "sender_id", "received_at", "security_level
 
 
 class Refused(Exception):
-    """A paper cannot be taken; `code` says why, `name` of which file."""
+    """A paper cannot be taken; `code` says why, `name` of which file.
 
-    def __init__(self, code: str, name: str = "") -> None:
+    `left`: bytes that she may still put in, where that is too little.
+    """
+
+    def __init__(self, code: str, name: str = "", left: int = 0) -> None:
         super().__init__(code)
-        self.code, self.name = code, name
+        self.code, self.name, self.left = code, name, left
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,22 @@ def already_here(viewer: Viewer, digests: Iterable[str]) -> dict[str, Row]:
     return {digest: rows[letter_id] for digest, letter_id in where.items() if letter_id in rows}
 
 
+def sizes_of(viewer: Viewer, letter_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return how large letters of hers are, in bytes of their files (1 query)."""
+    files = Document.objects.filter(citizen_id=viewer.citizen_id, letter_id__in=list(letter_ids))
+    return dict(files.values_list("letter_id").annotate(Sum("size", default=0)))
+
+
+def room_left(viewer: Viewer) -> int:
+    """Return how many bytes of papers of her own she may still put in (1 query).
+
+    What lies in the bin counts until it is deleted.
+    """
+    files = Document.objects.filter(citizen_id=viewer.citizen_id, delivery__source=Letter.OWN)
+    kept: int = files.aggregate(kept=Sum("size", default=0))["kept"]
+    return max(0, settings.OWN_TOTAL_MAX_BYTES - kept)
+
+
 def add(viewer: Viewer, said: Said, files: Sequence[Brought], key: str) -> Letter:
     """Keep a paper: its bytes in the archive, then the letter; the files are its pages in order.
 
@@ -144,7 +166,11 @@ def add(viewer: Viewer, said: Said, files: Sequence[Brought], key: str) -> Lette
         return known
     arrival = _arrival(viewer, said, files, key)
     arrival.case_id = case_id
-    _deposit(arrival, files)
+    by_path = {
+        f"files/{number:04d}.{EXTENSIONS[file.media_type]}": file
+        for number, file in enumerate(files, start=1)
+    }
+    _deposit(arrival, What.RECEIVED, by_path, write=store.put)
     with transaction.atomic():
         join.lock([viewer.citizen_id])
         letters = receive([arrival], clock.now())
@@ -170,35 +196,50 @@ def correct(viewer: Viewer, letter_id: UUID, said: Said) -> Letter:
 
     Raises Letter.DoesNotExist, also for what she did not put in herself, or Case.DoesNotExist.
     """
+    paper = _papers(viewer).get(id=letter_id)
+    case_id = paper.case_id
+    if said.case_id != case_id:
+        case_id = _case(viewer, said.case_id)
+    arrival = _correction(viewer, paper, said)
+    arrival.case_id = case_id
     with transaction.atomic():
         join.lock([viewer.citizen_id])
         letter = _papers(viewer).select_for_update(of=("self",)).get(id=letter_id)
-        before = copy.copy(letter)
-        if said.case_id != letter.case_id:
-            letter.case_id = _case(viewer, said.case_id)
-        letter.title = clean(said.title, TITLE_MAX)
-        letter.sender, letter.sender_name = sender_named(viewer, said.sender)
-        letter.received_at = moment_of(said.day)
-        letter.security_level = said.level
-        changed = [name for name in CORRECTED if getattr(letter, name) != getattr(before, name)]
-        if not changed:
-            return letter
-        letter.save(update_fields=changed)
-        Delivery.objects.filter(citizen_id=viewer.citizen_id, letter_id=letter.id).update(
-            sent_at=letter.received_at
-        )
-        Event.objects.create(
-            citizen_id=viewer.citizen_id,
-            letter_id=letter.id,
-            kind=Event.Kind.CORRECTED,
-            at=clock.now(),
-            actor_id=viewer.actor_id,
-        )
-        indexing.write([letter])
-        proposals.renew(letter)
-        with counters.changing(viewer.citizen_id) as state:
-            counters.replace(state, before, letter)
+        newer = Package.objects.filter(citizen_id=viewer.citizen_id, id=arrival.delivery_id)
+        if arrival.package and newer.filter(version__gt=arrival.package.version).exists():
+            return letter  # corrected once more in the meantime: what was said last holds
+        restate(letter, arrival, viewer.actor_id)
     return letter
+
+
+def restate(letter: Letter, arrival: Arrival, actor_id: UUID | None = None) -> None:
+    """Let a paper say what `arrival` says, its case among it. Must run in a transaction."""
+    before, incoming = copy.copy(letter), arrival.incoming
+    save_package(arrival.package, arrival.raw_blobs)
+    letter.title = clean(incoming.title, TITLE_MAX)
+    letter.sender = arrival.sender or letter.sender
+    letter.sender_name = clean(incoming.sender.name, TITLE_MAX)
+    letter.received_at = incoming.sent_at
+    letter.security_level = incoming.security_level
+    letter.case_id = arrival.case_id
+    changed = [name for name in CORRECTED if getattr(letter, name) != getattr(before, name)]
+    if not changed:
+        return
+    letter.save(update_fields=changed)
+    Delivery.objects.filter(citizen_id=letter.citizen_id, id=arrival.delivery_id).update(
+        sent_at=letter.received_at
+    )
+    Event.objects.create(
+        citizen_id=letter.citizen_id,
+        letter_id=letter.id,
+        kind=Event.Kind.CORRECTED,
+        at=arrival.fetched_at,
+        actor_id=actor_id,
+    )
+    indexing.write([letter])
+    proposals.renew(letter)
+    with counters.changing(letter.citizen_id) as state:
+        counters.replace(state, before, letter)
 
 
 def is_day(day: date) -> bool:
@@ -218,7 +259,7 @@ def day_of(letter: Letter) -> date:
 
 def _papers(viewer: Viewer) -> LetterQuerySet:
     own = Letter.objects.visible_to(viewer).outside_bin().select_related("sender")
-    return own.filter(source=Letter.OWN, security_level__lte=viewer.level)
+    return own.put_in_herself(viewer)
 
 
 def _added(viewer: Viewer, key: str) -> Letter | None:
@@ -282,29 +323,57 @@ def _as_said(said: Said, files: Sequence[Brought]) -> bytes:
     return json.dumps(told, ensure_ascii=False, indent=1).encode()
 
 
-def _deposit(arrival: Arrival, files: Sequence[Brought]) -> None:
-    """Put the bytes into the archive; sets `package`, `blobs` and `raw_blobs` of the arrival."""
+def _correction(viewer: Viewer, paper: Letter, said: Said) -> Arrival:
+    """Return a paper as she says it is by now, archived as a new version if that is not the same.
+
+    The files stay in the version that they came in.
+    """
+    own = {"citizen_id": viewer.citizen_id, "letter_id": paper.id}
+    delivery = Delivery.objects.get(**own, source=Letter.OWN)
+    documents = Document.objects.filter(**own, delivery_id=delivery.id).select_related("blob")
+    blobs, files = [], []
+    for each in documents.order_by("position"):
+        digest = each.blob.sha256 if each.blob else ""
+        files.append(Brought(each.name, each.media_type, each.size or 0, digest, tuple))
+        blobs.append(each.blob)
+    arrival = _arrival(viewer, said, files, delivery.external_id)
+    if said.day == day_of(paper):
+        arrival.incoming = replace(arrival.incoming, sent_at=paper.received_at)
+    arrival.delivery_id, arrival.letter_id, arrival.blobs = delivery.id, paper.id, blobs
+    incoming = arrival.incoming
+    stands = (paper.title, paper.sender_name, paper.received_at, paper.security_level)
+    if stands != (incoming.title, incoming.sender.name, incoming.sent_at, said.level):
+        _deposit(arrival, What.CORRECTED, {}, write=store.add_version)
+    return arrival
+
+
+def _deposit(
+    arrival: Arrival, what: What, files: Mapping[str, Brought], *, write: store.Writer
+) -> None:
+    """Put what she says and the files, by path, into the archive.
+
+    Sets `package` and `raw_blobs` of the arrival, and `blobs` where there are files.
+    """
     contents: dict[str, bytes | Iterable[bytes]] = {}
     media_types: dict[str, str] = {}
     for part in arrival.incoming.raw:
         contents[f"original/{part.name}"] = part.content
         media_types[f"original/{part.name}"] = part.media_type
-    paths: list[str] = []
-    for number, file in enumerate(files, start=1):
-        path = f"files/{number:04d}.{EXTENSIONS[file.media_type]}"
+    for path, file in files.items():
         contents[path], media_types[path] = file.chunks(), file.media_type
-        paths.append(path)
+    paths: list[str | None] = [*files] or [None for _ in arrival.incoming.documents]
     stored = record.keep(
-        record.of_arrival(arrival, What.RECEIVED, record.owner_of(arrival.citizen_id), paths),
+        record.of_arrival(arrival, what, record.owner_of(arrival.citizen_id), paths),
         arrival.delivery_id,
         contents,
-        write=store.put,
+        write=write,
         note="paper of her own",
         media_types=media_types,
     )
     arrival.package, blobs = package_rows(arrival.citizen_id, stored, media_types)
     by_path = {blob.path: blob for blob in blobs}
-    arrival.blobs = [by_path[path] for path in paths]
+    if files:
+        arrival.blobs = [by_path[path] for path in files]
     arrival.raw_blobs = [blob for path, blob in by_path.items() if path.startswith("original/")]
 
 

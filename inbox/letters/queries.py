@@ -180,6 +180,10 @@ class LetterQuerySet(models.QuerySet["Letter"]):
         """
         return self.filter(documentary_value=True, security_level__lte=viewer.level)
 
+    def put_in_herself(self, viewer: Viewer) -> Self:
+        """Papers of her own, within the level of the session."""
+        return self.filter(source="own", security_level__lte=viewer.level)
+
     def in_life_event(self, viewer: Viewer, event: str, state: str) -> Self:
         """Letters in this state (`LifeEventLetter.State`) for this life event.
 

@@ -30,7 +30,7 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters import counters, join, paper, record
 from inbox.letters.change import add_content, add_messages, change, save_package
 from inbox.letters.models import Delivery, DeliveryRecord, Letter, Tombstone
-from inbox.letters.own import sender_named
+from inbox.letters.own import restate, sender_named
 from inbox.letters.receive import Arrival, receive
 from inbox.letters.record import Record, What
 
@@ -191,7 +191,11 @@ def _receive_again(owner_id: UUID, object_id: UUID, version: Version) -> None:
     else:
         arrival = _arrival(said, object_id, version, version.at)
         arrival.letter_id = letter.id
-        if said.what is What.CHANGED:
+        if said.what is What.CORRECTED:
+            arrival.sender, _ = sender_named(Viewer(owner_id), arrival.incoming.sender.name)
+            arrival.case_id = letter.case_id
+            restate(letter, arrival)
+        elif said.what is What.CHANGED:
             change(delivery, arrival)
         else:
             add_content(letter, delivery, arrival)

@@ -45,6 +45,8 @@ class What(StrEnum):
     """Some of its documents could not be had before, and were fetched."""
     THREAD = "thread"
     """What was written under it was listed."""
+    CORRECTED = "corrected"
+    """She said something else of a paper of her own."""
     PAPER = "paper"
     """Word of it on paper came."""
 

@@ -157,7 +157,10 @@ def format_of(line: DocumentLine) -> str:
 
 
 def size_of(count: int | None) -> str:
-    """Return a number of bytes for people: "68 B", "148 kB", "2,1 MB" (non-breaking space)."""
+    """Return a number of bytes for people: "68 B", "148 kB", "2,1 MB", "5 GB".
+
+    The space is one that does not break.
+    """
     if count is None:
         return ""
     if count < 1000:
@@ -165,7 +168,8 @@ def size_of(count: int | None) -> str:
     if count < 999_500:
         return f"{round(count / 1000)}\xa0kB"
     point = "." if (get_language() or "").startswith("en") else ","
-    return f"{count / 1_000_000:.1f}".replace(".", point) + "\xa0MB"
+    unit, size = ("GB", 10**9) if count >= 999_950_000 else ("MB", 10**6)
+    return f"{count / size:.1f}".removesuffix(".0").replace(".", point) + f"\xa0{unit}"
 
 
 def deadline(row: Row, calendar: Calendar) -> dict[str, str] | None:

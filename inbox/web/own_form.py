@@ -166,6 +166,10 @@ def _why(refused: Refused) -> str:
         "empty": gettext("The file %(name)s is empty."),
         "too_large": gettext("The file %(name)s is too large: it may have %(max)s."),
         "too_much": gettext("Together the files are too large: they may have %(total)s."),
+        "full": gettext(
+            "There is room for %(left)s more: you may keep %(all)s of letters that you put in"
+            " yourself. What you delete for good makes room, also what you delete in the bin."
+        ),
         "too_many": gettext("You have chosen too many files: you can add %(files)s at one time."),
         "heic": gettext(
             "The picture %(name)s is of a type (HEIC) that many browsers cannot show. Save it as"
@@ -188,6 +192,8 @@ def _why(refused: Refused) -> str:
         "max": size_of(settings.OWN_FILE_MAX_BYTES),
         "total": size_of(settings.OWN_FILES_MAX_BYTES),
         "files": settings.OWN_FILES_MAX,
+        "left": size_of(refused.left),
+        "all": size_of(settings.OWN_TOTAL_MAX_BYTES),
     }
 
 

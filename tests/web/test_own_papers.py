@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from datetime import date
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from inbox.archive import store
 from inbox.archive.models import Blob
 from inbox.citizens.models import InboxState
 from inbox.citizens.viewer import Viewer
-from inbox.letters import counters, erase, folders, own, texts
+from inbox.letters import counters, erase, folders, own, record, texts
 from inbox.letters.models import (
     Case,
     Delivery,
@@ -104,6 +105,32 @@ def test_it_lies_in_her_archive_read_by_its_own_day_and_nobody_is_told(client, k
     assert not OutboundReceipt.objects.exists()
 
 
+def test_my_papers_show_who_it_is_from_when_and_how_large(client, kari):
+    assert "Added by you" not in html(client, "/papers/")
+    letters = [put_in(client, file(JPEG + bytes([n]) * 1_500_000), again="1") for n in range(2)]
+    assert len(letters) == 2
+    page = html(client, "/papers/")
+    shown = page[page.index("Added by you") : page.index("Letters that the sender says")]
+    assert shown.count("Trygdekontoret") == shown.count('datetime="1998-03-04') == 2
+    assert shown.count("1.5\xa0MB") == 2
+    assert "See all that is added" not in page
+    Letter.objects.update(security_level=4)
+    assert "Added by you" not in html(client, "/papers/")
+
+
+def test_there_is_an_end_to_what_she_may_keep_and_what_is_left_is_said(client, kari, settings):
+    settings.OWN_TOTAL_MAX_BYTES = 25_000_000
+    put_in(client, file(JPEG + bytes(999_980)))
+    settings.OWN_TOTAL_MAX_BYTES = 1_600_000
+    more = file(JPEG + b"\1" * 700_000)
+    page = put_in(client, more).content.decode()
+    assert "There is room for 600\xa0kB more: you may keep 1.6\xa0MB of letters" in page
+    assert Letter.objects.count() == 1
+    settings.OWN_TOTAL_MAX_BYTES = 1_700_100
+    more.seek(0)
+    assert put_in(client, more).status_code == 302
+
+
 def test_no_source_row_is_made_and_none_can_take_its_name(client, kari):
     put_in(client, file())
     assert not Source.objects.filter(slug=Letter.OWN).exists()
@@ -173,6 +200,26 @@ def test_what_it_says_can_be_corrected_and_counts_follow(client, kari):
     assert kept.senders == counters.recount(kari.id).senders
     client.post(f"/papers/{paper.id}/", said)
     assert Event.objects.filter(letter_id=paper.id, kind="corrected").count() == 1
+    # What the archive has is as she says it by now, and the file lies there once.
+    delivery = Delivery.objects.get(letter_id=paper.id)
+    kept = record.read(store.read_bytes(kari.id, delivery.id, record.RECORD))
+    assert kept.letter.title == "Klage"
+    assert kept.documents == [record.Kept("files/0001.pdf", 1)]
+    assert b"1999-01-02" in store.read_bytes(kari.id, delivery.id, "original/said.json")
+    assert store.describe(kari.id, delivery.id).version == delivery.package.version == 2
+    client.post(f"/papers/{paper.id}/", said | {"case": ""})
+    assert store.describe(kari.id, delivery.id).version == 2
+
+
+def test_of_two_corrections_at_once_the_one_that_the_archive_has_last_holds(client, kari):
+    put_in(client, file())
+    paper, viewer = the_letter(), Viewer(kari.id)
+    slower = own._correction(viewer, paper, said(title="Først"))
+    own.correct(viewer, paper.id, said(title="Sist"))
+    with patch.object(own, "_correction", return_value=slower):
+        assert own.correct(viewer, paper.id, said(title="Først")).title == "Sist"
+    paper.refresh_from_db()
+    assert paper.title == "Sist"
 
 
 def test_a_letter_of_a_sender_is_never_corrected(client, kari):

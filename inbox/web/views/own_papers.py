@@ -106,6 +106,9 @@ def _files(request: HttpRequest, filled: Filled) -> list[Brought]:
             refused.append(each)
     if not files and not refused:
         refused.append(Refused("none"))
+    left = own.room_left(viewer_of(request))
+    if sum(file.size for file in files.values()) > left:
+        refused.append(Refused("full", left=left))
     own_form.refuse_files(filled, refused)
     return list(files.values())
 
