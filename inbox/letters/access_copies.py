@@ -1,31 +1,34 @@
 """PDFs of what came as text: made after the letter has come, added to its object in the archive.
 
-A letter's own text, and documents that are text, Markdown or HTML, get a tagged PDF/A-2a each
-(`typeset.py`), from the same cleaned source that the page shows. It lies in a new version of the
-delivery's object under `access/`; what came is not touched.
+A letter's own text, with what it says in other languages and the thread under it, and documents
+that are text, Markdown or HTML, get a tagged PDF/A-2a each (`typeset.py`), from the same cleaned
+source that the page shows. It lies in a new version of the delivery's object under `access/`; what
+came is not touched.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from inbox.archive import store
 from inbox.archive.models import Blob, Package
 from inbox.letters.apart import Answer, Apart, Died
-from inbox.letters.models import AccessCopy, Document
+from inbox.letters.models import AccessCopy, Document, Letter
 
 log = logging.getLogger("samlepost.access_copies")
 
@@ -42,6 +45,12 @@ NOTES = {
     "en": "Copy made by Samlepost. The original holds good.",
 }
 """Stands on each page, in the letter's language; bokmål for those that we do not write."""
+FROM_HER = {"nb": "Fra deg", "nn": "Frå deg", "en": "From you"}
+LANGUAGES = {"nb": "Bokmål", "nn": "Nynorsk", "en": "English", "se": "Davvisámegiella"}
+PARTS = "parts"
+"""The type of a text of several parts: `typeset.PARTS`."""
+EMPTY = "empty"
+"""Why there is no copy where there is nothing to make one of: no failure."""
 
 
 class Typesetter(Apart):
@@ -113,6 +122,49 @@ def want_of_bodies(deliveries: Iterable[tuple[UUID, UUID]]) -> None:
     )
 
 
+def parts_of(letter: Letter) -> list[dict[str, str]]:
+    """Return what a letter says at length, as `typeset.PARTS` has it: first in its own language."""
+    own = {"text": letter.body, "media_type": letter.body_media_type, "lang": letter.language}
+    found = [{"heading": "", **own}]
+    for each in letter.versions:
+        found.append(_part(_named(each["language"], each["title"]), each, each["language"]))
+    for message in letter.messages:
+        found += _message_parts(message, letter)
+    return [part for part in found if part["text"].strip()]
+
+
+def _message_parts(message: Mapping[str, Any], letter: Letter) -> Iterator[dict[str, str]]:
+    day = datetime.fromisoformat(message["at"]).astimezone(OSLO)
+    hers = FROM_HER.get(letter.language, FROM_HER["nb"])
+    side = hers if message.get("from_her") else letter.sender_name
+    heading = f"{day:%d.%m.%Y}, {message['author'] or side}"
+    said = "\n\n".join(filter(None, (message.get("title", ""), message["text"])))
+    yield _part(heading, {"body": said}, letter.language)
+    yield _part("" if said else heading, message, letter.language)
+    for each in message.get("versions", ()):
+        language = each["language"]
+        said = "\n\n".join(filter(None, (each["title"], each["summary"])))
+        yield _part(f"{heading} ({_named(language)})", {"body": said}, language)
+        yield _part("" if said else f"{heading} ({_named(language)})", each, language)
+
+
+def _part(heading: str, said: Mapping[str, Any], language: str) -> dict[str, str]:
+    media_type = said.get("body_media_type", "text/plain")
+    text = said.get("body", "")
+    return {"heading": heading, "text": text, "media_type": media_type, "lang": language}
+
+
+def _named(language: str, title: str = "") -> str:
+    name = LANGUAGES.get(language, language)
+    return f"{name}: {title}" if title else name
+
+
+def failed() -> dict[str, int]:
+    """Return how many texts have no copy as none could be made, by reason (`AccessCopy.reason`)."""
+    rows = AccessCopy.objects.filter(state=State.FAILED).exclude(reason=EMPTY)
+    return dict(rows.values_list("reason").annotate(Count("id")).order_by("reason"))
+
+
 def _want(rows: Iterable[AccessCopy]) -> None:
     AccessCopy.objects.bulk_create(rows, ignore_conflicts=True)
 
@@ -145,7 +197,7 @@ def make(citizen_id: UUID, copy_id: UUID, typesetter: Typesetter) -> bool:
     try:
         source = _source(copy)
         if source is None:
-            return _give_up(copy, "empty")
+            return _give_up(copy, EMPTY)
         if copy.blob_id and (copy.source_sha256, copy.made_by) == (source.sha256, made_by()):
             _finish(copy, {})
             return False
@@ -175,14 +227,18 @@ def _source(copy: AccessCopy) -> Source | None:
         "received_at": letter.received_at,
     }
     if copy.id == delivery.id:
-        if letter.source != delivery.source or not letter.body.strip():
+        parts = parts_of(letter)
+        if letter.source != delivery.source or not parts:
             return None
+        text, media_type = letter.body, letter.body_media_type
+        if len(parts) > 1 or parts[0]["heading"]:
+            text, media_type = json.dumps(parts, ensure_ascii=False), PARTS
         return Source(
             path="access/0001.pdf",
-            content=letter.body.encode(errors="replace"),
-            media_type=letter.body_media_type,
+            content=text.encode(errors="replace"),
+            media_type=media_type,
             title=letter.title,
-            what="the letter's text",
+            what="all of the letter's text" if media_type == PARTS else "the letter's text",
             **said,
         )
     document = Document.objects.select_related("blob").get(citizen_id=copy.citizen_id, id=copy.id)

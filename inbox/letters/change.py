@@ -104,7 +104,7 @@ def change(delivery: Delivery, arrival: Arrival) -> tuple[Letter, bool] | None:
     cases.assign([letter])
     letter.save()
     indexing.write([letter])
-    if letter.body != before.body:
+    if access_copies.parts_of(letter) != access_copies.parts_of(before):
         access_copies.want_of_bodies([(letter.citizen_id, delivery.id)])
     proposals.renew(letter)
     delivery.fingerprint = fingerprint(said_there)
@@ -176,7 +176,7 @@ def add_content(
     letter.refresh_from_db(fields=["sender"])
     delivery_log.note_sender(delivery, letter, incoming.sender)
     indexing.write([letter])
-    if letter.body.strip():
+    if access_copies.parts_of(letter):
         access_copies.want_of_bodies([(letter.citizen_id, delivery.id)])
     proposals.renew(letter)
     delivery.main_digest = _digest_of_main(delivery) or delivery.main_digest
@@ -211,6 +211,8 @@ def add_messages(
     cases.assign([letter])
     letter.save()
     indexing.write([letter])
+    if letter.messages != before.messages:
+        access_copies.want_of_bodies([(letter.citizen_id, delivery.id)])
     delivery.save(update_fields=["has_more"])
     Event.objects.bulk_create(answers)
     if letter.revealed:

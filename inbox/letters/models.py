@@ -621,7 +621,8 @@ class AccessCopy(CitizenOwned):
     blob = OwnedForeignKey(Blob, "blob_id", related_name="access_copies", null=True)
     """The latest that was made."""
     source_sha256 = models.CharField(max_length=64, blank=True, default="")
-    """Hex digest of the bytes, or of the text as UTF-8, that it was made of."""
+    """Hex digest of the bytes that it was made of: the document's, or of the letter its text as
+    UTF-8, or where there is more than its body the parts (`access_copies.parts_of`) as JSON."""
     made_at = models.DateTimeField(null=True, blank=True)
     """Real time."""
     made_by = models.CharField(max_length=64, blank=True, default="")
@@ -631,6 +632,7 @@ class AccessCopy(CitizenOwned):
         indexes: ClassVar = [
             models.Index(fields=["citizen", "delivery_id"], name="access_copy_by_delivery"),
             models.Index(fields=["due_at"], name="access_copy_due", condition=Q(state="waiting")),
+            models.Index(fields=["reason"], name="access_copy_failed", condition=Q(state="failed")),
         ]
 
     def __str__(self) -> str:

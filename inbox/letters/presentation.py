@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Case, Exists, OuterRef, Q, TextField, When
+from django.db.models import Case, OuterRef, Q, Subquery, TextField, Value, When
 from django.db.models.functions import Left
 
 from inbox.citizens.models import SecurityLevel
 from inbox.citizens.viewer import Viewer
+from inbox.letters import access_copies
 from inbox.letters.models import AccessCopy, Delivery, Document, DocumentText, Event, Letter
 from inbox.letters.queries import LetterQuerySet
 
@@ -153,6 +154,8 @@ class DocumentLine:
     format: Format
     copied: bool
     """We have made a PDF of it."""
+    not_copied: str
+    """Why we could not (`AccessCopy.reason`); empty where we did, will, or need not."""
 
     @property
     def lacking(self) -> bool:
@@ -235,6 +238,8 @@ class LetterPage:
     documents: Sequence[DocumentLine]
     copied: bool
     """We have made a PDF of its own text."""
+    not_copied: str
+    """As of a document."""
     deliveries: Sequence[DeliveryLine]
     apart: Sequence[Apart]
     events: Sequence[EventLine]
@@ -400,9 +405,10 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
         Delivery.objects.filter(
             Q(letter_id=letter.id) | Q(split_from_id=letter.id), citizen_id=letter.citizen_id
         )
-        .annotate(copied=_has_copy())
+        .annotate(copied=_copied())
         .order_by("fetched_at", "id")
     )
+    copied = [each.copied or "" for each in deliveries if each.source == letter.source]
     documents = [] if hidden else shown_documents(letter)
     events = [] if hidden else Event.objects.filter(**own).order_by("at", "id")
     return LetterPage(
@@ -426,8 +432,8 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
         proofs=[] if hidden else letter.proofs,
         handled_by=letter.handled_by,
         documents=documents,
-        copied=not hidden
-        and any(each.copied for each in deliveries if each.source == letter.source),
+        copied=not hidden and COPIED in copied,
+        not_copied="" if hidden or COPIED in copied else max(copied, default=""),
         deliveries=[_delivery_line(each) for each in deliveries if each.letter_id == letter.id],
         apart=[] if hidden else _apart(letter, deliveries),
         events=[
@@ -441,6 +447,9 @@ def page_of(letter: Letter, viewer: Viewer) -> LetterPage:
             for event in events
         ],
     )
+
+
+COPIED = "copied"
 
 
 def _versions(letter: Letter, *, locked: bool, hidden: bool) -> list[dict[str, str]]:
@@ -463,7 +472,7 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
     """
     found: Iterable[Sequence[Any]] = (
         Document.objects.filter(citizen_id=letter.citizen_id, letter_id=letter.id, replaced_at=None)
-        .annotate(copied=_has_copy())
+        .annotate(copied=_copied())
         .order_by("-is_main", "position")
         .values_list(*DOCUMENT_FIELDS, *(ORIGIN_FIELDS if letter.other_sources else ()))
     )
@@ -485,17 +494,23 @@ def shown_documents(letter: Letter) -> list[DocumentLine]:
             warnings=warnings or (),
             links=links or (),
             format=Format(*pdfa) if pdfa[0] else Format(),
-            copied=copied,
+            copied=copied == COPIED,
+            not_copied="" if copied == COPIED else copied or "",
         )
         for document_id, name, title, media_type, size, is_main, blob_id, *rest in found
         for expires_at, gone_at, not_given, pages, warnings, links, *pdfa, copied in (rest,)
     ]
 
 
-def _has_copy() -> Exists:
-    """Say of a document, or of a delivery's text, whether we have made a PDF of it."""
+def _copied() -> Subquery:
+    """Say of a document, or of a delivery's text: COPIED, or why we could not make a PDF of it."""
+    state = AccessCopy.State
     own = AccessCopy.objects.filter(citizen_id=OuterRef("citizen_id"), id=OuterRef("id"))
-    return Exists(own.filter(state=AccessCopy.State.DONE, blob_id__isnull=False))
+    said = Case(
+        When(state=state.DONE, blob_id__isnull=False, then=Value(COPIED)),
+        When(Q(state=state.FAILED) & ~Q(reason=access_copies.EMPTY), then="reason"),
+    )
+    return Subquery(own.values(said=said)[:1], output_field=TextField())
 
 
 def _each_once(letter: Letter, found: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:

@@ -214,7 +214,9 @@ def receive(arrivals: Sequence[Arrival], now: datetime) -> list[Letter]:
     add_documents([row for a in arrivals for row in document_rows(a)])
     indexing.write(letters, new=True)
     access_copies.want_of_bodies(
-        (a.citizen_id, a.delivery_id) for a in arrivals if said[a.delivery_id].body.strip()
+        (a.citizen_id, a.delivery_id)
+        for a in arrivals
+        if access_copies.parts_of(said[a.delivery_id])
     )
     proposals.propose(letters)
     Event.objects.bulk_create([event for a in arrivals for event in _events(a)])

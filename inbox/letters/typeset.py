@@ -1,8 +1,8 @@
 """A letter's text set as a tagged PDF/A-2a, in a process that may be killed (`apart.py`).
 
-A request says what the bytes are (`media_type`) and what stands around them (`title`, `sender`,
-`day`, `note`, `lang`); the answer has the PDF in base64, or why there is none. What a sender wrote
-reaches typst as JSON, never as markup: nothing in it is run, and nothing is fetched.
+A request says what the bytes are (`media_type`, or PARTS) and what stands around them (`title`,
+`sender`, `day`, `note`, `lang`); the answer has the PDF in base64, or why there is none. What a
+sender wrote reaches typst as JSON, never as markup: nothing in it is run, and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from html.parser import HTMLParser
+from importlib.resources import files
 from typing import Any
 
 import typst
@@ -22,6 +23,11 @@ from inbox.letters.body import clean_html, render_body
 from inbox.letters.extract import decoded, tidy
 
 STANDARDS: list[typst.PDFStandard] = ["a-2a"]
+PARTS = "parts"
+"""[{"heading", "lang", "media_type", "text"}] as JSON: several texts after each other, `heading`
+over those that have one."""
+FONTS = str(files("manimgx_fonts"))
+"""Noto for scripts that typst's own fonts lack; Chinese, Japanese and Korean are not there."""
 DEPTH_MAX = 8
 """Lists and quotations inside each other; what lies deeper is set as if it lay here."""
 COLUMNS_MAX = 12
@@ -65,6 +71,7 @@ TEMPLATE = rb"""
 #let show-block(it) = {
   if it.kind == "heading" { heading(level: it.level, runs(it.runs)) }
   if it.kind == "paragraph" { par(runs(it.runs)) }
+  if it.kind == "part" { text(lang: it.lang, it.blocks.map(show-block).join()) }
   if it.kind == "rule" { line(length: 100%, stroke: 0.5pt + luma(150)) }
   if it.kind == "quote" { quote(block: true, it.blocks.map(show-block).join()) }
   if it.kind == "items" {
@@ -86,7 +93,7 @@ TEMPLATE = rb"""
 #for it in letter.blocks { show-block(it) }
 """
 
-_compiler = typst.Compiler(ignore_system_fonts=True)
+_compiler = typst.Compiler(ignore_system_fonts=True, font_paths=[FONTS])
 
 
 def main() -> None:
@@ -107,11 +114,11 @@ def pdf_of(content: bytes, about: Mapping[str, Any]) -> bytes:
     text = decoded(content)
     if len(text) > LENGTH_MAX:
         raise ValueError("too_large")
-    blocks = blocks_of(html_of(text, about["media_type"]))
+    blocks = _blocks(text, about["media_type"])
     if not blocks:
         raise ValueError("empty")
     said = {name: tidy(about[name]) for name in ("title", "sender", "day", "note")}
-    lang = about["lang"] if re.fullmatch("[a-z]{2,3}", about["lang"]) else "nb"
+    lang = _language(about["lang"])
     letter = json.dumps({**said, "lang": lang, "blocks": blocks}, ensure_ascii=False)
     for _ in range(SPELLED_MAX + 1):
         try:
@@ -134,6 +141,24 @@ def pdf_of(content: bytes, about: Mapping[str, Any]) -> bytes:
     raise ValueError("characters")
 
 
+def _language(code: str) -> str:
+    return code if re.fullmatch("[a-z]{2,3}", code) else "nb"
+
+
+def _blocks(text: str, media_type: str) -> list[dict[str, Any]]:
+    if media_type != PARTS:
+        return blocks_of(html_of(text, media_type))
+    made = []
+    for part in json.loads(text):
+        under = blocks_of(html_of(part["text"], part["media_type"]), below=bool(part["heading"]))
+        if under and part["heading"]:
+            runs = [{"text": tidy(part["heading"])}]
+            made.append({"kind": "heading", "level": 2, "runs": runs})
+        if under:
+            made.append({"kind": "part", "lang": _language(part["lang"]), "blocks": under})
+    return made
+
+
 def _spelled(letter: str, text: str) -> str:
     """Name characters that no font here has: a PDF/A may not leave anything blank."""
     for character in text:
@@ -150,9 +175,12 @@ def html_of(text: str, media_type: str) -> str:
     return str(render_body(text, media_type))
 
 
-def blocks_of(html: str) -> list[dict[str, Any]]:
-    """Return cleaned HTML as blocks: paragraphs, headings, lists, quotations, tables, rules."""
-    setter = Setter()
+def blocks_of(html: str, *, below: bool = False) -> list[dict[str, Any]]:
+    """Return cleaned HTML as blocks: paragraphs, headings, lists, quotations, tables, rules.
+
+    `below` a heading its own are a level further down.
+    """
+    setter = Setter(top_level=3 if below else 2)
     setter.feed(html)
     setter.close()
     setter.end_paragraph()
@@ -162,8 +190,9 @@ def blocks_of(html: str) -> list[dict[str, Any]]:
 class Setter(HTMLParser):
     """Makes blocks of HTML that `clean_html` let through, without recursion."""
 
-    def __init__(self) -> None:
+    def __init__(self, top_level: int = 2) -> None:
         super().__init__(convert_charrefs=True)
+        self._top_level = top_level
         self.top: list[dict[str, Any]] = []
         self._open: list[list[dict[str, Any]]] = [self.top]
         """Where blocks go: the innermost container last."""
@@ -241,7 +270,7 @@ class Setter(HTMLParser):
             while self._levels and self._levels[-1] >= level:
                 self._levels.pop()
             self._levels.append(level)
-            depth = len(self._levels) + 1
+            depth = len(self._levels) + self._top_level - 1
             self._open[-1].append({"kind": "heading", "level": depth, "runs": runs})
         else:
             self._open[-1].append({"kind": "paragraph", "runs": runs})

@@ -156,6 +156,20 @@ def format_of(line: DocumentLine) -> str:
     return text % shown
 
 
+def not_copied(reason: str) -> str:
+    """Return that no PDF could be made of a text, and why; empty for no reason."""
+    why = {
+        "": "",
+        "characters": gettext("It is written with characters that none of our fonts has."),
+        "too_large": gettext("It is too long."),
+        "missing": gettext("It could not be read in the archive. We have been told."),
+    }.get(reason, gettext("Our program could not set it."))
+    if not why:
+        return ""
+    lead = gettext("No PDF could be made of this text. What the sender sent is kept as it came.")
+    return f"{lead} {why}"
+
+
 def size_of(count: int | None) -> str:
     """Return a number of bytes for people: "68 B", "148 kB", "2,1 MB", "5 GB".
 

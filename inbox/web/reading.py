@@ -143,6 +143,7 @@ def content_context(
         "body": render_body(page.body, page.body_media_type),
         "body_lang": letter_words.other_language(page.body_language or row.language),
         "pdf": reverse("letter_pdf", args=[row.id]) if page.copied else "",
+        "no_pdf": letter_words.not_copied(page.not_copied),
         "text_rest": next(
             filter(None, (each.provenance.get("text") for each in page.deliveries)), ""
         ),
@@ -285,6 +286,7 @@ def _document(
         "address": reverse("document", args=own),
         "download": reverse("document_download", args=own),
         "pdf": reverse("document_pdf", args=own) if line.copied else "",
+        "no_pdf": letter_words.not_copied(line.not_copied),
         "text": reverse("document_text", args=own) if can_be_text(media_type) else "",
     }
 

@@ -9,20 +9,23 @@ from importlib import import_module
 
 import pytest
 from django.apps import apps
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from connectors.contract import IncomingDocument
+from connectors.contract import IncomingDocument, ThreadMessage, Version
+from connectors.world.model import STUDY_DATE
 from inbox.archive import seal, store, verify
 from inbox.archive.models import Blob, Package
 from inbox.letters import access_copies, extract
-from inbox.letters.change import change
+from inbox.letters.change import add_messages, change
 from inbox.letters.models import AccessCopy, Delivery, Document, Letter
 from inbox.letters.typeset import blocks_of, html_of, pdf_of
 from tests.incoming import arrival, incoming
 from tests.make import log_in, make_citizen, make_letter
 from tests.web.letter.pages import page_of
 
+MARKDOWN = "text/markdown"
 ABOUT = {
     "title": "Vedtak #sys.inputs",
     "sender": "NAV",
@@ -65,9 +68,12 @@ def test_what_a_sender_wrote_is_never_run():
 
 
 def test_what_cannot_be_shown_is_named_and_nothing_is_left_blank():
-    text = set_as("Hei \U0001f600 שלום مرحبا e\u0301\x00\x1b\u202e")["text"]
-    assert "[GRINNING FACE]" in text
+    text = set_as("Hei \u6f22 שלום e\u0301\x00\x1b\u202e")["text"]
+    assert "[CJK UNIFIED IDEOGRAPH-6F22]" in text
     assert "שלום" in text and "é" in text
+    # One of each script that people in Norway are written to in.
+    for word in ("مرحبا", "สวัสดี", "ሰላም", "नमस्ते", "வணக்கம்", "Вітаю", "გამარჯობა", "😀"):
+        assert "[" not in set_as(word)["text"]
     with pytest.raises(ValueError, match="characters"):
         set_as("".join(map(chr, range(0x4E00, 0x4F00))))
 
@@ -151,6 +157,51 @@ def test_a_letter_and_each_document_that_is_text_get_one():
     assert paths == [f"access/000{n}.pdf" for n in (1, 2, 4, 5)]
     (failed,) = (each for each in found if not each.blob_id)
     assert (failed.state, failed.reason) == ("failed", "empty")
+
+
+@pytest.mark.django_db
+def test_other_languages_and_the_thread_are_in_it_and_what_is_added_sets_it_anew():
+    kari = make_citizen()
+    make_letter(
+        kari,
+        body="Du får bostøtte.",
+        language="nb",
+        versions=[Version("en", "Decision", body="You get **support**.", body_media_type=MARKDOWN)],
+        messages=[
+            ThreadMessage("1", STUDY_DATE, "Ring oss.", title="Beskjed", body="# Mer\n\nTekst")
+        ],
+    )
+    first = read(bytes_of(copy_of(kari).blob))["text"]
+    lines = ["Du får bostøtte.", "English: Decision", "You get support.", "Beskjed", "Ring oss."]
+    assert [first.index(line) for line in lines] == sorted(first.index(line) for line in lines)
+    assert f"{STUDY_DATE:%d.%m.%Y}, NAV" in first
+    letter, delivery = Letter.objects.get(), Delivery.objects.get()
+    hers = ThreadMessage("2", STUDY_DATE, "Takk for svaret.", from_her=True)
+    with transaction.atomic():
+        add_messages(letter, delivery, [hers], STUDY_DATE)
+    copy = copy_of(kari)
+    assert copy.blob.version == 3
+    assert "Fra deg\nTakk for svaret." in read(bytes_of(copy.blob))["text"]
+
+
+@pytest.mark.django_db
+def test_where_none_can_be_made_the_letter_says_so_and_operators_see_why(client):
+    kari = make_citizen(is_staff=True)
+    text = "".join(map(chr, range(0x4E00, 0x4F00)))
+    documents = [IncomingDocument("b.txt", "text/plain", is_main=True, content=text.encode())]
+    letter = make_letter(kari, body="x" * 500_001, documents=documents)
+    make_letter(kari, documents=[IncomingDocument("e.txt", "text/plain", content=b"\x00 \n")])
+    access_copies.make_due()
+    assert access_copies.failed() == {"characters": 1, "too_large": 1}
+    log_in(client, kari, level=4)
+    client.cookies["django_language"] = "en"
+    page_of(client, letter)
+    page = page_of(client, letter)
+    assert page.count("No PDF could be made of this text. What the sender sent is kept") == 2
+    assert "characters that none of our fonts has" in page
+    assert "It is too long." in page
+    shown = client.get("/operator/archive/").content.decode()
+    assert "Characters that none of the fonts has</dt><dd>1</dd>" in shown
 
 
 @pytest.mark.django_db

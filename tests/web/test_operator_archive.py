@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -64,6 +65,21 @@ def test_damage_is_shown_by_object_with_its_reason_and_what_became_of_it(
     assert "No damage is known that has not been repaired." in shown
     assert "Repaired from the other copy" in shown
     assert "It holds all that the archive holds." in shown
+
+
+def test_what_fails_in_the_log_is_shown_with_since_when(staff, home: Path, settings):
+    settings.ARCHIVE_PROOF = "off"
+    assert "the setting ARCHIVE_PROOF is off" in page(staff)
+    settings.ARCHIVE_PROOF = "full"
+    assert "The log grows, and all that is to sign it does." in page(staff)
+    state = home / "log/state/witness"
+    state.parent.mkdir(parents=True)
+    since = timezone.now() - timedelta(hours=3)
+    state.write_text(json.dumps({"since": since.isoformat(), "reason": "it is away"}))
+    shown = page(staff)
+    assert "The witness does not sign the log</dt>" in shown
+    assert 'It began 3 hours ago.<br><span lang="en">it is away</span>' in shown
+    assert "The log grows" not in shown
 
 
 def test_a_scan_and_a_copy_that_fall_behind_are_shown(staff, settings):

@@ -15,7 +15,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from inbox.archive.models import Damage
+from inbox.archive.proof.failures import Failure, failures
 from inbox.archive.standing import Checks, standing
+from inbox.letters import access_copies
 from inbox.web.sessions import staff_required
 
 
@@ -37,6 +39,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
         },
         "damaged": [_damage(each) for each in found.damaged],
         "ended": [_damage(each) for each in found.ended],
+        "proved": settings.ARCHIVE_PROOF != "off",
+        "failures": [_failure(each) for each in failures()],
+        "not_copied": [(_not_copied(why), n) for why, n in access_copies.failed().items()],
     }
     return render(request, "web/operator_archive.html", said)
 
@@ -47,6 +52,28 @@ def _checks(checks: Checks) -> dict[str, Any]:
         "oldest": _ago(checks.oldest) if checks.oldest else "",
         "is_late": checks.is_late,
     }
+
+
+def _failure(failure: Failure) -> dict[str, str]:
+    words = {
+        "sequencer": _("What is kept does not get into the log"),
+        "witness": _("The witness does not sign the log"),
+        "timestamps": _("The log gets no time stamps"),
+    }
+    said = words.get(failure.what, failure.what)
+    return {"what": said, "since": _ago(failure.since), "reason": failure.reason}
+
+
+def _not_copied(reason: str) -> str:
+    """Return why no PDF was made, for those who run it (`AccessCopy.reason`)."""
+    return {
+        "characters": _("Characters that none of the fonts has"),
+        "too_large": _("Too long"),
+        "missing": _("The archive could not read the text, or not take the PDF"),
+        "broken": _("The program that sets them died, three times"),
+        "memory": _("Too much memory was needed"),
+        "typst": _("The program that sets them refused the text"),
+    }.get(reason, reason)
 
 
 def _damage(damage: Damage) -> dict[str, Any]:
