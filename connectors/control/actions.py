@@ -35,6 +35,8 @@ from connectors.control.compose import (
     whole_number,
 )
 from connectors.control.seed import Seed, channel_table
+from connectors.dpi.responder import MODES as REVOCATION_MODES
+from connectors.dpi.responder import Responder
 from connectors.dpi.simulator import DpiSimulator
 from connectors.http import Http
 from connectors.krr.simulator import FAULTS as REGISTER
@@ -42,6 +44,7 @@ from connectors.krr.simulator import KrrSimulator
 from connectors.minside.simulator import MinsideSimulator
 from connectors.pings import ping
 from connectors.simulation import FAULT_MODES, SLOW_SECONDS_MAX, Faults, Simulator, State
+from connectors.tsa.simulator import FAULTS as TIMESTAMPS
 from connectors.world.contacts import RegisteredContact
 from connectors.world.model import Channel, Person
 from connectors.world.persons import PERSONS
@@ -61,6 +64,8 @@ TRANSMISSIONS = {
     "Correction": "Rettelse",
 }
 """DialogTransmissionType of what a sender writes, with what the page calls them."""
+REVOCATION = "revocation"
+"""The dial of who answers whether senders' certificates are revoked, with modes of its own."""
 PROMPT = "Vil du at avsenderen skal gjøre dette?"
 
 log = logging.getLogger("samlepost.simulators")
@@ -253,11 +258,15 @@ class Control:
         register.change(person.slug, **changes)
 
     def set_faults(self, values: Mapping[str, Any]) -> Faults:
-        """Turn the fault dial of a channel, or of the contact register; returns how it stands."""
-        state, name = self._dial(values)
+        """Turn the fault dial of a channel or of one of `dials`; returns how it stands."""
         mode = str(values.get("mode") or "ok")
-        if mode not in FAULT_MODES:
+        responder = self._responder if values.get("channel") == REVOCATION else None
+        if mode not in (REVOCATION_MODES if responder else FAULT_MODES):
             raise WrongInput("Det finnes ingen slik feil.")
+        if responder:
+            responder.set_mode(mode)
+            return Faults(mode)
+        state, name = self._dial(values)
         faults = Faults(
             mode=mode,
             delay_seconds=_seconds(values.get("delay_seconds")),
@@ -322,8 +331,24 @@ class Control:
                 channel.value: asdict(simulator.state.faults(channel))
                 for channel, simulator in self.by_channel.items()
             }
-            | ({REGISTER: asdict(self.register.state.faults(REGISTER))} if self.register else {}),
+            | {name: asdict(dial) for name, dial in self.dials().items()},
         }
+
+    def dials(self) -> dict[str, Faults]:
+        """Return how the dials stand of those that take part and deliver no letters."""
+        found = {
+            name: self.simulators[name].state.faults(name)
+            for name in (REGISTER, TIMESTAMPS)
+            if name in self.simulators
+        }
+        if self._responder:
+            found[REVOCATION] = Faults(self._responder.mode)
+        return found
+
+    @property
+    def _responder(self) -> Responder | None:
+        dpi = (each for each in self.simulators.values() if isinstance(each, DpiSimulator))
+        return next((each.responder for each in dpi), None)
 
     def _thread(self, values: Mapping[str, Any]) -> tuple[Person, Channel, MinsideSimulator]:
         person = person_of(values)
@@ -343,8 +368,9 @@ class Control:
         return person, channel, simulator
 
     def _dial(self, values: Mapping[str, Any]) -> tuple[State, str]:
-        if values.get("channel") == REGISTER and self.register:
-            return self.register.state, REGISTER
+        name = str(values.get("channel"))
+        if name in (REGISTER, TIMESTAMPS) and name in self.simulators:
+            return self.simulators[name].state, name
         channel = channel_of(values)
         return self._simulator(channel).state, channel.value
 

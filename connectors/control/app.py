@@ -21,10 +21,11 @@ from connectors.addresses import (
     web_public_url,
 )
 from connectors.control import cast
-from connectors.control.actions import TRANSMISSIONS, Control
+from connectors.control.actions import REVOCATION, TRANSMISSIONS, Control
 from connectors.control.compose import CHANNEL_NAMES, MIN_SIDE, OSLO, WrongInput
 from connectors.krr.simulator import FAULTS as REGISTER
 from connectors.simulation import State, protect_pages
+from connectors.tsa.simulator import FAULTS as TIMESTAMPS
 from connectors.world.model import Channel
 from connectors.world.persons import AGENCIES, PERSONS
 
@@ -40,7 +41,21 @@ FAULT_NAMES = {
     "timeout": "Svarer ikke på to minutter",
 }
 
-REGISTER_NAME = "Kontakt- og reservasjonsregisteret"
+REVOCATION_NAMES = {
+    "ok": "Virker som den skal",
+    "down": "Er nede (503)",
+    "hanging": "Svarer ikke på to minutter",
+    "stale": "Gir svaret fra en uke siden",
+    "revoked": "Sier at alle sertifikater er trukket tilbake",
+    "wrong_signature": "Gir et svar som en annen har signert",
+    "oversized": "Svarer uten ende",
+}
+"""Those of `connectors.dpi.responder.MODES`."""
+DIAL_NAMES = {
+    REGISTER: "Kontakt- og reservasjonsregisteret",
+    TIMESTAMPS: "Tidsstempler for arkivets logg",
+    REVOCATION: "Svar på om avsenderes sertifikater er trukket tilbake",
+}
 SENT_STATES = {
     "waiting": "Venter på svar",
     "delivered": "Levert",
@@ -176,7 +191,8 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
 
     def faults(values: dict[str, str]) -> str:
         dial = control.set_faults(values)
-        return f"{_channel_name(values)}: {FAULT_NAMES[dial.mode].lower()}."
+        said = (FAULT_NAMES | REVOCATION_NAMES)[dial.mode]
+        return f"{_channel_name(values)}: {said.lower()}."
 
     def contact(values: dict[str, str]) -> str:
         # A form sends nothing for a box that is not ticked.
@@ -220,10 +236,9 @@ def _add_page(app: Flask, control: Control, messages: _Messages) -> None:
             persons=PERSONS,
             agencies=AGENCIES,
             channels=_channel_rows(control),
-            dials=_channel_rows(control) + _register_row(control),
+            dials=_channel_rows(control) + _other_dials(control),
             contacts=_contact_rows(control),
             agencies_with_pages=[(each.value, CHANNEL_NAMES[each]) for each in MIN_SIDE],
-            faults=FAULT_NAMES,
             broken_variants=control.broken_variants(),
             transmissions=TRANSMISSIONS,
             sent=_sent_rows(control),
@@ -283,16 +298,23 @@ def _channel_rows(control: Control) -> list[dict[str, Any]]:
             "slug": channel.value,
             "name": CHANNEL_NAMES[channel],
             "dial": simulator.state.faults(channel),
+            "faults": FAULT_NAMES,
         }
         for channel, simulator in sorted(control.by_channel.items())
     ]
 
 
-def _register_row(control: Control) -> list[dict[str, Any]]:
-    if control.register is None:
-        return []
-    dial = control.register.state.faults(REGISTER)
-    return [{"slug": REGISTER, "name": REGISTER_NAME, "dial": dial}]
+def _other_dials(control: Control) -> list[dict[str, Any]]:
+    return [
+        {
+            "slug": name,
+            "name": DIAL_NAMES[name],
+            "dial": dial,
+            "faults": REVOCATION_NAMES if name == REVOCATION else FAULT_NAMES,
+            "mode_alone": name == REVOCATION,
+        }
+        for name, dial in control.dials().items()
+    ]
 
 
 def _contact_rows(control: Control) -> list[dict[str, Any]]:
@@ -315,7 +337,7 @@ def _confirmed(moment: datetime | None) -> str:
 
 def _channel_name(values: dict[str, str]) -> str:
     names = {channel.value: name for channel, name in CHANNEL_NAMES.items()}
-    names[REGISTER] = REGISTER_NAME
+    names |= DIAL_NAMES
     return names.get(values.get("channel", ""), "")
 
 

@@ -1,7 +1,7 @@
 """The simulated authority's answers to whether a certificate is revoked: OCSP and lists, over HTTP.
 
 `POST /dpi/ocsp` (RFC 6960 appendix A.1), `GET /dpi/crl/root.crl` and `issuer.crl`. Its own dial,
-`set_mode`, is for tests and the control page's process; it survives a restart.
+`set_mode`, is turned by tests and the control page; it survives a restart.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ import connectors.http
 from connectors import clock
 from connectors.contract import Kind
 from connectors.control.actions import Control
-from connectors.control.app import make_app
+from connectors.control.app import REVOCATION_NAMES, make_app
 from connectors.control.seed import Seed
+from connectors.dpi.responder import MODES
 from connectors.http import Http
 from connectors.simulate import World, create_world
 from connectors.simulate import seed as fill_world
@@ -663,8 +664,27 @@ def test_a_message_is_found_by_its_own_name_alone(client: httpx.Client) -> None:
     assert 'role="status"' not in client.get("/?m=guess").text
 
 
-def test_the_world_mounts_every_simulator(tmp_path: Path) -> None:
-    world = create_world(tmp_path / "state", tmp_path / "keys")
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("world")
+    return create_world(folder / "state", folder / "keys")
+
+
+def test_what_stamps_the_time_and_tells_of_revocation_can_be_broken(world: World) -> None:
+    with httpx.Client(transport=httpx.WSGITransport(world.wsgi), base_url=BASE) as client:
+        page = form(client, "faults", channel="tsa", mode="down", delay_seconds="0")
+        assert "Tidsstempler for arkivets logg: er nede (503)." in page
+        assert client.post("/tsa/stamp").status_code == 503
+        page = form(client, "faults", channel="revocation", mode="wrong_signature")
+        assert "er trukket tilbake: gir et svar som en annen har signert." in page
+        refused = form(client, "faults", channel="revocation", mode="html")
+        assert "Det finnes ingen slik feil" in refused
+        dials = client.get("/control/api/state").json()["channels"]
+    assert (dials["tsa"]["mode"], dials["revocation"]["mode"]) == ("down", "wrong_signature")
+    assert set(REVOCATION_NAMES) == set(MODES)
+
+
+def test_the_world_mounts_every_simulator(world: World) -> None:
     assert {"idporten", "maskinporten"} <= set(world.simulators)
     transport = httpx.WSGITransport(world.wsgi)
     with httpx.Client(transport=transport, base_url=BASE) as client:
