@@ -147,6 +147,20 @@ class Tiles:
         raise Broken(f"{name} is missing")
 
 
+def grown(old: int, new: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (level, number, width) of what a tree of `old` leaves that has grown to `new` has anew.
+
+    Tiles that were there and have become wider are among them.
+    """
+    level = 0
+    while count := new >> HEIGHT * level:
+        for number in range((old >> HEIGHT * level) // WIDTH, -(-count // WIDTH)):
+            width = width_of(level, number, new)
+            if width != width_of(level, number, old):
+                yield level, number, width
+        level += 1
+
+
 def grow(tiles: Tiles, entries: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
     """Yield the files, by path, that entries added to a tree make anew.
 

@@ -38,6 +38,19 @@ def second() -> Storage | None:
     return _laid_out(storage, Holding.objects.filter(copy_checked_at__isnull=False))
 
 
+def second_log() -> Storage | None:
+    """Return where the log's second copy lies, beside the objects' own; None as `second`.
+
+    Raises OSError as `primary` does.
+    """
+    if second() is None:
+        return None
+    bucket = settings.ARCHIVE_COPY_S3
+    if bucket:
+        return _bucket(bucket | {"root": "log"})
+    return Disk(Path(settings.ARCHIVE_COPY_DIR), "log")
+
+
 def has_second() -> bool:
     """Say whether there is to be a second copy."""
     return bool(settings.ARCHIVE_COPY_S3 or settings.ARCHIVE_COPY_DIR)

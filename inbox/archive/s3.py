@@ -98,8 +98,9 @@ class S3Staged:
 class S3:
     """A bucket with `ocfl/` (the storage root) and `staging/` (markers of writes under way)."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, root: str = "ocfl") -> None:
         self._bucket = bucket
+        self._root = root
         self._client = _client(bucket)
         self._held = local()
 
@@ -415,7 +416,7 @@ class S3:
 
     def _key(self, folder: str, name: str = "") -> str:
         inside = "/".join(part for part in (folder, name) if part)
-        return f"{self._top()}ocfl/{inside}"
+        return f"{self._top()}{self._root}/{inside}"
 
     def _staging_key(self, name: str) -> str:
         return f"{self._top()}staging/{name}"
@@ -424,9 +425,9 @@ class S3:
         return f"{self._bucket.prefix}/" if self._bucket.prefix else ""
 
 
-def bucket_storage(**said: str) -> S3:
-    """Return the storage in a bucket; takes what `Bucket` has."""
-    return S3(Bucket(**said))
+def bucket_storage(*, root: str = "ocfl", **said: str) -> S3:
+    """Return the storage below `root` in a bucket; takes what `Bucket` has."""
+    return S3(Bucket(**said), root)
 
 
 _laid_out: set[Bucket] = set()

@@ -141,8 +141,8 @@ class Disk:
     section 4.2). Every write is synced before it is named, and its folder after.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._root = home / "ocfl"
+    def __init__(self, home: Path, root: str = "ocfl") -> None:
+        self._root = home / root
         self._staging = home / "staging"
 
     def is_laid_out(self, files: dict[str, bytes]) -> bool:

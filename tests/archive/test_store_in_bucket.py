@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from inbox.archive import store
+from inbox.archive import proof, store
+from inbox.archive.proof import copying as log_copying
 from inbox.archive.s3 import S3, Bucket
 from tests.archive import test_store as on_disk
 from tests.archive.s3_server import Server, answering, keys
@@ -56,6 +57,23 @@ def test_ocfl_py_finds_a_downloaded_bucket_valid(bucket: Bucket, home: Path):
 test_same_again = on_disk.test_putting_the_same_again_changes_nothing
 test_something_else = on_disk.test_putting_something_else_under_the_same_id_is_refused
 test_missing = on_disk.test_what_is_not_there_is_missing
+
+
+def test_the_log_is_copied_beside_the_objects_and_put_back_from_there(
+    bucket: Bucket, settings, tmp_path: Path
+):
+    settings.ARCHIVE_PROOF = "log"
+    settings.ARCHIVE_S3, settings.ARCHIVE_COPY_S3 = {}, asdict(bucket)
+    settings.ARCHIVE_LOG_KEY_FILE = str(tmp_path / "log.pem")
+    store.put(OWNER, uuid4(), FIRST)
+    assert proof.sequence() == 1
+    log_copying.run()
+    there = keys(S3(bucket, "log"))
+    assert there["log/checkpoint"].decode() == proof.checkpoint()
+    tile = settings.ARCHIVE_DIR / "log/tile/0/000.p/1"
+    tile.unlink()
+    assert log_copying.compare() == 1
+    assert tile.read_bytes() == there["log/tile/0/000.p/1"]
 
 
 def test_nothing_is_there_while_the_bucket_is_away(server: Server):

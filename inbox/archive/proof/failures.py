@@ -16,6 +16,8 @@ from connectors.tlog import tiles
 from inbox.archive.proof.log import LogBroken, folder
 
 SEQUENCER, WITNESS, TIMESTAMPS = "sequencer", "witness", "timestamps"
+COPY, COMPARISON = "copy", "comparison"
+"""Of the log's second copy: that it is brought up, and that both are what was signed."""
 STATE = "state"
 
 
@@ -46,7 +48,7 @@ def noted(what: str) -> Iterator[None]:
 def failures() -> list[Failure]:
     """Return what fails at present."""
     found = []
-    for what in (SEQUENCER, WITNESS, TIMESTAMPS):
+    for what in (SEQUENCER, WITNESS, TIMESTAMPS, COPY, COMPARISON):
         failure = _read(what)
         if failure:
             found.append(failure)

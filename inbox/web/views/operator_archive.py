@@ -59,6 +59,8 @@ def _failure(failure: Failure) -> dict[str, str]:
         "sequencer": _("What is kept does not get into the log"),
         "witness": _("The witness does not sign the log"),
         "timestamps": _("The log gets no time stamps"),
+        "copy": _("The log is not copied to the second copy"),
+        "comparison": _("A part of the log is damaged in both copies"),
     }
     said = words.get(failure.what, failure.what)
     return {"what": said, "since": _ago(failure.since), "reason": failure.reason}
@@ -84,7 +86,7 @@ def _damage(damage: Damage) -> dict[str, Any]:
     }
     finders = {"scan": _("the rolling check"), "read": _("a reader"), "copy": _("copying")}
     return {
-        "object": damage.object_id,
+        "object": damage.object_id if damage.object_id.int else _("The log"),
         "place": _("The copy") if damage.place == Damage.Place.COPY else _("The archive"),
         "problems": damage.problems,
         "found": _ago(damage.found_at),
