@@ -9,9 +9,9 @@ each version is sealed (`seal.py`); how one is written is in `writing.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Protocol
+from typing import Protocol, Unpack
 from uuid import UUID
 
 from django.conf import settings
@@ -30,7 +30,7 @@ from inbox.archive.reading import (
 )
 from inbox.archive.seal import SEAL, Happened, Seal, commitment, moment
 from inbox.archive.storage import Missing, Storage
-from inbox.archive.writing import About, Files, Held, Write
+from inbox.archive.writing import About, Files, Held, Told, Write
 
 __all__ = [
     "SYSTEM",
@@ -77,15 +77,7 @@ class Writer(Protocol):
     """`put`, a group's `put`, or `add_version`."""
 
     def __call__(
-        self,
-        owner_id: UUID,
-        object_id: UUID,
-        files: Files,
-        note: str = "",
-        *,
-        media_types: Mapping[str, str] | None = None,
-        source: str = "",
-        events: Sequence[Happened] = (),
+        self, owner_id: UUID, object_id: UUID, files: Files, note: str = "", **told: Unpack[Told]
     ) -> Stored:
         """Write an object's first version, or its next."""
 
@@ -100,15 +92,7 @@ class Group:
         self._storage = _storage()
 
     def put(
-        self,
-        owner_id: UUID,
-        object_id: UUID,
-        files: Files,
-        note: str = "",
-        *,
-        media_types: Mapping[str, str] | None = None,
-        source: str = "",
-        events: Sequence[Happened] = (),
+        self, owner_id: UUID, object_id: UUID, files: Files, note: str = "", **told: Unpack[Told]
     ) -> Stored:
         """As `store.put`; what it returns holds once the group has ended without an error."""
         ocfl.check_paths([*files, SEAL])
@@ -116,7 +100,7 @@ class Group:
         key = self._keys.get(pair) or keys.make([pair])[pair]
         staged = self._stack.enter_context(self._storage.stage(_label(folder)))
         write = Write(object_id, key, staged, prefix="v1/")
-        write.files(files, About(note, media_types or {}, source, events))
+        write.files(files, About(note, **told))
         if self._storage.names(folder):
             return _same_or_raise(self._storage, write)
         raw = write.close(_user())
@@ -170,14 +154,7 @@ def group(pairs: Iterable[keys.Pair] = ()) -> Iterator[Group]:
 
 
 def put(
-    owner_id: UUID,
-    object_id: UUID,
-    files: Files,
-    note: str = "",
-    *,
-    media_types: Mapping[str, str] | None = None,
-    source: str = "",
-    events: Sequence[Happened] = (),
+    owner_id: UUID, object_id: UUID, files: Files, note: str = "", **told: Unpack[Told]
 ) -> Stored:
     """Store a new object of that owner's: a citizen, an agency, or SYSTEM.
 
@@ -192,27 +169,12 @@ def put(
     """
     with ExitStack() as stack:
         one = Group(stack, {})
-        stored = one.put(
-            owner_id,
-            object_id,
-            files,
-            note,
-            media_types=media_types,
-            source=source,
-            events=events,
-        )
+        stored = one.put(owner_id, object_id, files, note, **told)
         return one.finish().get(object_id, stored)
 
 
 def add_version(
-    owner_id: UUID,
-    object_id: UUID,
-    files: Files,
-    note: str = "",
-    *,
-    media_types: Mapping[str, str] | None = None,
-    source: str = "",
-    events: Sequence[Happened] = (),
+    owner_id: UUID, object_id: UUID, files: Files, note: str = "", **told: Unpack[Told]
 ) -> Stored:
     """Add or replace files of a stored object, as a new version; older ones stay as they are.
 
@@ -230,7 +192,7 @@ def add_version(
         seals = [held.seal(number) for number in range(1, head + 1)]
         with storage.stage(_label(folder), marked=True) as staged:
             write = Write(object_id, held.key(), staged, held=Held(held.inventory, seals))
-            write.files(files, About(note, media_types or {}, source, events))
+            write.files(files, About(note, **told))
             ocfl.check_paths(write.sealed)
             if write.digests() == seals[-1].digests():
                 return _there_already(held, head, seals[-1])

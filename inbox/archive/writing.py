@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypedDict
 from uuid import UUID
 
 from inbox.archive import frames, ocfl
@@ -16,16 +17,23 @@ UNKNOWN_TYPE = "application/octet-stream"
 Files = Mapping[str, bytes | Iterable[bytes]]
 
 
-@dataclass(frozen=True)
-class About:
-    """What is told of a version beside its files."""
+class Told(TypedDict, total=False):
+    """What may be told of a version, sealed with it."""
 
-    note: str
-    """Kept in clear."""
     media_types: Mapping[str, str]
     """By logical path."""
     source: str
     events: Sequence[Happened]
+
+
+@dataclass(frozen=True)
+class About:
+    """What is told of a version beside its files: a note, which is kept in clear, and `Told`."""
+
+    note: str = ""
+    media_types: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    events: Sequence[Happened] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class Write:
         self._prefix = prefix
         self._state: dict[str, str] = {}
         self._known: dict[str, str] = {}
-        self._about = About("", {}, "", ())
+        self._about = About()
         if held:
             self._learn(held)
 
@@ -125,7 +133,7 @@ class Write:
                 self._known.setdefault(file.sha256, self._state[stored_name(file.path)])
         latest = held.seals[-1]
         self.sealed = {file.path: file for file in latest.files}
-        self._about = About("", {}, latest.source, ())
+        self._about = About(source=latest.source)
 
     def _write(self, path: str, chunks: Iterable[bytes]) -> str:
         """Write a file encrypted; returns the sha512 of what is stored."""
