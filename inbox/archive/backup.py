@@ -75,14 +75,19 @@ def write_objects(target: Path, tell: Tell) -> Copied:
     return copied
 
 
+def check(source: Path) -> None:
+    """Raise NoBackup for a folder that is no backup of an archive."""
+    if not (source / "ocfl" / ocfl.ROOT_DECLARATION).is_file():
+        raise NoBackup(f"{source} holds no ocfl/{ocfl.ROOT_DECLARATION}")
+
+
 def restore_objects(source: Path, tell: Tell) -> Copied:
     """Put the folder's objects into the archive where they are not, and their rows beside them.
 
     The keys must be here: what has none, because it was destroyed since, does not come back.
     Raises NoBackup. What is damaged in the folder is named and left out.
     """
-    if not (source / "ocfl" / ocfl.ROOT_DECLARATION).is_file():
-        raise NoBackup(f"{source} holds no ocfl/{ocfl.ROOT_DECLARATION}")
+    check(source)
     archive, copy = places.primary(), _disk(source)
     copied = Copied()
     for object_id, folder, has_key in _with_key(source):

@@ -2,7 +2,11 @@
 
 Wrapping is AES key wrap (RFC 3394). Wrapped keys lie in the database, in two tables that are
 backed up by themselves and not for long (docs/archive-format.md); the root key lies outside it.
-Destroying an object's row makes its bytes unreadable wherever there is a copy of them.
+Destroying an object's key makes its bytes unreadable wherever there is a copy of them.
+
+An owner whose key was destroyed is remembered (`OwnerKey.destroyed_at`), and never gets another:
+nothing can be put for her any more. Nor does one whose key is gone though nobody destroyed it: it
+is to be restored, and a new one would hide that.
 """
 
 from __future__ import annotations
@@ -21,9 +25,10 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from inbox.archive.models import ObjectKey, OwnerKey
+from inbox.archive.models import ObjectKey, OwnerKey, Package
 
 KEY_BYTES = 32
 BATCH = 500
@@ -34,6 +39,14 @@ Pair = tuple[UUID, UUID]
 
 class NoKey(LookupError):
     """There is no key, or none of ours opens it: what it would open cannot be read."""
+
+
+class Destroyed(NoKey):
+    """The owner's key was destroyed for good: she gets no other."""
+
+
+class Lost(NoKey):
+    """The owner has objects and no key, and nobody destroyed it: it must be restored."""
 
 
 class RootKeys(Protocol):
@@ -85,7 +98,8 @@ def make(pairs: Iterable[Pair]) -> dict[Pair, bytes]:
     """Return the objects' keys, made where there are none yet.
 
     In one transaction, after which they are safe: bytes are written only under such a key. Two
-    who make the key of the same object get the same.
+    who make the key of the same object get the same. Raises Destroyed and Lost, which name an
+    owner who gets none.
     """
     wanted = sorted(set(pairs))
     with transaction.atomic():
@@ -122,10 +136,14 @@ def find(owner_id: UUID, object_id: UUID) -> bytes:
     return _unwrap(root_keys().unwrap(root, bytes(owner_wrapped)), bytes(wrapped))
 
 
-def hold(owner_id: UUID, object_id: UUID) -> bool:
-    """Say whether an object has a key, which nobody destroys before the transaction ends."""
-    own = ObjectKey.objects.select_for_update().filter(owner_id=owner_id, object_id=object_id)
-    return bool(own.values_list("object_id"))
+def hold(pairs: Iterable[Pair]) -> bool:
+    """Say whether all have a key, which nobody destroys before the transaction ends (1 query)."""
+    wanted = set(pairs)
+    own = ObjectKey.objects.select_for_update().filter(
+        owner_id__in={owner_id for owner_id, _ in wanted},
+        object_id__in={object_id for _, object_id in wanted},
+    )
+    return wanted <= set(own.order_by("owner_id", "object_id").values_list("owner_id", "object_id"))
 
 
 def state_id(owner_id: UUID) -> UUID:
@@ -149,15 +167,40 @@ def destroy(owner_id: UUID, object_id: UUID) -> bool:
 
 
 def destroy_owner(owner_id: UUID) -> list[UUID]:
-    """Destroy an owner's key with the keys of all her objects; returns the objects' ids."""
+    """Destroy an owner's key with the keys of all her objects; returns the objects' ids.
+
+    For good, also where she never had one. It is to be followed by what else there is of hers,
+    and that by `note_erased`; until then she is among those `to_erase`.
+    """
     with transaction.atomic():
-        # Whoever is making one of them now is done first, so that it is found below.
-        list(OwnerKey.objects.select_for_update().filter(owner_id=owner_id))
+        if not is_destroyed(owner_id):
+            # Whoever is making one of them now is done first, so that it is found below.
+            OwnerKey.objects.bulk_create(
+                [OwnerKey(owner_id=owner_id, wrapped=b"", destroyed_at=timezone.now())],
+                update_conflicts=True,
+                unique_fields=["owner_id"],
+                update_fields=["wrapped", "root", "destroyed_at"],
+            )
         own = ObjectKey.objects.filter(owner_id=owner_id)
         objects = list(own.values_list("object_id", flat=True))
         own.delete()
-        OwnerKey.objects.filter(owner_id=owner_id).delete()
     return objects
+
+
+def is_destroyed(owner_id: UUID) -> bool:
+    """Say whether an owner's key was destroyed for good."""
+    return OwnerKey.objects.filter(owner_id=owner_id, destroyed_at__isnull=False).exists()
+
+
+def to_erase() -> list[UUID]:
+    """Return owners whose key is destroyed, and of whom something may be left."""
+    owed = OwnerKey.objects.filter(destroyed_at__isnull=False, erased_at=None)
+    return list(owed.order_by("destroyed_at").values_list("owner_id", flat=True)[:BATCH])
+
+
+def note_erased(owner_id: UUID) -> None:
+    """Note that nothing is left of an owner whose key is destroyed."""
+    OwnerKey.objects.filter(owner_id=owner_id).update(erased_at=timezone.now())
 
 
 def rotate_owner(owner_id: UUID) -> int:
@@ -168,8 +211,8 @@ def rotate_owner(owner_id: UUID) -> int:
     """
     with transaction.atomic():
         row = OwnerKey.objects.select_for_update().filter(owner_id=owner_id).first()
-        if row is None:
-            raise NoKey("there is no such owner")
+        if row is None or row.destroyed_at:
+            raise NoKey("there is no such owner, or her key was destroyed")
         old, new = root_keys().unwrap(row.root, bytes(row.wrapped)), os.urandom(KEY_BYTES)
         rows = list(ObjectKey.objects.filter(owner_id=owner_id))
         for each in rows:
@@ -180,6 +223,15 @@ def rotate_owner(owner_id: UUID) -> int:
     return len(rows)
 
 
+def wrapped_anew(wrapped: bytes, before: OwnerKey, now: OwnerKey) -> bytes:
+    """Return an object's key that was wrapped by one key of an owner's, wrapped by another.
+
+    Raises NoKey when one of them does not open.
+    """
+    old, new = (root_keys().unwrap(each.root, bytes(each.wrapped)) for each in (before, now))
+    return aes_key_wrap(new, _unwrap(old, wrapped))
+
+
 def rotate_root() -> int:
     """Wrap with the current root key every owner's key that another one wraps; returns how many.
 
@@ -188,7 +240,8 @@ def rotate_root() -> int:
     current, count = root_keys().current(), 0
     while True:
         with transaction.atomic():
-            other = OwnerKey.objects.select_for_update().exclude(root=current)
+            kept = OwnerKey.objects.select_for_update().filter(destroyed_at=None)
+            other = kept.exclude(root=current)
             rows = list(other.order_by("owner_id")[:BATCH])
             for row in rows:
                 row.wrapped = root_keys().wrap(root_keys().unwrap(row.root, bytes(row.wrapped)))
@@ -225,6 +278,9 @@ def _owner_keys(owner_ids: set[UUID]) -> dict[UUID, bytes]:
     own = OwnerKey.objects.select_for_update().filter(owner_id__in=owner_ids).order_by("owner_id")
     rows = {row.owner_id: row for row in own}
     if missing := sorted(owner_ids - set(rows)):
+        hers = Package.objects.filter(citizen_id__in=missing).values_list("citizen_id", flat=True)
+        for owner_id in hers[:1]:
+            raise Lost(f"the key of owner {owner_id} is gone, and was not destroyed: restore it")
         keys = root_keys()
         fresh = [
             OwnerKey(owner_id=each, wrapped=keys.wrap(os.urandom(KEY_BYTES)), root=keys.current())
@@ -232,6 +288,9 @@ def _owner_keys(owner_ids: set[UUID]) -> dict[UUID, bytes]:
         ]
         OwnerKey.objects.bulk_create(fresh, batch_size=BATCH, ignore_conflicts=True)
         rows |= {row.owner_id: row for row in own.filter(owner_id__in=missing)}
+    for row in rows.values():
+        if row.destroyed_at:
+            raise Destroyed(f"the key of owner {row.owner_id} was destroyed for good")
     return {
         owner_id: root_keys().unwrap(row.root, bytes(row.wrapped)) for owner_id, row in rows.items()
     }

@@ -67,15 +67,35 @@ class OwnerKey(models.Model):
     """The key of one owner of objects, wrapped by a root key (`keys.py`).
 
     An owner is a citizen, an agency (what it sends from its portal), or `store.SYSTEM`. With the
-    row goes everything of hers, in every copy; so it refers to no other table, and a restored
-    database does not take it along.
+    key goes everything of hers, in every copy; so the row refers to no other table. That of a key
+    that was destroyed stays, without the key: its owner never gets another one.
     """
 
     owner_id = models.UUIDField(primary_key=True)
     wrapped = models.BinaryField()
-    """40 bytes: a key of 32, wrapped (RFC 3394)."""
-    root = models.CharField(max_length=16)
+    """40 bytes: a key of 32, wrapped (RFC 3394). Empty once it is destroyed, as is the next."""
+    root = models.CharField(max_length=16, blank=True)
     """Which root key wraps it (`keys.root_name`)."""
+    destroyed_at = models.DateTimeField(null=True, blank=True)
+    """Real time, as the next: when the key was destroyed for good."""
+    erased_at = models.DateTimeField(null=True, blank=True)
+    """When what else there was of its owner had gone as well; None while that is owed."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(destroyed_at__isnull=True, root__gt="")
+                | models.Q(destroyed_at__isnull=False, root=""),
+                name="owner_key_or_none",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["destroyed_at"],
+                name="owner_key_to_erase",
+                condition=models.Q(destroyed_at__isnull=False, erased_at__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.owner_id)
@@ -91,6 +111,10 @@ class ObjectKey(models.Model):
     object_id = models.UUIDField()
     wrapped = models.BinaryField()
     """40 bytes: a key of 32, wrapped (RFC 3394)."""
+
+    class Meta:
+        # Whoever checks what is stored does not know whose it is.
+        indexes: ClassVar = [models.Index(fields=["object_id"], name="object_key_of")]
 
     def __str__(self) -> str:
         return str(self.object_id)
@@ -146,11 +170,12 @@ class Holding(models.Model):
 
 
 class Damage(models.Model):
-    """Damage that was found, and what became of it. Names no citizen and no letter."""
+    """Damage that was found, and what became of it. Names no letter, and nobody by name."""
 
     class Place(models.TextChoices):
         PRIMARY = "primary"
         COPY = "copy"
+        KEYS = "keys", "a key is gone, and nobody destroyed it"
 
     class Outcome(models.TextChoices):
         OPEN = ""
@@ -160,6 +185,7 @@ class Damage(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     object_id = models.UUIDField()
+    """Of an owner whose keys are gone it is the owner's."""
     place = models.CharField(max_length=8, choices=Place)
     problems = models.JSONField()
     """In plain words: what `store.verify` says, its first lines."""

@@ -3,7 +3,8 @@
 Oldest first, a few objects a run: so many that all are read in two thirds of the time promised,
 which leaves a third for days on which nothing runs. What is damaged is put back from the other
 copy when that one is whole, checked again, and written down (`Damage`) in any case. No key is
-needed: what lies there is held against its inventory, and that against its row.
+needed: what lies there is held against its inventory, and that against its row. That it has one is
+looked at as well (`lost_keys.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inbox.archive import holdings, mending, places
+from inbox.archive import holdings, lost_keys, mending, places
 from inbox.archive.mending import CannotMend
 from inbox.archive.models import Damage, Holding
 from inbox.archive.storage import Missing, Storage, Unavailable
@@ -60,7 +61,8 @@ def run(seconds: float = RUN_SECONDS) -> int:
         second = None
     rows = Holding.objects.filter(removed_at=None)
     checked = 0
-    for place in Damage.Place:
+    lost_keys.look_again(TRIED_AGAIN)
+    for place in (Damage.Place.PRIMARY, Damage.Place.COPY):
         try:
             if place == Damage.Place.PRIMARY:
                 checked += _look_again(place, primary, second, until)
@@ -89,7 +91,10 @@ def _scan(
     column = COLUMNS[place]
     due = rows.filter(**{f"{column}__lt": timezone.now() - REST}).order_by(column)
     count = 0
-    for holding in due[: budget(rows.count())]:
+    some = list(due[: budget(rows.count())])
+    if place == Damage.Place.PRIMARY:
+        lost_keys.look_at(holding.object_id for holding in some)
+    for holding in some:
         if time.monotonic() > until:
             break
         look_at(holding, place, primary, second)

@@ -89,6 +89,7 @@ class Group:
         self._stack = stack
         self._keys = ready
         self._writes: dict[str, Write] = {}
+        self._pairs: dict[str, keys.Pair] = {}
         self._storage = _storage()
 
     def put(
@@ -108,14 +109,15 @@ class Group:
         for place in ("", "v1/"):
             staged.write(f"{place}{INVENTORY}", [raw])
             staged.write(f"{place}{SIDECAR}", [ocfl.sidecar(raw)])
-        self._writes[folder] = write
+        self._writes[folder], self._pairs[folder] = write, pair
         return _written(write)
 
     def finish(self) -> dict[UUID, Stored]:
         """Make everything safe and visible; then the log is given what is to stand in it.
 
         Returns the objects that another process has put in the meantime, with the same content.
-        Raises AlreadyThere for one with other content.
+        Raises AlreadyThere for one with other content, and NoKey, taking all back, where a key was
+        destroyed in the meantime.
         """
         staged = [(write.staged, folder) for folder, write in self._writes.items()]
         try:
@@ -124,7 +126,14 @@ class Group:
             self._take_back()
             raise
         theirs = [self._writes.pop(folder) for folder in occupied]
-        _record(self._writes.values())
+        with transaction.atomic():
+            has_keys = keys.hold(self._pairs[folder] for folder in self._writes)
+            if has_keys:
+                _record(self._writes.values())
+        if not has_keys:
+            # Recorded now, it would be missed for ever.
+            self._take_back()
+            raise keys.NoKey("a key was destroyed while objects were put under it")
         return {write.object_id: _same_or_raise(self._storage, write) for write in theirs}
 
     def _take_back(self) -> None:
@@ -164,8 +173,9 @@ def put(
     `events` stand in the seal, which is.
 
     Putting the same content again does nothing and returns what is stored. Raises AlreadyThere
-    for other content, BadPath for a name not allowed, OSError when the disk fails; what a chunk
-    iterable raises passes through, and then nothing is stored.
+    for other content, BadPath for a name not allowed, OSError when the disk fails, NoKey where the
+    owner gets none (`keys.make`); what a chunk iterable raises passes through, and then nothing is
+    stored.
     """
     with ExitStack() as stack:
         one = Group(stack, {})
@@ -205,7 +215,7 @@ def add_version(
             storage.replace(folder, INVENTORY, raw)
             storage.replace(folder, SIDECAR, ocfl.sidecar(raw))
     with transaction.atomic():
-        if not keys.hold(owner_id, object_id):
+        if not keys.hold([(owner_id, object_id)]):
             # Recorded now, it would be missed for ever.
             raise Missing(f"{object_id} was removed while a version was added to it")
         _record([write])
@@ -313,13 +323,22 @@ def remove(owner_id: UUID, object_id: UUID) -> None:
 
 
 def forget_owner(owner_id: UUID) -> None:
-    """Destroy an owner's key and her objects' keys, then remove what is left of the objects."""
+    """Destroy an owner's key and her objects' keys for good, then remove her objects' bytes.
+
+    She gets no other key. May be called again; bytes that cannot be removed now are unreadable, and
+    removed with what is owed to the second copy (`copying.py`). That the key of her rows in backups
+    is destroyed stands in the log in any case: where it does, all of hers is (`key_backup.py`).
+    """
+    state_id = keys.state_id(owner_id)
     with transaction.atomic():
-        objects = list(keys.destroy_owner(owner_id))
+        objects = [each for each in keys.destroy_owner(owner_id) if each != state_id]
         holdings.note_removal(objects)
-        proof.record(proof.Entry.destroyed(object_id) for object_id in objects)
-    for object_id in objects:
-        _remove_bytes(object_id)
+        proof.record(proof.Entry.destroyed(each) for each in [*objects, state_id])
+    try:
+        for object_id in objects:
+            _remove_bytes(object_id)
+    except OSError as error:
+        log.warning("bytes without a key stay for now: %s", error.strerror)
 
 
 def sweep(older_than: float = STALE_SECONDS) -> int:

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 import nh3
-from django.db import transaction
+from django.db import connection, transaction
 
 from inbox.letters import norwegian
 from inbox.letters.models import DocumentText, Letter, LetterSearch
@@ -73,6 +73,24 @@ def write_letter(citizen_id: UUID, letter_id: UUID) -> None:
     with transaction.atomic():
         letter = Letter.objects.select_for_update().filter(citizen_id=citizen_id, id=letter_id)
         write(list(letter))
+
+
+def scrub() -> bool:
+    """Let the words of deleted letters leave the database's files; say whether they have.
+
+    On SQLite, of which FTS5 keeps them until its segments are merged, and the write-ahead log until
+    it is cut off: not while somebody reads, nor within a transaction. PostgreSQL does it by itself
+    (VACUUM).
+    """
+    if connection.vendor != "sqlite":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO letters_search_fts (letters_search_fts) VALUES ('optimize')")
+        if connection.in_atomic_block:
+            return False
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        is_busy = cursor.fetchone()[0]
+    return not is_busy
 
 
 def _row(letter: Letter, texts: Iterable[str]) -> LetterSearch:

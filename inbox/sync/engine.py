@@ -25,6 +25,7 @@ from connectors.contract import (
     NotPermitted,
     RateLimited,
 )
+from inbox.archive.keys import NoKey
 from inbox.letters.models import Letter
 from inbox.sync import lease, pauses, schedule
 from inbox.sync.intake import Intake, take_in, take_in_apart
@@ -123,9 +124,11 @@ def _taken_in(intake: Intake, batch: Batch, save: Callable[[], None]) -> list[Le
         return take_in(intake, batch, save)
     except (lease.LeaseLost, ConnectorError):
         raise
-    except Exception:
-        # It may pass, or be mended; only when it does not is a letter blamed for it.
-        if intake.patient:
+    except Exception as error:
+        # It may pass, or be mended; only when it does not is a letter blamed for it. On a shared
+        # queue, one who has no key holds up nobody else.
+        is_hers_alone = isinstance(error, NoKey) and intake.mailbox is None
+        if intake.patient and not is_hers_alone:
             raise
         return take_in_apart(intake, batch, save)
 

@@ -32,6 +32,7 @@ from connectors.contract import (
 )
 from inbox.archive import store
 from inbox.archive.deposit import package_rows
+from inbox.archive.keys import NoKey
 from inbox.citizens.identity import citizens_by_value
 from inbox.letters import access, happened, record
 from inbox.letters.change import change, has_new_content
@@ -131,8 +132,8 @@ def take_in_apart(intake: Intake, batch: Batch, save_cursor: Callable[[], None])
     """As `take_in`, for a batch that failed in a way that nobody has foreseen, time and again.
 
     Its letters are received one by one, and those that fail alone go to quarantine as a fault of
-    ours. Where the database itself is in trouble, or none of several can be received, the fault
-    is in no letter: the error is raised.
+    ours; so do all of a citizen who has no key. Where the database itself is in trouble, or none
+    of several can be received, the fault is in no letter: the error is raised.
     """
     received: list[Letter] = []
     broken: list[Unreadable] = []
@@ -145,7 +146,7 @@ def take_in_apart(intake: Intake, batch: Batch, save_cursor: Callable[[], None])
             log.exception("a letter of %s cannot be received", intake.source.slug)
             reason = f"receiving it failed ({type(error).__name__})"
             broken.append(replace(as_unreadable(incoming, reason), fault=Fault.SERVER))
-            if len(broken) == len(batch.letters) > 1:
+            if len(broken) == len(batch.letters) > 1 and not isinstance(error, NoKey):
                 raise
     rest = replace(batch, letters=(), unreadable=[*batch.unreadable, *broken])
     return received + take_in(intake, rest, save_cursor)

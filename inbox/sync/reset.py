@@ -70,7 +70,7 @@ def forget(national_id: str) -> int:
     for owner_id, object_id in objects:
         store.remove(owner_id, object_id)
     for enterprise in enterprises:
-        removal.remove(enterprise)
+        removal.remove(enterprise.pk)
     return letters
 
 

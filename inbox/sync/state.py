@@ -25,7 +25,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db import connection, models, transaction
 
-from inbox.archive import frames, keys, store
+from inbox.archive import frames, keys, lost_keys, store
 from inbox.archive.models import OwnerKey
 from inbox.archive.seal import moment
 from inbox.citizens.models import Citizen, Identifier, InboxState, Representation
@@ -57,23 +57,42 @@ Row = tuple[str, dict[str, Any]]
 Tell = Callable[[UUID, str], None]
 
 
-def write_all(target: Path) -> int:
-    """Write the rows of all into the folder's `state/`; returns how many files there are."""
+def write_all(target: Path, tell: Tell) -> int:
+    """Write the rows of all into the folder's `state/`; returns how many files there are.
+
+    Of an owner whose key is destroyed there is none any more. `tell` is given one whose key is gone
+    though nobody destroyed it: the file from before stays.
+    """
     folder = target / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     written = {_write(folder, store.SYSTEM, _of_nobody())}
+    lost = 0
     last: UUID | None = None
     while True:
         rows = Citizen.objects.order_by("id")
         batch = list((rows.filter(id__gt=last) if last else rows)[:BATCH])
-        written.update(_write(folder, citizen.id, _of_citizen(citizen)) for citizen in batch)
+        for citizen in batch:
+            try:
+                written.add(_write(folder, citizen.id, _of_citizen(citizen)))
+            except keys.Destroyed:
+                continue
+            except keys.Lost as error:
+                tell(citizen.id, str(error))
+                lost_keys.note(citizen.id)
+                written.add(folder / f"{citizen.id}.enc")
+                lost += 1
         if len(batch) < BATCH:
             break
         last = batch[-1].id
     for path in folder.iterdir():
         if path not in written:
             path.unlink()
-    return len(written)
+    return len(written) - lost
+
+
+def destroyed(source: Path) -> int:
+    """Return how many files are of owners whose key is destroyed: they are left out."""
+    return sum(keys.is_destroyed(owner_id) for owner_id, _ in _files(source))
 
 
 def restore_people(source: Path, tell: Tell) -> int:
@@ -198,7 +217,7 @@ def _files(source: Path) -> Iterator[tuple[UUID, Path]]:
 
 
 def _has_key(owner_id: UUID) -> bool:
-    return OwnerKey.objects.filter(owner_id=owner_id).exists()
+    return OwnerKey.objects.filter(owner_id=owner_id, destroyed_at=None).exists()
 
 
 def _place(owner_id: UUID) -> str:

@@ -350,9 +350,10 @@ def test_two_processes_that_put_the_same_make_one_object(home: Path):
     made = (
         "import django; django.setup()\n"
         "from django.db import connection\n"
-        "from inbox.archive.models import Holding, LogEntry, ObjectKey, OwnerKey\n"
+        "from inbox.archive.models import Holding, LogEntry, ObjectKey, OwnerKey, Package\n"
         "with connection.schema_editor() as editor:\n"
-        "    for table in (OwnerKey, ObjectKey, LogEntry, Holding): editor.create_model(table)"
+        "    for table in (OwnerKey, ObjectKey, Package, LogEntry, Holding):\n"
+        "        editor.create_model(table)"
     )
     program = (
         "import sys, django; django.setup()\n"

@@ -267,7 +267,7 @@ def test_it_outlives_the_letter_and_the_account(kari):
     with transaction.atomic():
         erase(letter)
     assert DeliveryRecord.objects.count() == 2
-    removal.remove(kari)
+    removal.remove(kari.id)
     assert not Citizen.objects.exists()
     assert DeliveryRecord.objects.count() == 2
 

@@ -10,8 +10,8 @@ from django.apps import apps
 from config.celery import BEAT
 from connectors import clock
 from connectors.contract import RawPart, Unreadable
-from inbox.archive import store
-from inbox.archive.models import OwnerKey, Package
+from inbox.archive import keys, store
+from inbox.archive.models import Package
 from inbox.citizens.identity import find_citizen, identify
 from inbox.citizens.models import Citizen
 from inbox.letters.models import Letter
@@ -92,18 +92,23 @@ def test_a_removal_that_breaks_off_is_taken_up_again(kari, monkeypatch):
 
 
 def test_what_is_archived_for_her_while_she_is_removed_is_not_kept(kari, monkeypatch):
-    late, withhold = uuid4(), quarantine.withhold_contested
+    late, begun, forget = uuid4(), uuid4(), store.forget_owner
+    files = {"files/0001.pdf": b"%PDF"}
 
-    def put_late(citizen):
-        store.put(citizen.id, late, {"files/0001.pdf": b"%PDF"})
-        withhold(citizen)
+    def while_it_is_put(citizen_id):
+        with pytest.raises(keys.NoKey), store.group([(citizen_id, begun)]) as group:
+            group.put(citizen_id, begun, files)
+            forget(citizen_id)
+        with pytest.raises(keys.Destroyed):
+            store.put(citizen_id, late, files)
 
-    monkeypatch.setattr(quarantine, "withhold_contested", put_late)
+    monkeypatch.setattr(store, "forget_owner", while_it_is_put)
     closing.ask(kari.id)
     later(31)
     assert removal.close_due() == 1
     assert not store.exists(late)
-    assert not OwnerKey.objects.filter(owner_id=kari.id).exists()
+    assert not store.exists(begun)
+    assert keys.is_destroyed(kari.id)
 
 
 def test_closing_stops_fetching_and_notices_and_taking_it_back_begins_again(kari):

@@ -301,7 +301,7 @@ def test_one_case_or_one_folder_can_be_taken_alone(client, kari):
 def test_a_helper_takes_nothing_and_who_closes_her_account_leaves_no_copy(client, kari, settings):
     make_letter(kari)
     take_out(client)
-    removal.remove(kari)
+    removal.remove(kari.id)
     assert list(Path(settings.EXPORT_DIR).iterdir()) == []
     principal, helper = make_citizen("Ola"), make_citizen("Siri")
     make_representation(principal, helper, may_answer=True)

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from inbox.archive import copying, scan, store
-from inbox.archive.models import Damage, Holding
+from inbox.archive import copying, lost_keys, scan, store
+from inbox.archive.models import Damage, Holding, OwnerKey
 from tests.archive.test_scan import FIRST, flip, folder, grow_old, scan_all
-from tests.make import log_in, make_citizen
+from tests.make import log_in, make_citizen, make_letter
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +80,19 @@ def test_what_fails_in_the_log_is_shown_with_since_when(staff, home: Path, setti
     assert "The witness does not sign the log</dt>" in shown
     assert 'It began 3 hours ago.<br><span lang="en">it is away</span>' in shown
     assert "The log grows" not in shown
+
+
+def test_an_owner_whose_key_is_gone_is_named_by_her_id(staff):
+    kari = make_citizen("Kari Nordmann")
+    make_letter(kari)
+    OwnerKey.objects.all().delete()
+    lost_keys.note(kari.id)
+    shown = page(staff)
+    assert str(kari.id) in shown
+    assert "<td>The keys</td>" in shown
+    assert "1 of this owner&#39;s objects have no key, and nobody destroyed it" in shown
+    assert "archive_keys restore" in shown
+    assert "Nordmann" not in shown
 
 
 def test_a_scan_and_a_copy_that_fall_behind_are_shown(staff, settings):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from inbox.archive.proof.leaves import Entry
 from inbox.archive.proof.log import LogBroken, PublicKeys, checkpoint, of, public_keys, stamp_files
-from inbox.archive.proof.recording import record
+from inbox.archive.proof.recording import destroyed, record
 from inbox.archive.proof.sequencer import sequence
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LogBroken",
     "PublicKeys",
     "checkpoint",
+    "destroyed",
     "of",
     "public_keys",
     "record",

@@ -1,9 +1,10 @@
-"""The one call site: what happened is written beside what it happened to."""
+"""The one call site: what happened is written beside what it happened to; and asked for again."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -31,6 +32,16 @@ def record(entries: Iterable[Entry]) -> None:
     # One wake-up a transaction, however often it records.
     if not any(function is _wake for _, function, *_ in connection.run_on_commit):
         transaction.on_commit(_wake)
+
+
+def destroyed(object_ids: Iterable[UUID]) -> set[UUID]:
+    """Return the objects of which the last that was recorded is that their key was destroyed."""
+    rows = LogEntry.objects.filter(object_id__in=list(object_ids)).order_by("id")
+    found = list(rows.values_list("index", "object_id", "event"))
+    # What has no place yet came last.
+    found.sort(key=lambda row: (row[0] is None, row[0] or 0))
+    latest = {object_id: event for _, object_id, event in found}
+    return {each for each, event in latest.items() if event == LogEntry.Event.DESTROYED}
 
 
 def _wake() -> None:

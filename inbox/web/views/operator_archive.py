@@ -84,10 +84,15 @@ def _damage(damage: Damage) -> dict[str, Any]:
         Damage.Outcome.WHOLE: _("Whole when it was read again"),
         Damage.Outcome.REMOVED: _("Deleted since"),
     }
+    places = {
+        Damage.Place.PRIMARY: _("The archive"),
+        Damage.Place.COPY: _("The copy"),
+        Damage.Place.KEYS: _("The keys"),
+    }
     finders = {"scan": _("the rolling check"), "read": _("a reader"), "copy": _("copying")}
     return {
         "object": damage.object_id if damage.object_id.int else _("The log"),
-        "place": _("The copy") if damage.place == Damage.Place.COPY else _("The archive"),
+        "place": places.get(Damage.Place(damage.place), ""),
         "problems": damage.problems,
         "found": _ago(damage.found_at),
         "finder": finders.get(damage.found_by, damage.found_by),

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from inbox.archive import lost_keys
 from inbox.archive.proof import audit, objects
 from inbox.archive.verify import damage, packages
 
@@ -37,13 +38,17 @@ class Command(BaseCommand):
                 sample.append(package.id)
             for problem in found:
                 self.stdout.write(f"{package.id}: {problem}")
+        lost = lost_keys.lost(sample)
+        for owner_id, count in lost.items():
+            self.stdout.write(f"owner {owner_id}: {lost_keys.problem(count)}: {lost_keys.REMEDY}")
         contradicted = 0
         for finding in self._by_the_log(sample):
             contradicted += 1
             self.stdout.write(str(finding))
-        if bad or contradicted:
+        if bad or lost or contradicted:
             raise CommandError(
-                f"{bad} of {read} packages are damaged; the log tells of {contradicted} problems.",
+                f"{bad} of {read} packages are damaged; the keys of {len(lost)} owners are gone; "
+                f"the log tells of {contradicted} problems.",
                 returncode=1,
             )
         self.stdout.write(f"{read} packages are whole.")

@@ -26,13 +26,17 @@ class Command(BaseCommand):
         """Copy, and say how much it was."""
         folder: Path = options["folder"]
 
+        problems = 0
+
         def tell(object_id: UUID, problem: str) -> None:
+            nonlocal problems
+            problems += 1
             self.stdout.write(f"{object_id}: {problem}")
 
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Rows first: whatever letter they speak of has its bytes in what is copied then.
-            files = state.write_all(folder)
+            files = state.write_all(folder, tell)
             copied = backup.write_objects(folder, tell)
             backup.write_log(folder)
         except OSError as error:
@@ -41,5 +45,5 @@ class Command(BaseCommand):
             f"{copied.new} objects copied, {copied.same} were there, {copied.removed} removed; "
             f"rows of {files} owners. Now back up the keys: manage.py archive_keys backup."
         )
-        if copied.problems:
-            raise CommandError(f"{copied.problems} objects could not be copied.", returncode=1)
+        if problems:
+            raise CommandError(f"{problems} owners or objects could not be copied.", returncode=1)

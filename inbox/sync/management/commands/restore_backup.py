@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from inbox.archive import backup
+from inbox.archive import backup, key_backup
 from inbox.archive.models import OwnerKey
 from inbox.archive.proof import LogBroken, restoring
 from inbox.sync import state
@@ -39,10 +39,13 @@ class Command(BaseCommand):
         if not OwnerKey.objects.exists():
             raise CommandError("There are no keys: restore them first (archive_keys restore).")
         try:
-            copied = backup.restore_objects(folder, tell)
+            backup.check(folder)
+            # The log first: it knows which keys were destroyed since these were backed up.
             backup.restore_log(folder)
             if settings.ARCHIVE_PROOF != "off":
                 restoring.rebuild()
+            dropped = key_backup.drop_destroyed()
+            copied = backup.restore_objects(folder, tell)
         except (backup.NoBackup, LogBroken, OSError) as error:
             raise CommandError(str(error)) from error
         problems += copied.problems
@@ -50,6 +53,8 @@ class Command(BaseCommand):
             f"{copied.new} objects restored, {copied.same} were there; "
             f"{copied.keyless} have no key."
         )
+        if dropped:
+            self.stdout.write(f"{dropped} keys that the log says are destroyed were here: they go.")
         people = state.restore_people(folder, tell)
         try:
             call_command("rebuild_index", stdout=self.stdout)
@@ -58,5 +63,7 @@ class Command(BaseCommand):
             self.stdout.write(str(error))
         laid = state.restore_state(folder, tell)
         self.stdout.write(f"Rows of {laid} of {people} citizens restored.")
+        if gone := state.destroyed(folder):
+            self.stdout.write(f"Those of {gone} are left out: their keys are destroyed.")
         if problems:
             raise CommandError("Not everything could be restored: see above.", returncode=1)
