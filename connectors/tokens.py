@@ -75,7 +75,7 @@ class Kept:
     def forget(self, name: bytes, text: str) -> None:
         """Drop what lies there if it is still this: another thread may have put a fresh one."""
         with self._lock:
-            if self._found.get(name, ("", 0.0))[0] == text:
+            if name in self._found and self._found[name][0] == text:
                 del self._found[name]
 
     def clear(self) -> None:

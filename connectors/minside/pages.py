@@ -56,7 +56,12 @@ class Visitor:
 
 def address(slug: str, identifier: str) -> str:
     """Return where a browser finds an agency's page with the task of a letter."""
-    return f"{pages_url(slug)}/tasks/{identifier}"
+    return f"{pages_url(slug)}{task_path(identifier)}"
+
+
+def task_path(identifier: str) -> str:
+    """Return where the page with the task of a letter lies, below an agency's pages."""
+    return f"/tasks/{identifier}"
 
 
 def pages_url(slug: str) -> str:

@@ -238,7 +238,7 @@ class MinsideSimulator(Simulator):
         shown = rows[:PAGE_SIZE]
         last = shown[-1]["position"] if shown else after
         return {
-            "items": [json.loads(row["item"]) for row in shown],
+            "items": [_with_addresses(slug, json.loads(row["item"])) for row in shown],
             "next_cursor": _write_cursor(last, generation),
             "more": len(rows) > PAGE_SIZE,
         }
@@ -326,12 +326,20 @@ def _put(db: sqlite3.Connection, letter: SimulatedLetter) -> str:
     if slug in RETENTION_DAYS:
         del item["deleted_at_source"]
     if letter.agency_task:
-        url = pages.address(slug, identifier)
+        url = pages.task_path(identifier)
         item["link"] = {"url": url, "label": letter.agency_task, "takes_return": True}
         if letter.signing:
             item["signing"]["url"] = url
     append(db, slug, letter.person.national_id, identifier, item)
     return identifier
+
+
+def _with_addresses(slug: str, item: dict[str, Any]) -> dict[str, Any]:
+    """Complete the paths of an item: a world may be served at another address than it was made."""
+    for part in (item.get("link"), item.get("signing")):
+        if part and (part.get("url") or "").startswith("/"):
+            part["url"] = pages.pages_url(slug) + part["url"]
+    return item
 
 
 def _keep_documents(

@@ -24,4 +24,4 @@ def _on_the_worlds_day(frozen_clock: None) -> None:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for long: neither who asks nor a simulator that does not answer."""
     monkeypatch.setattr(simulation, "SLOW_SECONDS_MAX", 1.6)
-    monkeypatch.setitem(http.Http.__init__.__kwdefaults__, "timeout", 0.4)
+    monkeypatch.setitem(http.Http.__init__.__kwdefaults__, "timeout", 1.0)

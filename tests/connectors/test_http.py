@@ -401,14 +401,13 @@ def test_encrypted_connections_have_the_same_deadline(monkeypatch: pytest.Monkey
 def test_any_answer_is_told_by_its_status_and_its_body_is_not_waited_for() -> None:
     for status, reason in ((200, b"OK"), (302, b"Found"), (410, b"Gone"), (500, b"Oh")):
         head = b"HTTP/1.1 %d %s\r\nRetry-After: 7\r\nContent-Length: 100000\r\n\r\n"
-        served = dripping(head % (status, reason), b"a", pause=0.2, times=5)
-        http = Http(next(served), timeout=5)
+        served = dripping(head % (status, reason), b"a", pause=1, times=30)
+        http = Http(next(served), timeout=30)
         started = time.monotonic()
         answer = http.answer_to("POST", "x", content=b"{}")
         assert answer.status_code == status
         assert retry_after(answer) == 7
-        assert time.monotonic() - started < 0.5
-        next(served, None)
+        assert time.monotonic() - started < 15  # of the 30 seconds that its body takes
 
 
 def test_a_request_may_be_given_a_shorter_time() -> None:
