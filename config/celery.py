@@ -41,6 +41,7 @@ BEAT = {
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
     "documents to be read": ("inbox.letters.tasks.read_documents", 2),
     "PDFs of what came as text": ("inbox.letters.tasks.make_access_copies", 5),
+    "copies to be taken in": ("inbox.letters.tasks.take_imports", 5),
     "letters of life events": ("inbox.letters.tasks.propose_for_life_events", 60),
     "copies of letters": ("inbox.web.tasks.make_exports", 5),
     "copies of letters that are over": ("inbox.web.tasks.sweep_exports", 300),
@@ -64,6 +65,7 @@ ROUTES = {
     "inbox.letters.tasks.make_access_copies": {"queue": "texts"},
     "inbox.agencies.tasks.run_conformance": {"queue": "texts"},
     "inbox.web.tasks.make_exports": {"queue": "texts"},
+    "inbox.letters.tasks.take_imports": {"queue": "texts"},
 }
 
 app.conf.update(

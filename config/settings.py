@@ -262,6 +262,7 @@ DOCS_DIR = BASE_DIR / "docs"
 VERAPDF_BIN = env_text("VERAPDF_BIN")
 ARCHIVE_DIR = Path(env_text("ARCHIVE_DIR", str(DATA_DIR / "archive")))
 EXPORT_DIR = Path(env_text("EXPORT_DIR", str(DATA_DIR / "exports")))
+IMPORT_DIR = Path(env_text("IMPORT_DIR", str(DATA_DIR / "imports")))
 # How the archive proves that nothing was changed (docs/archive-proofs.md): off, by a log of its own
 # (log), or by that, a witness and timestamps (full). The log's name stands in every proof for ever.
 ARCHIVE_PROOF = env_text("ARCHIVE_PROOF") or "log"

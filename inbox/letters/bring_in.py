@@ -61,8 +61,19 @@ class Taken:
     """How many of them are proved by a log whose key is known here."""
 
 
-def take_in(viewer: Viewer, file: BinaryIO, limits: Limits) -> Taken:
-    """Take in a zipped bag. Raises LevelTooLow, NotEmpty, and BadBag, which names the file."""
+def take_in(
+    viewer: Viewer,
+    file: BinaryIO,
+    limits: Limits,
+    *,
+    tell: Callable[[int, int], None] = lambda _done, _total: None,
+    end: Callable[[Taken], None] = lambda _taken: None,
+) -> Taken:
+    """Take in a zipped bag. Raises LevelTooLow, NotEmpty, and BadBag, which names the file.
+
+    `tell` learns how many of how many letters are in the archive; `end` is called in the
+    transaction that writes them all. What either raises undoes everything.
+    """
     if not viewer.may_read(SecurityLevel.HIGH):
         raise LevelTooLow
     _must_be_empty(viewer)
@@ -76,7 +87,10 @@ def take_in(viewer: Viewer, file: BinaryIO, limits: Limits) -> Taken:
     read = _Reader(bag, check, viewer)
     made: list[UUID] = []
     try:
-        ids = {name: read.archive(name, made) for name in letters}
+        ids = {}
+        for done, name in enumerate(letters):
+            tell(done, len(letters))
+            ids[name] = read.archive(name, made)
         # Letters of one moment stand in the order of their ids: the new ones follow the old.
         letters.sort(key=lambda name: ids[name])
         with transaction.atomic():
@@ -85,11 +99,13 @@ def take_in(viewer: Viewer, file: BinaryIO, limits: Limits) -> Taken:
             for some in _batches(letters):
                 _write(viewer, [read.rows(name) for name in some])
             access.note(viewer, Access.What.IMPORT)
+            taken = Taken(len(letters), read.proved)
+            end(taken)
     except BaseException:
         for object_id in made:
             store.remove(viewer.citizen_id, object_id)
         raise
-    return Taken(len(letters), read.proved)
+    return taken
 
 
 @dataclass(slots=True)

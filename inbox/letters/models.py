@@ -1015,6 +1015,60 @@ class Forwarding(CitizenOwned):
         return f"forwarding {self.id}"
 
 
+class Import(CitizenOwned):
+    """A copy of letters that she brings in: taken in by a worker (`imports.py`).
+
+    One row a citizen: bringing one anew takes its place. The row is the queue, then what she is
+    told came of it. The zip lies encrypted in IMPORT_DIR until then, its key in the row alone.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        TAKING = "taking"
+        DONE = "done"
+        FAILED = "failed"
+
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    """Real time: when to try next."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    """Real time: until when some worker has it in hand."""
+    lease_token = models.UUIDField(null=True, blank=True)
+    """Whose hand that is: a worker taken for dead changes nothing."""
+    problem = models.CharField(max_length=16, blank=True)
+    """Why it was refused: the code of a BadBag, `not_empty`, or `broken` (we failed)."""
+    problem_name = models.CharField(max_length=1024, blank=True)
+    """Which file of the copy that is about."""
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    """How many letters are in the archive so far, and are to be; 0: it is being checked."""
+    key = models.CharField(max_length=255)
+    """What the zip is encrypted with, itself encrypted (`identity.seal`)."""
+    expires_at = models.DateTimeField(null=True, blank=True)
+    """Real time: until when she is told what came of it."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["citizen"], name="import_one"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["due_at"],
+                name="import_due",
+                condition=Q(state__in=["waiting", "taking"]),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="import_expires",
+                condition=Q(expires_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"import {self.id}"
+
+
 class Export(CitizenOwned):
     """A copy of her letters that she has asked for: made by a worker, fetched by her, short-lived.
 

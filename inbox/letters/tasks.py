@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.letters import access_copies, indexing, proposals, reveal, texts
+from inbox.letters import access_copies, imports, indexing, proposals, reveal, texts
 
 
 @shared_task
@@ -24,6 +24,12 @@ def read_documents() -> None:
 def make_access_copies() -> None:
     """Make PDFs of letters that came as text."""
     access_copies.make_due()
+
+
+@shared_task
+def take_imports() -> None:
+    """Take in the copies of letters that citizens have brought."""
+    imports.take_due()
 
 
 @shared_task

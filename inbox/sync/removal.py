@@ -18,7 +18,7 @@ from connectors import clock
 from inbox.archive import holdings, keys, store
 from inbox.archive.models import Package
 from inbox.citizens.models import Citizen
-from inbox.letters import exports, indexing
+from inbox.letters import exports, imports, indexing
 from inbox.letters.models import Letter, Tombstone
 from inbox.sync import quarantine
 
@@ -63,8 +63,9 @@ def remove(owner_id: UUID) -> None:
 
 def _remove_rows(citizen: Citizen) -> None:
     """Remove every row of hers, and the bytes that rows alone know of."""
-    # The copy that she has asked for has a key of its own, in its row.
+    # The copies that she takes out and brings in have keys of their own, in their rows.
     exports.forget(citizen.pk)
+    imports.forget(citizen.pk)
     for owner_id, object_id in _archived(citizen):
         try:
             store.remove(owner_id, object_id)

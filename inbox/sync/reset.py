@@ -19,7 +19,7 @@ from inbox.archive import store
 from inbox.archive.models import Package
 from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import Citizen, ContactDetails, Identifier, InboxState, Representation
-from inbox.letters import counters, delivery_log, exports
+from inbox.letters import counters, delivery_log, exports, imports
 from inbox.letters.models import Access, Filing, Letter, Tombstone
 from inbox.notifications.models import InvitationNotice, OutboxEmail
 from inbox.sync import contacts, engine, parties, quarantine, removal, sources
@@ -53,6 +53,7 @@ def forget(national_id: str) -> int:
         Package.objects.filter(citizen=citizen).delete()
         Filing.objects.filter(citizen=citizen).delete()
         exports.forget(citizen.pk)
+        imports.forget(citizen.pk)
         Access.objects.filter(citizen=citizen).delete()
         given = Representation.objects.filter(Q(citizen=citizen) | Q(helper=citizen))
         chosen = (Representation.Kind.GIVEN, Representation.Kind.MADE_UP)

@@ -50,6 +50,7 @@ OF_ITS_MOMENT = (
     "notifications.invitationnotice",
     "letters.filing",
     "letters.export",
+    "letters.import",
 )
 """What a restored database is better without: nobody is told anything a second time."""
 

@@ -163,6 +163,13 @@ def stored() -> list[Stored]:
             ("letters.Export",),
         ),
         Stored(
+            _("Copies that you bring in"),
+            _("The file, encrypted, and how far we have come with it."),
+            _("The file until it is taken in or refused, what came of it for 24 hours more."),
+            you,
+            ("letters.Import",),
+        ),
+        Stored(
             _("Your answers"),
             _("What you have written to senders, drafts and files with it, and when it was sent."),
             _(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.letters import exports
+from inbox.letters import exports, imports
 from inbox.web import export_making
 
 HOURS = 3600
@@ -18,5 +18,6 @@ def make_exports() -> None:
 
 @shared_task
 def sweep_exports() -> None:
-    """Remove copies whose time is over."""
+    """Remove copies whose time is over, taken out or brought in."""
     exports.sweep()
+    imports.sweep()

@@ -163,6 +163,7 @@ urlpatterns = [
     path("export/download/", export.download, name="export_download"),
     path("export/cancel/", export.cancel, name="export_cancel"),
     path("import/", bring_in.page, name="import"),
+    path("import/cancel/", bring_in.cancel, name="import_cancel"),
     path("panel/", panel.frame, name="panel"),
     path("panel/consent/", panel.consent, name="panel_consent"),
     path("panel/withdraw/", panel.withdraw, name="panel_withdraw"),

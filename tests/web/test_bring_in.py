@@ -18,18 +18,20 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from connectors import clock
 from connectors.contract import Appointment, IncomingDocument, Payment, ThreadMessage
 from inbox.archive import proof, store
 from inbox.citizens.models import Citizen, InboxState, SecurityLevel
 from inbox.citizens.viewer import Viewer
-from inbox.letters import counters, filing, folders
+from inbox.letters import bring_in, counters, filing, folders, imports
 from inbox.letters.models import (
     Access,
     Delivery,
     Document,
     Export,
+    Import,
     Letter,
     Placement,
     Reply,
@@ -50,6 +52,7 @@ HIGH = SecurityLevel.HIGH
 @pytest.fixture(autouse=True)
 def places(settings, tmp_path) -> None:
     settings.EXPORT_DIR, settings.ARCHIVE_DIR = tmp_path / "exports", tmp_path / "archive"
+    settings.IMPORT_DIR = tmp_path / "imports"
     settings.ARCHIVE_PROOF, settings.DEMO = "log", True
     settings.ARCHIVE_LOG_KEY_FILE = str(tmp_path / "log.pem")
     settings.ARCHIVE_LOG_ORIGIN, settings.ARCHIVE_WITNESS_KEY = "log.example/tests", ""
@@ -137,7 +140,11 @@ def ola() -> Citizen:
 def upload(client: Client, citizen: Citizen, content: bytes, level: int = 4) -> Any:
     log_in(client, citizen, level=level)
     client.cookies["django_language"] = "nb"
-    return client.post("/import/", {"copy": SimpleUploadedFile("kopi.zip", content)})
+    answer = client.post("/import/", {"copy": SimpleUploadedFile("kopi.zip", content)})
+    if answer.headers.get("Location") != "/import/":
+        return answer
+    imports.take_due()
+    return client.get("/import/")
 
 
 def shown(citizen: Citizen) -> list[dict[str, Any]]:
@@ -211,14 +218,68 @@ def test_the_same_letters_are_there_again(client, kari, copy, ola):
     before = shown(kari)
     assert {len(each["documents"]) for each in before} == {0, 1}
     assert max(each["deliveries"] for each in before) == 2
-    answer = upload(client, ola, copy)
-    assert answer.status_code == 302, answer.content.decode()
+    assert f"{len(before)} brev er her nå." in upload(client, ola, copy).content.decode()
     assert withheld(shown(ola)) == withheld(before)
     state, recounted = InboxState.objects.get(citizen=ola), counters.recount(ola.id)
     assert (state.letters, state.unread) == (recounted.letters, recounted.unread)
     assert Access.objects.filter(citizen=ola).values_list("what", flat=True).get() == "import"
     # Kari's own are as they were.
     assert shown(kari) == before
+
+
+def test_it_waits_encrypted_shows_how_far_it_is_and_can_be_cancelled(
+    client, kari, copy, ola, settings, monkeypatch
+):
+    monkeypatch.setattr(imports, "TELL_EVERY_SECONDS", 0)
+    log_in(client, ola, level=4)
+    client.cookies["django_language"] = "nb"
+    for _ in range(2):  # two tabs
+        client.post("/import/", {"copy": SimpleUploadedFile("kopi.zip", copy)})
+    (file,) = settings.IMPORT_DIR.iterdir()
+    assert b"letter.json" not in file.read_bytes()
+    assert "Det begynner om et øyeblikk." in client.get("/import/").content.decode()
+    shown = []
+    archive = bring_in._Reader.archive
+
+    def cancelled(self, name, made):
+        shown.append(client.get("/import/", headers={"HX-Request": "true"}).content.decode())
+        if len(shown) == 3:
+            client.post("/import/cancel/")
+        return archive(self, name, made)
+
+    monkeypatch.setattr(bring_in._Reader, "archive", cancelled)
+    assert imports.take_due() == 0
+    assert len(shown) == 3
+    assert "2 av 6 brev er i arkivet." in shown[2]
+    assert not Letter.objects.filter(citizen=ola).exists()
+    assert not Import.objects.exists()
+    assert not list(settings.IMPORT_DIR.iterdir())
+
+
+def test_a_worker_that_dies_is_followed_by_another_and_not_for_ever(
+    client, copy, ola, settings, monkeypatch
+):
+    log_in(client, ola, level=4)
+    client.cookies["django_language"] = "nb"
+    client.post("/import/", {"copy": SimpleUploadedFile("kopi.zip", copy)})
+    row = Import.objects.get(citizen=ola)
+    assert imports._claim(ola.id, row.id) is not None
+    assert imports.take_due() == 0  # somebody has it in hand
+    long_ago = timezone.now() - timedelta(hours=1)
+    Import.objects.update(lease_until=long_ago)
+
+    def fails(*_args, **_said):
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bring_in, "take_in", fails)
+        for _ in range(imports.ATTEMPTS_MAX):
+            Import.objects.update(due_at=long_ago)
+            assert imports.take_due() == 0
+    assert "Noe gikk galt her, flere ganger" in client.get("/import/").content.decode()
+    assert not list(settings.IMPORT_DIR.iterdir())
+    Import.objects.update(expires_at=long_ago)
+    assert imports.sweep() == 1
 
 
 def test_no_more_is_believed_than_is_proved(client, kari, copy, ola):

@@ -13,23 +13,24 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from inbox.archive.bag.reading import BadBag, Limits
+from inbox.archive.bag.reading import BadBag
 from inbox.citizens.models import SecurityLevel
-from inbox.letters import bring_in
-from inbox.letters.bring_in import NotEmpty, Taken
+from inbox.citizens.viewer import Viewer
+from inbox.letters import bring_in, imports, tasks
+from inbox.letters.bring_in import NotEmpty
+from inbox.letters.imports import InHand
+from inbox.letters.models import Import
+from inbox.sync.wake import wake
 from inbox.web.letter_words import size_of
 from inbox.web.sessions import citizen_required, herself_required, viewer_of
 from inbox.web.uploading import Most, bound, passed_over
 
-UNPACKED = 2
-"""A copy holds its files as they are: so many times its size at most, once unpacked."""
-
 
 @csrf_exempt
 def page(request: HttpRequest) -> HttpResponseBase:
-    """Take a copy in.
+    """Say how far a copy that she has brought is; posted, let one be taken in.
 
     The file is bounded before anything is read, the token among it: it is looked at inside.
     """
@@ -44,43 +45,66 @@ def page(request: HttpRequest) -> HttpResponseBase:
 @herself_required
 def _page(request: HttpRequest) -> HttpResponseBase:
     viewer = viewer_of(request)
-    is_empty = bring_in.is_empty(viewer)
     problem = ""
     if request.method == "POST":
         if viewer.level != SecurityLevel.HIGH:
             return redirect(f"{reverse('step_up')}?{urlencode({'next': reverse('import')})}")
-        taken, problem = _take(request)
-        if taken is not None:
-            said = ngettext("{n} letter is here now.", "{n} letters are here now.", taken.letters)
-            messages.success(request, said.format(n=taken.letters))
-            return redirect("inbox")
+        problem = _ask(request, viewer)
+        if not problem:
+            wake(tasks.take_imports)
+            return redirect("import")
     context = {
         "problem": problem,
-        "is_empty": is_empty,
+        "is_empty": bring_in.is_empty(viewer),
         "is_high": viewer.level == SecurityLevel.HIGH,
         "most": size_of(settings.IMPORT_ZIP_MAX_BYTES),
+        **_state(imports.find(viewer.citizen_id)),
     }
-    return render(request, "web/import.html", context)
+    htmx: Any = getattr(request, "htmx", None)
+    return render(request, "web/_import_state.html" if htmx else "web/import.html", context)
 
 
-def _take(request: HttpRequest) -> tuple[Taken | None, str]:
-    """Return what was taken in, or why it was not."""
+@require_POST
+@citizen_required
+@herself_required
+def cancel(request: HttpRequest) -> HttpResponseBase:
+    """Cancel what is being taken in."""
+    if imports.forget(viewer_of(request).citizen_id):
+        messages.success(request, gettext("It is cancelled, and the file is deleted here."))
+    return redirect("import")
+
+
+def _ask(request: HttpRequest, viewer: Viewer) -> str:
+    """Let the file be taken in; return why it is not."""
     if passed_over(request):
-        return None, _why(BadBag("too_large"))
+        return _why("too_large")
     upload: Any = request.FILES.get("copy")
     if upload is None:
-        return None, gettext("Choose the zip file of the copy.")
-    size = settings.IMPORT_ZIP_MAX_BYTES
-    limits = Limits(size, settings.IMPORT_FILES_MAX, UNPACKED * size)
+        return gettext("Choose the zip file of the copy.")
     try:
-        return bring_in.take_in(viewer_of(request), cast(BinaryIO, upload.file), limits), ""
+        imports.ask(viewer, cast(BinaryIO, upload.file))
+    except InHand:
+        pass  # Another tab was faster: the page says how far that is.
     except NotEmpty:
-        return None, gettext("You have letters here already. A copy is taken into an empty inbox.")
+        return _why("not_empty")
     except BadBag as error:
-        return None, _why(error)
+        return _why(error.code, error.name)
+    return ""
 
 
-def _why(error: BadBag) -> str:
+def _state(brought: Import | None) -> dict[str, Any]:
+    if brought is None:
+        return {"brought": None}
+    said = ngettext("{n} letter is here now.", "{n} letters are here now.", brought.total)
+    return {
+        "brought": brought,
+        "is_open": brought.state in imports.OPEN,
+        "said": said.format(n=brought.total) if brought.state == Import.State.DONE else "",
+        "refused": _why(brought.problem, brought.problem_name) if brought.problem else "",
+    }
+
+
+def _why(code: str, name: str = "") -> str:
     words = {
         "no_zip": gettext("The file is not a zip file, or it is broken."),
         "no_bag": gettext("The zip file is not a copy from Samlepost."),
@@ -93,6 +117,8 @@ def _why(error: BadBag) -> str:
         "bomb": gettext("A file in the zip file would become far too large: {name}"),
         "damaged": gettext("The copy is damaged, or has been changed: {name}"),
         "missing": gettext("A file is missing from the copy: {name}"),
+        "not_empty": gettext("You have letters here already. A copy is taken into an empty inbox."),
+        "broken": gettext("Something went wrong here, several times. We have been told."),
         "bad_letter": gettext("A letter in the copy cannot be read: {name}"),
     }
-    return " ".join([words[error.code].format(name=error.name), gettext("Nothing was taken in.")])
+    return " ".join([gettext("Nothing was taken in."), words[code].format(name=name)])
