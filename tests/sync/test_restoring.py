@@ -157,7 +157,8 @@ def test_what_is_hers_goes_with_her_key_also_from_every_backup(
     raw = b"".join(path.read_bytes() for path in lived.rglob("*") if path.is_file())
     raw += b"".join(path.read_bytes() for path in tmp_path.glob("keys*.jsonl"))
     assert len(raw) > 100_000
-    assert [mark for mark in marks if mark and mark.encode() in raw] == []
+    # Three bytes, as of NAV, stand somewhere in so much ciphertext by chance.
+    assert [mark for mark in marks if len(mark) > 4 and mark.encode() in raw] == []
     # The old backup's bytes, with the keys and the log of after.
     shutil.rmtree(lived / "log")
     shutil.copytree(tmp_path / "later" / "log", lived / "log")
