@@ -16,6 +16,9 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from connectors.simulate import create_world
+from connectors.world.persons import by_slug
+
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build" / "tests"
 BESIDE = ("pyproject.toml", "README.md", "LICENSE")
@@ -46,6 +49,13 @@ def seeded() -> Path:
 
 
 @cache
+def seeded_light() -> Path:
+    """Return the same without the letters of the one who has thousands."""
+    key = _key(_files("connectors"), "typst", "cryptography")
+    return _kept(f"light-{key}", _lighten)
+
+
+@cache
 def wheel() -> Path:
     """Return our wheel. Made anew when anything in it has changed."""
     key = _key([*_files("connectors"), *_files("inbox"), *(ROOT / each for each in BESIDE)])
@@ -58,10 +68,11 @@ def copy_of_migrated(file: Path) -> None:
         made.backup(copy)
 
 
-def copy_of_seeded(simulators: Path, keys: Path) -> None:
+def copy_of_seeded(simulators: Path, keys: Path, *, light: bool) -> None:
     """Put the filled simulators and their keys into new folders."""
-    shutil.copytree(seeded() / "simulators", simulators, dirs_exist_ok=True)
-    shutil.copytree(seeded() / "keys", keys, dirs_exist_ok=True)
+    made = seeded_light() if light else seeded()
+    shutil.copytree(made / "simulators", simulators, dirs_exist_ok=True)
+    shutil.copytree(made / "keys", keys, dirs_exist_ok=True)
 
 
 def _migrate(folder: Path) -> None:
@@ -72,6 +83,18 @@ def _migrate(folder: Path) -> None:
 
 def _seed(folder: Path) -> None:
     _run(folder, "-m", "connectors.simulate", "--seed")
+
+
+def _lighten(folder: Path) -> None:
+    simulators, keys = folder / "simulators", folder / "keys"
+    copy_of_seeded(simulators, keys, light=False)
+    world = create_world(simulators, keys)
+    for simulator in world.control.by_channel.values():
+        simulator.forget(by_slug("stress"))
+    for file in simulators.glob("*.sqlite3"):
+        with closing(sqlite3.connect(file)) as made:
+            made.execute("VACUUM")
+            made.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _build(folder: Path) -> None:

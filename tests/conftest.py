@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cache
 
 import httpx
 import pytest
 from django.db import connection
 from django.db.models import Model
+from httpx._transports import default
 from pytest_django import DjangoDbBlocker
 from werkzeug.routing import Rule
 
@@ -39,6 +41,9 @@ def _compiled_on_use(rule: Rule, append_unknown: bool = True) -> Callable[..., t
 # address, which takes most of the time that a world does, and which hardly any test asks for.
 _compile_builder = Rule._compile_builder
 Rule._compile_builder = _compiled_on_use
+
+# Whom to trust on the network is read anew for each request that a test makes by itself.
+default.create_ssl_context = cache(default.create_ssl_context)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -90,10 +90,11 @@ class Demo:
                 start_new_session=True,
             )
 
-    def start_simulators(self) -> None:
-        """Fill the world and serve it."""
+    def start_simulators(self, *, light: bool = True) -> None:
+        """Fill the world and serve it; if `light`, without who has thousands of letters."""
         of = self.environment
-        beforehand.copy_of_seeded(Path(of["SIMULATORS_DIR"]), Path(of["KEYS_DIR"]))
+        simulators, keys = Path(of["SIMULATORS_DIR"]), Path(of["KEYS_DIR"])
+        beforehand.copy_of_seeded(simulators, keys, light=light)
         self.serve_simulators()
 
     def serve_simulators(self) -> None:

@@ -38,7 +38,7 @@ print(json.dumps({{
 
 def test_a_worker_killed_in_the_middle_of_2000_letters_leaves_each_once(tmp_path, servers):
     with demo(tmp_path, servers) as running:
-        running.start_simulators()
+        running.start_simulators(light=False)
         running.set_up()
         name = by_slug("stress").name
         running.start_worker()
