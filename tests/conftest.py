@@ -10,7 +10,6 @@ from functools import cache
 import httpx
 import pytest
 from django.db import connection
-from django.db.models import Model
 from httpx._transports import default
 from pytest_django import DjangoDbBlocker
 from werkzeug.routing import Rule
@@ -25,7 +24,7 @@ from inbox.sync.models import Source
 from inbox.sync.sources import forget_labels
 from tests import beforehand
 from tests.connectors import altinn_judge, minside_judge, nav_judge
-from tests.rows import put_back, rows
+from tests.rows import Kept, put_back, rows
 
 SIMULATORS = "http://127.0.0.1:8010"
 
@@ -121,9 +120,9 @@ def world(tmp_path, _keys, monkeypatch) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def _configured() -> list[Model]:
+def _configured() -> Kept:
     """The rows of the demo's citizens, sources and mailboxes, once a test has made them."""
-    return []
+    return Kept([])
 
 
 @pytest.fixture
@@ -132,7 +131,7 @@ def demo_citizens(world, _keys, _configured, db, settings, tmp_path, frozen_cloc
     settings.ARCHIVE_DIR = tmp_path / "archive"
     settings.KRR_PRIVATE_KEY_FILE = str(_keys / "maskinporten-client.pem")
     is_empty = not (Citizen.objects.exists() or Source.objects.exists())
-    if _configured and is_empty:
+    if _configured.rows and is_empty:
         put_back(_configured)
         return world
     demo.configure(f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi))
@@ -140,5 +139,5 @@ def demo_citizens(world, _keys, _configured, db, settings, tmp_path, frozen_cloc
     del altinn.settings["look_again_seconds"]  # as in production
     altinn.save()
     if is_empty:
-        _configured += rows()
+        _configured.rows += rows()
     return world
