@@ -65,7 +65,8 @@ ON_FILES_ALONE = (
     "journeys/test_purge.py",
 )
 """What is not tested on the servers: it asks no database of ours, runs the demo of `make run`, or
-follows letters through code whose queries the rest of the same suite runs there.
+follows letters through code whose queries the rest of the same suite runs there. So do single tests
+that are marked `files`.
 
 Tested on both is what the databases do each in their own way: rows written by several at once,
 locks, leases and receipts, what is searched, counted, sorted and paged, migrations.
@@ -161,7 +162,7 @@ def _checks() -> list[Job]:
 def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
     """The suites that can be run here; adds to `left_out` what cannot, and why."""
     pytest = [sys.executable, "-m", "pytest", "-q"]
-    unseen, on_files = ["-m", "not browser"], ["-m", "not browser and not servers"]
+    on_files = ["-m", "not browser and not servers"]
     missing = [address for address in (DATABASE, REDIS) if not _answers(address)]
     elsewhere = _without([] if missing else ON_SERVERS_ALONE)
     half, rest = _without(HALF), _without(_all_but(HALF))
@@ -180,7 +181,8 @@ def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
         left_out.append(f"tests on PostgreSQL and Redis: nothing answers at {where}")
         return jobs
     servers = dict(zip(SERVERS, (DATABASE, REDIS), strict=True))
-    on_servers = [*unseen, *_without(ON_FILES_ALONE), *_without(_pages_on_files_alone())]
+    on_both = ["-m", "not browser and not files"]
+    on_servers = [*on_both, *_without(ON_FILES_ALONE), *_without(_pages_on_files_alone())]
     jobs.append(Job(ON_SERVERS, [*pytest, *on_servers, *arguments], servers))
     return jobs
 

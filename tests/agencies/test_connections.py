@@ -302,6 +302,7 @@ def test_so_many_runs_may_wait_and_old_ones_go(nav, monkeypatch):
     assert nav.runs.count() == 2 and newest in nav.runs.all()
 
 
+@pytest.mark.files
 def test_a_connector_is_tried_beside_its_simulator(portal, nav):
     own_source(nav, "navs")  # the example's connector
     portal.post(reverse("agency_conformance_start", args=[NUMBER]), {"source": "navs"})

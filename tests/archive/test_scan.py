@@ -154,6 +154,7 @@ def unlink(name: str) -> Callable[[Path], None]:
     return lambda at: (at / name).unlink()
 
 
+@pytest.mark.files
 def test_flipped_bits_missing_files_and_edited_inventories_are_all_found_and_repaired(
     home: Path, second: Path, caplog: pytest.LogCaptureFixture
 ):

@@ -126,6 +126,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.files
 @given(steps=STEPS)
 @settings(
     max_examples=30,

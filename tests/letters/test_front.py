@@ -33,6 +33,7 @@ LETTERS = st.lists(
 )
 
 
+@pytest.mark.files
 @given(drawn=LETTERS)
 @settings(
     max_examples=40,

@@ -23,6 +23,7 @@ INBOX = Path(__file__).parents[2] / "inbox"
 KARI = Owner(UUID(int=1), "Kari", "national_id", "12345678901")
 
 
+@pytest.mark.files
 def test_every_letter_of_the_world_comes_back_as_its_sources_said_it(demo_citizens: World):
     fetch(demo_citizens, "kari", "ingrid")
     deliveries = list(Delivery.objects.all())

@@ -19,6 +19,7 @@ PERSONS = ("kari", "eirik")
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("person", PERSONS)
 def test_what_answers_a_labelled_query_is_among_the_first_ten_hits(person, settings, tmp_path):
     settings.ARCHIVE_DIR = tmp_path / "archive"

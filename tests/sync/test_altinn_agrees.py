@@ -288,6 +288,7 @@ def both(demo_citizens) -> Both:
     return Both(demo_citizens.simulators["altinn"], citizen)
 
 
+@pytest.mark.files
 def test_after_many_letters_and_200_changes_both_sides_agree(both: Both) -> None:
     random = Random(2026)
     old = [both.letter(f"Brev {n}", clock.now() - timedelta(hours=MANY - n)) for n in range(MANY)]
@@ -308,6 +309,7 @@ def test_after_many_letters_and_200_changes_both_sides_agree(both: Both) -> None
     assert not before.exists()
 
 
+@pytest.mark.files
 @settings(
     max_examples=15,
     deadline=None,

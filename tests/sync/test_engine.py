@@ -150,6 +150,7 @@ def test_all_of_karis_seeded_letters_arrive_and_the_counts_agree(demo_citizens):
     assert not Notification.objects.filter(letter_id__in=old.values("id")).exists()
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("mode", ["down", "garbage", "html", "truncated"])
 def test_a_source_that_fails_is_shown_and_nothing_is_lost(demo_citizens, channel, mode):
@@ -168,6 +169,7 @@ def test_a_source_that_fails_is_shown_and_nothing_is_lost(demo_citizens, channel
     assert state(channel).ok
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_one_broken_letter_among_fifty_lies_in_quarantine_and_the_others_arrive(
     demo_citizens, channel

@@ -72,6 +72,7 @@ def bucket_lies(settings, server: Server) -> Mend:
     return server.faults.clear
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("failing", ["full_disk", "bucket_down", "bucket_lies"])
 def test_what_the_archive_cannot_keep_stays_at_the_source_until_it_can(
     demo_citizens, request: pytest.FixtureRequest, failing: str

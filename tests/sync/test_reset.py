@@ -151,6 +151,7 @@ def assert_at_her_start(world, kari: Citizen) -> None:
     assert world.simulators["dpi"].receipts(KARI) == []
 
 
+@pytest.mark.files
 @pytest.mark.parametrize(
     ("level", "path"),
     [
@@ -176,6 +177,7 @@ def test_a_retrieval_under_way_does_not_open_the_fresh_letter(
     assert_at_her_start(world, kari)
 
 
+@pytest.mark.files
 @pytest.mark.parametrize(
     ("channel", "path", "answered"),
     [
@@ -203,6 +205,7 @@ def test_a_fetch_under_way_leaves_no_letter_of_before_and_takes_none_of_the_fres
     assert_at_her_start(world, kari)
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("path", ["/receipts", "/messages/out"])
 @pytest.mark.parametrize("answered", [False, True])
 def test_a_receipt_under_way_is_not_for_the_fresh_letter(
@@ -216,6 +219,7 @@ def test_a_receipt_under_way_is_not_for_the_fresh_letter(
     assert_at_her_start(world, kari)
 
 
+@pytest.mark.files
 def test_what_was_owed_before_is_never_sent(world, network, kari, press):
     sync(kari)
     open_all(kari)
@@ -238,6 +242,7 @@ def test_workers_that_died_with_work_of_hers_do_not_hold_up_a_reset(world, kari,
     assert_at_her_start(world, kari)
 
 
+@pytest.mark.files
 def test_a_reset_can_be_pressed_again_and_again(world, kari, press):
     for _ in range(3):
         open_all(kari)

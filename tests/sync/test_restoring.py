@@ -86,6 +86,7 @@ def lived(demo_citizens: World, tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "backup"
 
 
+@pytest.mark.files
 def test_the_archive_and_the_keys_alone_give_the_letters_back(lived: Path, tmp_path: Path):
     before, docs, people = letters(*SHOWN), documents(), set(Citizen.objects.values_list("id"))
     assert len(before) > 30
@@ -129,6 +130,7 @@ def test_a_backup_gives_back_what_the_database_alone_knew(lived: Path, tmp_path:
     assert letters(*SHOWN, *HERS) == before
 
 
+@pytest.mark.files
 def test_what_is_hers_goes_with_her_key_also_from_every_backup(
     lived: Path, tmp_path: Path, settings
 ):

@@ -361,6 +361,7 @@ def test_the_letters_are_read_in_batches_with_as_many_queries_for_each(
     assert len(found) == len(set(found)) == 2 * BATCH
 
 
+@pytest.mark.files
 def test_memory_stays_the_same_however_large_the_letters_are(client, kari):
     megabytes = 16
     big = [IncomingDocument("stor.pdf", "application/pdf", content=b"x" * megabytes * 10**6)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 from zipfile import BadZipFile, ZipFile
@@ -16,13 +17,16 @@ from zipfile import BadZipFile, ZipFile
 import pytest
 from django.apps import apps
 from django.core import mail
+from django.core.cache import cache
 from django.db import models
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import translation
+from pytest_django import DjangoDbBlocker
 
 from connectors import clock
 from connectors.contract import IncomingDocument
+from connectors.world.model import STUDY_DATE
 from inbox.citizens.models import Citizen, Representation, SecurityLevel
 from inbox.citizens.owned import CitizenOwned
 from inbox.citizens.viewer import Viewer
@@ -34,6 +38,7 @@ from inbox.notifications.rules import queue_for
 from inbox.sync.models import Handover
 from tests.make import act_for, log_in, make_citizen, make_letter, make_mailbox, make_representation
 from tests.pages import Answer, asking, crawl
+from tests.rows import shared
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_clock")]
 
@@ -112,22 +117,51 @@ def texts(model: type[models.Model]) -> Iterator[models.Field[Any, Any]]:
             yield field
 
 
+@pytest.fixture(scope="module")
+def people(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[dict[str, Citizen]]:
+    """Kari and Ola, made once: what a test changes of theirs is rolled back."""
+    settings = override_settings(ARCHIVE_DIR=tmp_path_factory.mktemp("a"), LANGUAGE_CODE="en")
+    with settings, translation.override("en"), shared(django_db_blocker):
+        clock.freeze(STUDY_DATE)
+        yield {"kari": person("Kari", "kari"), "ola": person("Ola", "ola")}
+
+
 @pytest.fixture(autouse=True)
-def _place(settings, tmp_path):
-    settings.ARCHIVE_DIR = tmp_path / "archive"
-    settings.LANGUAGE_CODE = "en"
-    with translation.override("en"):
-        yield
+def _limits_of_no_other_test() -> None:
+    """How often somebody has asked in vain is kept in the cache, by who it is."""
+    cache.clear()
 
 
 @pytest.fixture
-def kari() -> Citizen:
-    return person("Kari", "kari")
+def kari(db, people) -> Citizen:
+    return Citizen.objects.get(id=people["kari"].id)
 
 
 @pytest.fixture
-def ola() -> Citizen:
-    return person("Ola", "ola")
+def ola(db, people) -> Citizen:
+    return Citizen.objects.get(id=people["ola"].id)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """All that somebody is shown at the high level."""
+
+    addresses: set[str]
+    links: set[str]
+    words: dict[tuple[str, str], str]
+
+
+@pytest.fixture(scope="module")
+def walks(people, django_db_blocker) -> dict[str, Walk]:
+    return {slug: walk(citizen, django_db_blocker) for slug, citizen in people.items()}
+
+
+def walk(citizen: Citizen, blocker: DjangoDbBlocker) -> Walk:
+    with shared(blocker):
+        answers = everything(screen(citizen, HIGH))
+        addresses = {answer.address for answer in answers}
+        links = {link for answer in answers for link in answer.links()}
+        return Walk(addresses, links, found(answers))
 
 
 def person(name: str, whose: str) -> Citizen:
@@ -205,19 +239,18 @@ def test_on_no_page_is_a_word_of_anothers_or_above_the_level(kari, ola, level):
 
 
 @pytest.mark.parametrize("level", [LOW, HIGH])
-def test_at_anothers_addresses_is_no_word_of_hers(kari, ola, level):
-    addresses = {answer.address for answer in everything(screen(ola, HIGH))}
-    client = screen(kari, level)
-    seen = found(asking(client, **headers)(address) for address in addresses for headers in PARTS)
+def test_at_anothers_addresses_is_no_word_of_hers(kari, walks, level):
+    client, theirs = screen(kari, level), walks["ola"].addresses
+    seen = found(asking(client, **headers)(address) for address in theirs for headers in PARTS)
     assert {each: at for each, at in seen.items() if each[0].startswith("ola")} == {}
 
 
 @pytest.mark.parametrize("level", [LOW, HIGH])
-def test_a_search_for_what_she_may_not_see_answers_as_one_for_nothing(kari, ola, level):
+def test_a_search_for_what_she_may_not_see_answers_as_one_for_nothing(kari, walks, level):
     client = screen(kari, level)
-    hidden = {each for each in found(everything(screen(ola, HIGH))) if each[0].startswith("ola")}
+    hidden = {each for each in walks["ola"].words if each[0].startswith("ola")}
     if level == LOW:
-        own = found(everything(screen(kari, HIGH)))
+        own = walks["kari"].words
         hidden |= {e for e in own if e[0] == "karihigh" and e[1] not in SAFE_BELOW_THE_LEVEL}
     assert len(hidden) > 7
     for headers in PARTS:
@@ -263,7 +296,7 @@ def share(kari: Citizen, ola: Citizen, reach: str) -> Representation:
     ("reach", "level"),
     [("letter", LOW), *((each, HIGH) for each in ("letter", "senders", "case", "life_event"))],
 )
-def test_a_helper_finds_what_was_shared_and_nothing_else(kari, ola, reach, level):
+def test_a_helper_finds_what_was_shared_and_nothing_else(kari, ola, walks, reach, level):
     share(kari, ola, reach)
     client = screen(ola, level)
     act_for(client, kari)
@@ -271,7 +304,7 @@ def test_a_helper_finds_what_was_shared_and_nothing_else(kari, ola, reach, level
     assert ("shared", "title") in seen
     assert ("shared", "documenttext") in seen
     assert {each: at for each, at in seen.items() if each[0] != "shared"} == {}
-    hers = {answer.address for answer in everything(screen(kari, HIGH))}
+    hers = walks["kari"].addresses
     beside = found(asking(client, **headers)(address) for address in hers for headers in PARTS)
     assert {each: at for each, at in beside.items() if each[0] != "shared"} == {}
     for headers in PARTS:
@@ -334,7 +367,6 @@ def test_a_notice_says_no_word_of_the_letter(kari, ola, level):
         assert {what for _, what in said} <= {"sender"}
 
 
-def test_an_address_holds_no_word_of_a_letter(kari):
-    for answer in everything(screen(kari, HIGH)):
-        for link in answer.links():
-            assert not MARK.search(urlsplit(link).path), link
+def test_an_address_holds_no_word_of_a_letter(walks):
+    for link in walks["kari"].links:
+        assert not MARK.search(urlsplit(link).path), link

@@ -229,6 +229,7 @@ def test_only_ids_numbers_tokens_and_source_names_stand_in_addresses():
     assert set().union(*PARAMETERS.values()) == OWNED | set(OTHER_PARAMETERS)
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("name", OWNED_ROUTES)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("headers", HTMX, ids=["page", "htmx"])
@@ -270,6 +271,7 @@ def test_a_strangers_own_letter_does_not_lead_to_anothers_document(name, real):
     assert ask(client, "get", address(name, mine), {})[0] == 200
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("name", PRIVATE)
 @pytest.mark.parametrize("headers", HTMX, ids=["page", "htmx"])
 def test_who_is_not_logged_in_is_sent_to_the_log_in_page(name, headers, real):
@@ -287,6 +289,7 @@ def test_who_is_not_logged_in_is_sent_to_the_log_in_page(name, headers, real):
     assert sent
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("name", sorted(STAFF))
 @pytest.mark.parametrize("method", METHODS)
 def test_the_operators_pages_do_not_exist_for_others(name, method, kari, real):
@@ -294,12 +297,14 @@ def test_the_operators_pages_do_not_exist_for_others(name, method, kari, real):
         assert ask(client, method, address(name, real), {})[0] == 404
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("name", sorted(PUBLIC))
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
 def test_a_public_address_never_fails(name, method):
     assert ask(browser(), method, address(name), {})[0] < 500
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("name", sorted(BY_KEY - {"api_document"}))
 @pytest.mark.parametrize("method", [*METHODS, "put", "patch", "delete"])
 def test_without_a_key_a_session_gets_nothing_from_the_api(name, method, kari, real):
@@ -387,6 +392,7 @@ def test_she_herself_changes_something_with_the_very_same_forms(name, kari, real
     assert rows_of(kari) != before
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("name", sorted(set(CHANGING) & set(OWNED_ROUTES)))
 @pytest.mark.parametrize("may_answer", [False, True], ids=["reads", "answers"])
 def test_a_helper_gets_nothing_of_a_letter_outside_the_scope(name, may_answer, kari, real):

@@ -103,6 +103,7 @@ def test_it_takes_our_messages_once_also_while_the_secret_is_changed(nav, exampl
     assert len(example.stop()) == 1
 
 
+@pytest.mark.files
 def test_it_refuses_what_is_not_ours_old_or_changed(nav, example):
     secret, other = webhooks._new_secret(), webhooks._new_secret()
     example.start(secret)
