@@ -23,5 +23,5 @@ def _on_the_worlds_day(frozen_clock: None) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for long: neither who asks nor a simulator that does not answer."""
-    monkeypatch.setattr(simulation, "SLOW_SECONDS_MAX", 1.6)
+    monkeypatch.setattr(simulation, "SLOW_SECONDS_MAX", 4.0)
     monkeypatch.setitem(http.Http.__init__.__kwdefaults__, "timeout", 1.0)

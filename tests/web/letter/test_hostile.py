@@ -117,12 +117,12 @@ def test_of_two_thousand_attachments_the_first_are_listed_and_all_of_them_on_ask
 
 
 @pytest.mark.parametrize("name", ["vedlegg.pdf", "å" * 240 + ".pdf", "📎" * 200])
-def test_two_thousand_attachments_of_one_name_are_as_many_files_in_the_zip(screen, kari, name):
-    letter = with_attachments(kari, 2000, name[:255], name[:255])
+def test_many_attachments_of_one_name_are_as_many_files_in_the_zip(screen, kari, name):
+    letter = with_attachments(kari, 600, name[:255], name[:255])
     screen.get(reverse("letter", args=[letter.id]))
     answer = screen.get(reverse("documents_download", args=[letter.id]))
     names = ZipFile(BytesIO(b"".join(answer.streaming_content))).namelist()
-    assert len({given.casefold() for given in names}) == 2001
+    assert len({given.casefold() for given in names}) == 601
     assert max(len(given.encode()) for given in names) <= 255
     assert all(given.endswith(".pdf") for given in names)
 
