@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from inbox.archive import frames
@@ -113,14 +113,24 @@ def find(citizen_id: UUID) -> Import | None:
     return None if over else found
 
 
-def forget(citizen_id: UUID) -> bool:
-    """Cancel what is being taken in, with its bytes; False when there is nothing of hers."""
-    rows = Import.objects.filter(citizen_id=citizen_id)
+def cancel(citizen_id: UUID) -> bool:
+    """Cancel what is being taken in, with its bytes; False when it is over, or nothing is."""
+    return _drop(Import.objects.filter(citizen_id=citizen_id, state__in=OPEN))
+
+
+def forget(citizen_id: UUID) -> None:
+    """Remove whatever there is of hers, with its bytes."""
+    _drop(Import.objects.filter(citizen_id=citizen_id))
+
+
+def _drop(rows: QuerySet[Import]) -> bool:
     ids = list(rows.values_list("id", flat=True))
-    rows.delete()
-    for each in ids:
-        _file(each).unlink(missing_ok=True)
-    return bool(ids)
+    # One that has been taken in since the ids were read is not among those that go.
+    gone, _ = rows.delete()
+    if gone:
+        for each in ids:
+            _file(each).unlink(missing_ok=True)
+    return bool(gone)
 
 
 def take_due() -> int:

@@ -225,6 +225,9 @@ def test_the_same_letters_are_there_again(client, kari, copy, ola):
     assert Access.objects.filter(citizen=ola).values_list("what", flat=True).get() == "import"
     # Kari's own are as they were.
     assert shown(kari) == before
+    # On a page from before it was done she presses "Cancel": nothing is cancelled any more.
+    assert "Det er avbrutt" not in client.post("/import/cancel/", follow=True).content.decode()
+    assert Import.objects.get(citizen=ola).state == "done"
 
 
 def test_it_waits_encrypted_shows_how_far_it_is_and_can_be_cancelled(

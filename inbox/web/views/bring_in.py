@@ -69,7 +69,7 @@ def _page(request: HttpRequest) -> HttpResponseBase:
 @herself_required
 def cancel(request: HttpRequest) -> HttpResponseBase:
     """Cancel what is being taken in."""
-    if imports.forget(viewer_of(request).citizen_id):
+    if imports.cancel(viewer_of(request).citizen_id):
         messages.success(request, gettext("It is cancelled, and the file is deleted here."))
     return redirect("import")
 
