@@ -17,6 +17,7 @@ from tests.journeys.processes import PATIENCE, Demo, demo
 CHROMIUM = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
 FLAGS = [
     *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+    *["--disable-gpu-compositing", "--disable-software-rasterizer"],
     *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
 ]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
