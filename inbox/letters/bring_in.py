@@ -14,10 +14,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -40,6 +41,7 @@ from inbox.letters.models import Access, Delivery, Event, Folder, Letter, Placem
 from inbox.letters.receive import add_documents
 
 BATCH = 100
+OSLO = ZoneInfo("Europe/Oslo")
 LETTER = "letter.json"
 JSON_BYTES_MAX = 20_000_000
 SCHEMA = json.loads(Path(__file__).with_name("brought.schema.json").read_text("utf-8"))
@@ -90,7 +92,10 @@ def take_in(
         ids = {}
         for done, name in enumerate(letters):
             tell(done, len(letters))
-            ids[name] = read.archive(name, made)
+            try:
+                ids[name] = read.archive(name, made)
+            except store.BadPath:
+                raise BadBag("bad_letter", name) from None
         # Letters of one moment stand in the order of their ids: the new ones follow the old.
         letters.sort(key=lambda name: ids[name])
         with transaction.atomic():
@@ -149,6 +154,9 @@ class _Reader:
         wrong = next(self._validator.iter_errors(said), None)
         if wrong is not None:
             log.info("a letter cannot be taken in: %s at %s", wrong.validator, wrong.json_path)
+            raise BadBag("bad_letter", name)
+        deliveries = [each["id"] for each in said["deliveries"]]
+        if len(deliveries) != len(set(deliveries)):
             raise BadBag("bad_letter", name)
         return dict(said)
 
@@ -294,7 +302,8 @@ def _write(viewer: Viewer, brought: Sequence[_Brought]) -> None:
     own = {"citizen_id": viewer.citizen_id}
     placements = []
     for each in brought:
-        ids = [_folder(viewer, folder) for folder in each.folders]
+        # Names that are the same to us are one folder.
+        ids = list(dict.fromkeys(_folder(viewer, folder) for folder in each.folders))
         each.letter.folders = [str(folder_id) for folder_id in ids if folder_id]
         placements += [
             Placement(**own, folder_id=folder_id, letter_id=each.letter.id)
@@ -361,6 +370,10 @@ def _cleaned(value: Any) -> Any:
 FORMATS = FormatChecker(())
 
 
-@FORMATS.checks("moment", raises=ValueError)
+@FORMATS.checks("moment", raises=(ValueError, OverflowError))
 def _is_moment(value: object) -> bool:
-    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+    if not isinstance(value, str):
+        return True
+    moment = datetime.fromisoformat(value)
+    # It must be a moment where it is kept and where it is shown, too.
+    return moment.tzinfo is not None and moment.astimezone(UTC).astimezone(OSLO) == moment

@@ -206,7 +206,9 @@ class _Work:
 
     def refuse(self, code: str, name: str = "") -> None:
         """Note why it is not taken in, which no further attempt would change."""
-        said = {"problem": code[:16], "problem_name": name[:NAME_MAX]}
+        # A manifest names what it likes; PostgreSQL keeps no NUL.
+        named = name.replace("\x00", "")[:NAME_MAX]
+        said = {"problem": code[:16], "problem_name": named}
         self._row.update(state=State.FAILED, **said, **self._over())
         _file(self._id).unlink(missing_ok=True)
 

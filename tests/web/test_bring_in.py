@@ -317,7 +317,13 @@ def test_a_copy_of_brought_letters_can_be_taken_out_and_checked(client, copy, ol
 
 def test_strangers_can_make_no_sender_known_to_others(client, kari, copy, ola, tmp_path):
     letters = len(Sender.objects.all())
-    forged = remade(copy, tmp_path, lambda said: said["sender"].update(name="Falsk NAV"))
+    twice = [{"name": name, "color": "brand1"} for name in ("Bolig", "bolig")]
+
+    def change(said: dict[str, Any]) -> None:
+        said["sender"].update(name="Falsk NAV")
+        said.update(folders=twice)
+
+    forged = remade(copy, tmp_path, change)
     upload(client, ola, forged)
     assert Letter.objects.filter(citizen=ola, sender_name="Falsk NAV").exists()
     assert not Sender.objects.filter(name="Falsk NAV").exists()
@@ -363,6 +369,8 @@ def test_a_damaged_copy_is_refused_and_the_file_is_named(client, copy, ola):
     [
         lambda said: said.update(received_at="9999-12-31T00:00:00+00:00"),
         lambda said: said.update(received_at="i går"),
+        lambda said: said.update(due_at="9999-12-31T23:59:59+00:00"),
+        lambda said: said["deliveries"].append(said["deliveries"][0]),
         lambda said: said.update(title=["x"]),
         lambda said: said.update(deliveries=[]),
         lambda said: said.update(format="samlepost-export/1"),
@@ -397,6 +405,8 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "navn som ikke er tillatt", made(declared, (link, b"/etc/passwd"))
     yield "altfor stor", made(declared, ("bag/data/x", bytes(10**7)), kind=ZIP_DEFLATED)
     yield "er skadet", made(declared)
+    nul = [(f"bag/manifest-sha{n}.txt", b"0 a\0b\n") for n in (256, 512)]
+    yield "er endret: ab", made(declared, *nul)
     with pytest.warns(UserWarning, match="Duplicate"):
         yield "samme filen to ganger", made(declared, ("bag/x", b"1"), ("bag/x", b"2"))
 
