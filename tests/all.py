@@ -51,6 +51,8 @@ ON = {
     BROWSER: "SQLite with files, in Chromium",
     ON_SERVERS: "PostgreSQL with Redis",
 }
+LIGHT = ["-p", "no:schemathesis"]
+"""For suites without tests that need it: each process takes seconds to load it."""
 NOTHING_SELECTED = 5
 """What pytest returns when its arguments leave no test, as -k may in one suite but not in all."""
 ON_FILES_ALONE = (
@@ -174,7 +176,7 @@ def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
         Job(FILES, [*pytest, *on_files, *half, *elsewhere, *arguments]),
     ]
     if shutil.which("chromium") or os.environ.get("CHROMIUM_PATH"):
-        jobs.append(Job(BROWSER, [*pytest, "-m", "browser", *arguments]))
+        jobs.append(Job(BROWSER, [*pytest, *LIGHT, "-m", "browser", *_in_chromium(), *arguments]))
     else:
         left_out.append("browser tests: no Chromium on this machine (package chromium)")
     if not shutil.which("openssl"):
@@ -185,9 +187,15 @@ def _suites(arguments: list[str], left_out: list[str]) -> list[Job]:
         return jobs
     servers = dict(zip(SERVERS, (DATABASE, REDIS), strict=True))
     on_both = ["-m", "not browser and not files"]
-    on_servers = [*on_both, *_without(ON_FILES_ALONE), *_without(_pages_on_files_alone())]
+    on_servers = [*LIGHT, *on_both, *_without(ON_FILES_ALONE), *_without(_pages_on_files_alone())]
     jobs.append(Job(ON_SERVERS, [*pytest, *on_servers, *arguments], servers))
     return jobs
+
+
+def _in_chromium() -> list[str]:
+    """The files with such tests: all others need not be read for them."""
+    files = (ROOT / "tests").rglob("test_*.py")
+    return sorted(str(each) for each in files if "mark.browser" in each.read_text("utf-8"))
 
 
 def _pages_on_files_alone() -> list[str]:
