@@ -156,7 +156,8 @@ def add(viewer: Viewer, said: Said, files: Sequence[Brought], key: str) -> Lette
     """Keep a paper: its bytes in the archive, then the letter; the files are its pages in order.
 
     `key` names this very act: done twice, it is one letter. Raises Case.DoesNotExist or
-    Folder.DoesNotExist for what is not hers or may not be seen in this session.
+    Folder.DoesNotExist for what is not hers or may not be seen in this session, and Refused
+    ("full") for more than she may keep.
     """
     case_id = _case(viewer, said.case_id)
     if said.folder_id:
@@ -171,11 +172,19 @@ def add(viewer: Viewer, said: Said, files: Sequence[Brought], key: str) -> Lette
         for number, file in enumerate(files, start=1)
     }
     _deposit(arrival, What.RECEIVED, by_path, write=store.put)
-    with transaction.atomic():
-        join.lock([viewer.citizen_id])
-        letters = receive([arrival], clock.now())
-        if said.folder_id and letters:
-            filing.put(viewer, [letters[0].id], said.folder_id, into=True)
+    try:
+        with transaction.atomic():
+            join.lock([viewer.citizen_id])
+            # Asked here once more, where what she puts in elsewhere at the same time is counted.
+            left = room_left(viewer)
+            if sum(file.size for file in files) > left and _added(viewer, key) is None:
+                raise Refused("full", left=left)
+            letters = receive([arrival], clock.now())
+            if said.folder_id and letters:
+                filing.put(viewer, [letters[0].id], said.folder_id, into=True)
+    except Refused:
+        store.remove(arrival.citizen_id, arrival.delivery_id)
+        raise
     if letters:
         return letters[0]
     # The other press of the button was faster.

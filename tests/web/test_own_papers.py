@@ -15,7 +15,7 @@ from django.test import Client
 
 from connectors import clock
 from inbox.archive import store
-from inbox.archive.models import Blob
+from inbox.archive.models import Blob, ObjectKey
 from inbox.citizens.models import InboxState
 from inbox.citizens.viewer import Viewer
 from inbox.letters import counters, erase, folders, own, record, texts
@@ -128,7 +128,19 @@ def test_there_is_an_end_to_what_she_may_keep_and_what_is_left_is_said(client, k
     assert Letter.objects.count() == 1
     settings.OWN_TOTAL_MAX_BYTES = 1_700_100
     more.seek(0)
-    assert put_in(client, more).status_code == 302
+    deposit = own._deposit
+
+    def slower(*args, **said):
+        """The same by another tab in the meantime."""
+        patched.stop()
+        assert put_in(client, file(JPEG + b"\2" * 700_000)).status_code == 302
+        deposit(*args, **said)
+
+    patched = patch.object(own, "_deposit", slower)
+    patched.start()
+    assert "There is room for" in put_in(client, more).content.decode()
+    assert Letter.objects.count() == 2
+    assert ObjectKey.objects.count() == 2
 
 
 def test_no_source_row_is_made_and_none_can_take_its_name(client, kari):

@@ -56,6 +56,9 @@ def _add(request: HttpRequest) -> HttpResponseBase:
         return _show(request, filled)
     try:
         letters = _keep(request, said, files, filled)
+    except Refused as refused:
+        own_form.refuse_files(filled, [refused])
+        return _show(request, filled)
     except (Case.DoesNotExist, Folder.DoesNotExist):
         raise Http404 from None
     if len(letters) == 1:
