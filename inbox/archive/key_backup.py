@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from inbox.archive import keys, proof, store
 from inbox.archive.models import ObjectKey, OwnerKey
@@ -136,11 +137,21 @@ def drop_destroyed() -> int:
 
 
 def _restore_owners(owners: list[OwnerKey], restored: Restored) -> list[UUID]:
-    """Write owners' keys; return those that live here and are destroyed by the file."""
+    """Write owners' keys; return those that live here and are destroyed by the file.
+
+    Of one who is not known here the log tells whether hers was destroyed (`drop_destroyed`).
+    """
     here = _here(owners)
+    states = {keys.state_id(each.owner_id): each for each in owners if each.owner_id not in here}
+    gone = {states[state_id].owner_id for state_id in proof.destroyed(states)}
     dead = []
     for row in owners:
         known = here.get(row.owner_id)
+        if row.owner_id in gone and not row.destroyed_at:
+            restored.keys += 1
+            restored.passed_over += 1
+            row.root, row.wrapped, row.destroyed_at = "", b"", timezone.now()
+            continue
         if row.destroyed_at:
             if known and not known.destroyed_at:
                 dead.append(row.owner_id)
