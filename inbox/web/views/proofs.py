@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -62,7 +62,7 @@ def page(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         "title": letter_words.title_of(shown.row),
         "sender": letter.sender_name,
         "lang": letter_words.other_language(letter.language),
-        "checked": _moment(clock.now(), calendar),
+        "checked": _moment(datetime.now(UTC), calendar),  # by the same clock as it was sealed
         "arrivals": arrivals,
         "standing": _of_all(standings),
     }
