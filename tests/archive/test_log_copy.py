@@ -68,6 +68,26 @@ def test_a_log_that_was_cut_does_not_reach_the_copy(home: Path, second: Path):
     assert "302" in (second / "checkpoint").read_text()
 
 
+def test_what_is_damaged_here_does_not_reach_the_copy(home: Path, second: Path):
+    (second / "checkpoint").unlink()
+    damage(home / "log" / tile_path(0, 0))
+    copying.run()
+    assert is_whole(home / "log")
+    assert is_whole(second)
+    grow(301, 303)
+    damage(home / "log" / entries_path(1, 46))
+    with pytest.raises(LogBroken, match="no better"):
+        copying.run()
+    assert "300" in (second / "checkpoint").read_text()
+    assert not (second / entries_path(1, 46)).exists()
+
+
+def damage(file: Path) -> None:
+    damaged = bytearray(file.read_bytes())
+    damaged[7] ^= 1
+    file.write_bytes(damaged)
+
+
 @pytest.mark.parametrize("what", [entries_path(0), tile_path(0, 0), tile_path(1, 0, 1)])
 def test_what_is_damaged_in_one_place_is_put_back_from_the_other(
     home: Path, second: Path, what: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -104,6 +104,7 @@ def _catch_up(second: Storage) -> None:
     head, there = log.signed_head(), _head_of(second)
     _check_continues(there, head)
     grown = list(tiles.grown(there.size, head.size))
+    _check_whole([number for level, number, _ in grown if not level], second, head)
     for level, number, width in grown:
         _put(second, tiles.tile_path(level, number, width), tiles.tile_path(level, number))
         if not level:
@@ -135,6 +136,18 @@ def _check_continues(there: Checkpoint, head: Checkpoint) -> None:
             f"the second copy has another log of {there.size} leaves, ours has {head.size}: it "
             "was cut, put back or written anew"
         )
+
+
+def _check_whole(bundles: Iterable[int], second: Storage, head: Checkpoint) -> None:
+    """Raise LogBroken for what is damaged here: it would take the place of what is whole there.
+
+    A copy that has lost its head may hold it none the less; then it is put back from there.
+    """
+    for number in bundles:
+        if _wrong(Tiles(folder(), head.size), number, head) and (
+            said := _compare(number, second, head)
+        ):
+            raise LogBroken(said)
 
 
 def _compare(number: int, second: Storage, head: Checkpoint) -> str:
