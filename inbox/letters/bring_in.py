@@ -73,14 +73,15 @@ def take_in(
 ) -> Taken:
     """Take in a zipped bag. Raises LevelTooLow, NotEmpty, and BadBag, which names the file.
 
-    `tell` learns how many of how many letters are in the archive; `end` is called in the
-    transaction that writes them all. What either raises undoes everything.
+    `tell` learns how many of how many letters are in the archive, of 0 while all of it is being
+    checked; `end` is called in the transaction that writes them all. What either raises undoes
+    everything.
     """
     if not viewer.may_read(SecurityLevel.HIGH):
         raise LevelTooLow
     _must_be_empty(viewer)
     bag = ZippedBag(file, limits)
-    check = Check(bag, None, lambda _line: None)
+    check = Check(bag, None, lambda _line: tell(0, 0))
     if not check.run():
         raise BadBag("damaged", check.faults[0].partition(":")[0])
     letters = [name for name in check.digests if _is_letter(name)]

@@ -42,6 +42,8 @@ LEASE = timedelta(minutes=5)
 RETRY_AFTER = timedelta(minutes=1)
 ATTEMPTS_MAX = 3
 TELL_EVERY_SECONDS = 2.0
+CHECK_SECONDS_MAX = 600
+"""So long the check of one copy may keep a worker from all others."""
 STALE_SECONDS = 3600
 """After which a file that no row knows is removed."""
 KEY_PURPOSE = "import key"
@@ -191,10 +193,12 @@ class _Work:
         self._row = Import.objects.filter(
             citizen_id=row.citizen_id, id=row.id, lease_token=row.lease_token
         )
-        self._told_at = 0.0
+        self._began_at, self._told_at = time.monotonic(), 0.0
 
     def tell(self, done: int, total: int) -> None:
-        """Note how far it is. Raises Stopped."""
+        """Note how far it is. Raises Stopped, and BadBag when checking it takes too long."""
+        if not total and time.monotonic() - self._began_at > CHECK_SECONDS_MAX:
+            raise BadBag("too_large")
         if time.monotonic() - self._told_at >= TELL_EVERY_SECONDS:
             self._told_at = time.monotonic()
             self._write(done=done, total=total, lease_until=timezone.now() + LEASE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import re
@@ -23,6 +25,7 @@ from django.utils import timezone
 from connectors import clock
 from connectors.contract import Appointment, IncomingDocument, Payment, ThreadMessage
 from inbox.archive import proof, store
+from inbox.archive.bag import verify as check
 from inbox.citizens.models import Citizen, InboxState, SecurityLevel
 from inbox.citizens.viewer import Viewer
 from inbox.letters import bring_in, counters, filing, folders, imports
@@ -417,6 +420,19 @@ def test_hostile_zips_are_refused_in_words(client, ola, settings):
         assert words in said, words
     settings.IMPORT_ZIP_MAX_BYTES = 1000
     assert "for stor" in upload(client, ola, bytes(2000)).content.decode()
+
+
+def test_a_check_that_would_never_end_is_given_up(client, copy, ola, monkeypatch):
+    monkeypatch.setattr(imports, "CHECK_SECONDS_MAX", -1)
+    assert "for stor" in upload(client, ola, copy).content.decode()
+    name, key = b"log.example", b"\1" + bytes(32)
+    digest = hashlib.sha256(name + b"\n" + key).digest()[:4]
+    known = f"log.example+{digest.hex()}+{base64.b64encode(key).decode()}"
+    line = f"— log.example {base64.b64encode(digest + bytes(64)).decode()}\n"
+    asked: list[bytes] = []
+    monkeypatch.setattr(check, "is_signed", lambda key, *_: not asked.append(key))
+    check.Check(None, [known]).note("log.example\n1\nroot\n\n" + line * 1000)
+    assert 1 <= len(asked) <= 32
 
 
 def test_large_copies_are_brought_in_by_a_command(client, kari, copy, ola, tmp_path, capsys):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 LOG, SEAL = "data/log/", "samlepost-seal/1"
+SIGNATURES_MAX = 32  # Of one checkpoint: each takes milliseconds.
 NOTE, COSIGNATURE = 1, 4  # Keys of the log and of a witness (C2SP signed-note, "Signature types").
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
@@ -246,7 +247,7 @@ class Check:
         body, _, signatures = text.rpartition("\n\n")
         message, signer = f"{body}\n".encode(), ""
         known = dict(key for key in map(parsed_key, self.keys or ()) if key)
-        for line in signatures.split("\n"):
+        for line in signatures.split("\n")[:SIGNATURES_MAX]:
             try:
                 dash, name, encoded = line.split(" ")
                 blob = base64.b64decode(encoded, validate=True)
