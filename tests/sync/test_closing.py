@@ -83,9 +83,9 @@ def test_a_removal_that_breaks_off_is_taken_up_again(kari, monkeypatch):
     def dies(_self):
         raise OSError("power cut")
 
-    with monkeypatch.context() as patched, pytest.raises(OSError, match="power cut"):
+    with monkeypatch.context() as patched:
         patched.setattr(Citizen, "delete", dies)
-        removal.close_due()
+        assert removal.close_due() == 0
     assert find_citizen("national_id", NUMBER) is None  # nobody can log in to what is half gone
     assert not closing.take_back(kari.id)
     assert removal.close_due() == 1

@@ -304,6 +304,26 @@ def test_what_broke_off_is_finished_by_itself_and_the_key_is_gone_at_once(
 
 
 @pytest.mark.django_db
+def test_who_cannot_be_removed_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch):
+    kari, ola = make_citizen(), make_citizen("Ola")
+    for each in (kari, ola):
+        store.forget_owner(each.id)
+    forget = exports.forget
+
+    def fails(citizen_id: UUID) -> bool:
+        if citizen_id == kari.id:
+            raise PermissionError
+        return forget(citizen_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(exports, "forget", fails)
+        removal.close_due()
+    assert list(Citizen.objects.all()) == [kari]
+    removal.close_due()
+    assert not Citizen.objects.exists()
+
+
+@pytest.mark.django_db
 def test_a_key_is_destroyed_by_who_says_her_id_twice_and_only_a_citizens(monkeypatch):
     kari = make_citizen()
     make_letter(kari)
