@@ -109,3 +109,12 @@ def test_what_is_damaged_in_one_place_is_put_back_from_the_other(
     with pytest.raises(LogBroken, match="the second copy is no better"):
         copying.compare()
     assert [each.what for each in failures()] == ["comparison"]
+
+
+def test_what_the_copy_does_not_have_yet_is_not_taken_for_repaired(home: Path, second: Path):
+    grow(301, 600)
+    damage(home / "log" / tile_path(0, 1))
+    with pytest.raises(LogBroken, match="does not reach so far"):
+        copying.compare()
+    assert not Damage.objects.exists()
+    assert [each.what for each in failures()] == ["comparison"]

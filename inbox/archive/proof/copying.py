@@ -86,8 +86,10 @@ def compare() -> int:
     head = _head_of(second)
     count = -(-head.size // WIDTH)
     end = min(begin + BUNDLES, count)
+    # The last part first: the way from each other to the root leads past it.
+    parts = dict.fromkeys([count - 1, *range(begin, end)] if count else [])
     with noted(COMPARISON):
-        lost = [said for number in range(begin, end) if (said := _compare(number, second, head))]
+        lost = [said for number in parts if (said := _compare(number, second, head))]
         if lost:
             raise LogBroken(lost[0])
     _go_on_at(end if end < count else 0)
@@ -158,6 +160,9 @@ def _compare(number: int, second: Storage, head: Checkpoint) -> str:
         return f"{wrong_here}; the second copy is no better: {wrong_there}"
     if wrong_here:
         tiles.write(folder(), list(_branch(theirs, number)))
+        for each in (head, log.signed_head()):
+            if still_wrong := _wrong(Tiles(folder(), each.size), number, each):
+                return f"{still_wrong}; the second copy does not reach so far"
         _note(Damage.Place.PRIMARY, wrong_here)
     elif wrong_there:
         for name, data in _branch(ours, number):
