@@ -118,3 +118,10 @@ def test_what_the_copy_does_not_have_yet_is_not_taken_for_repaired(home: Path, s
         copying.compare()
     assert not Damage.objects.exists()
     assert [each.what for each in failures()] == ["comparison"]
+
+
+def test_a_log_that_has_lost_its_head_is_told_of(home: Path, second: Path):
+    (home / "log/checkpoint").unlink()
+    with pytest.raises(LogBroken, match="one of 300 leaves"):
+        copying.run()
+    assert [each.what for each in failures()] == ["copy"]

@@ -62,12 +62,15 @@ def run() -> None:
 
     Raises LogBroken when the log does not continue its copy, OSError when a place fails.
     """
-    if settings.ARCHIVE_PROOF == "off" or log.checkpoint() is None or not places.has_second():
+    if settings.ARCHIVE_PROOF == "off" or not places.has_second():
         return
     with noted(COPY):
         second = places.second_log()
         assert second is not None
-        _catch_up(second)
+        if log.checkpoint() is not None:
+            _catch_up(second)
+        elif leaves := _head_of(second).size:
+            raise LogBroken(f"the log has no head, its second copy one of {leaves} leaves")
 
 
 def compare() -> int:
