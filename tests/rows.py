@@ -53,8 +53,14 @@ def put_back(kept: Kept) -> None:
                 fresh |= {value: made, value.hex: made.hex}
     with transaction.atomic(), connection.cursor() as cursor:
         for statement, values in kept.inserts:
-            replaced = (fresh.get(v, v) if isinstance(v, UUID | str) else v for v in values)
-            cursor.execute(statement, tuple(replaced))
+            cursor.execute(statement, [_replaced(value, fresh) for value in values])
+
+
+def _replaced(value: object, fresh: dict[object, object]) -> object:
+    """Return a value with fresh ids; on PostgreSQL it may be a list of a whole column's."""
+    if isinstance(value, list):
+        return [_replaced(each, fresh) for each in value]
+    return fresh.get(value, value) if isinstance(value, UUID | str) else value
 
 
 def _inserts(kept: Iterable[Model]) -> list[tuple[str, tuple[object, ...]]]:
