@@ -10,7 +10,8 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -212,16 +213,20 @@ def sweep() -> int:
     over = Export.objects.filter(expires_at__lte=timezone.now())
     citizens = set(over.values_list("citizen_id", flat=True))
     gone = sum(forget(citizen_id) for citizen_id in citizens)
-    folder = Path(settings.EXPORT_DIR)
-    if not folder.is_dir():
-        return gone
     tokens = Export.objects.filter(lease_token__isnull=False).values_list("lease_token", flat=True)
     known = {_file(token).name for token in tokens}
-    for file in folder.iterdir():
-        is_old = time.time() - file.stat().st_mtime > STALE_SECONDS
-        if file.name not in known and is_old:
-            file.unlink(missing_ok=True)
-            gone += 1
+    return gone + remove_unknown(Path(settings.EXPORT_DIR), known)
+
+
+def remove_unknown(folder: Path, known: Collection[str]) -> int:
+    """Remove files an hour old whose names no row knows; returns how many went."""
+    gone = 0
+    for file in folder.iterdir() if folder.is_dir() else ():
+        with suppress(FileNotFoundError):  # another worker was faster
+            is_old = time.time() - file.stat().st_mtime > STALE_SECONDS
+            if file.name not in known and is_old:
+                file.unlink()
+                gone += 1
     return gone
 
 

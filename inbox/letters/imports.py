@@ -32,6 +32,7 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters import bring_in
 from inbox.letters.bring_in import NotEmpty, Taken
 from inbox.letters.documents import LevelTooLow
+from inbox.letters.exports import remove_unknown
 from inbox.letters.models import Import
 
 UNPACKED = 2
@@ -44,8 +45,6 @@ ATTEMPTS_MAX = 3
 TELL_EVERY_SECONDS = 2.0
 CHECK_SECONDS_MAX = 600
 """So long the check of one copy may keep a worker from all others."""
-STALE_SECONDS = 3600
-"""After which a file that no row knows is removed."""
 KEY_PURPOSE = "import key"
 ENDING = ".zip.enc"
 NAME_MAX = 1024
@@ -175,14 +174,8 @@ def take(citizen_id: UUID, import_id: UUID) -> bool:
 def sweep() -> int:
     """Remove rows whose time is over, and files that no row knows; returns how many went."""
     gone, _ = Import.objects.filter(expires_at__lte=timezone.now()).delete()
-    folder = Path(settings.IMPORT_DIR)
     known = {_file(each).name for each in Import.objects.values_list("id", flat=True)}
-    for file in folder.iterdir() if folder.is_dir() else ():
-        is_old = time.time() - file.stat().st_mtime > STALE_SECONDS
-        if file.name not in known and is_old:
-            file.unlink(missing_ok=True)
-            gone += 1
-    return gone
+    return gone + remove_unknown(Path(settings.IMPORT_DIR), known)
 
 
 class _Work:

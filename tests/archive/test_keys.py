@@ -164,7 +164,6 @@ def test_any_size_comes_back_and_no_frame_can_be_cut_doubled_or_moved(size: int)
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.servers
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="runs with the servers' suite")
 def test_two_who_make_the_same_keys_at_once_get_the_same():
     pairs = [(UUID(int=n % 3), UUID(int=n)) for n in range(60)]
     ready, found = threading.Barrier(2), []

@@ -44,7 +44,6 @@ def test_every_service_has_what_it_depends_on():
 
 
 @pytest.mark.servers
-@pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="runs with the servers' suite")
 def test_its_commands_run_the_same_demo_as_make_run_does(tmp_path, servers):
     """The same citizen's same letters stand in the list on both kinds of database."""
     (tmp_path / "compose").mkdir()

@@ -37,6 +37,7 @@ from inbox.sync.models import Quarantined
 from inbox.sync.replies import Written
 from inbox.web import export_making
 from tests import beforehand
+from tests.commands import run
 from tests.incoming import PDF, WRITE, incoming
 from tests.make import make_citizen, make_letter, make_mailbox, make_source
 
@@ -96,15 +97,6 @@ def places(settings: Any, tmp_path: Path) -> Path:
     settings.ARCHIVE_PROOF = "log"
     settings.ARCHIVE_LOG_KEY_FILE = str(tmp_path / "keys" / "archive-log.pem")
     return tmp_path
-
-
-def run(*line: Any) -> str:
-    said = StringIO()
-    try:
-        call_command(*map(str, line), stdout=said)
-    except CommandError:
-        pytest.fail(said.getvalue())
-    return said.getvalue()
 
 
 def tables() -> Iterator[tuple[str, bytes]]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from datetime import date
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.apps import apps
-from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from connectors.simulate import World
@@ -28,6 +26,7 @@ from inbox.notifications.models import Notification
 from inbox.sync import engine, removal, state
 from inbox.sync.models import Mailbox, OutboundReceipt, Source
 from tests.archive.proved import superuser
+from tests.commands import run
 from tests.fetched import fetch
 
 pytestmark = pytest.mark.django_db
@@ -48,15 +47,6 @@ def wipe() -> None:
                 model._default_manager.all()._raw_delete("default")
     assert not Citizen.objects.exists()
     assert not OwnerKey.objects.exists()
-
-
-def run(*line: Any) -> str:
-    said = StringIO()
-    try:
-        call_command(*map(str, line), stdout=said)
-    except CommandError:
-        pytest.fail(said.getvalue())
-    return said.getvalue()
 
 
 def letters(*names: str) -> dict[UUID, tuple[Any, ...]]:
