@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable
+from contextlib import ExitStack
 from uuid import UUID, uuid4
 
 import django
@@ -16,53 +16,84 @@ from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
 from bench.rounds import interleaved, milliseconds, ratio  # noqa: E402
-from inbox.archive import store  # noqa: E402
+from inbox.archive import ocfl, places, store  # noqa: E402
+from inbox.archive.storage import Disk, Staged  # noqa: E402
 
-SIZE = 100_000
+SIZES = {100_000: 100, 1_000_000: 20}
+"""Bytes of a letter, and how many are put together; `sync/intake.py` makes 100 of them safe."""
 ROUNDS = 15
-GROUP = 100
-"""As many letters as `sync/intake.py` makes safe together."""
+ALONE = 10
 LARGE = 100_000_000
 
 
 def main() -> None:
     """Print the ratios."""
     call_command("migrate", verbosity=0)
-    owner, content = uuid4(), os.urandom(SIZE)
+    owner = uuid4()
+    for size, together in SIZES.items():
+        small(owner, size, together)
+    large(owner)
+
+
+def small(owner: UUID, size: int, together: int) -> None:
+    """Print what letters of a size cost, put together and one by one.
+
+    Beside the yardstick stands what is spent on an object's files and folders alone.
+    """
+    content = os.urandom(size)
     plain = settings.DATA_DIR / "plain"
     plain.mkdir(parents=True, exist_ok=True)
+    disk = Disk(settings.DATA_DIR / "bare")
+    disk.lay_out(ocfl.ROOT_FILES)
+    files = parts(store.put(owner, uuid4(), {"files/0001.pdf": content}).object_id)
 
     def write() -> None:
-        descriptor = os.open(plain / str(uuid4()), os.O_WRONLY | os.O_CREAT)
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-        os.close(descriptor)
+        for _ in range(together):
+            descriptor = os.open(plain / str(uuid4()), os.O_WRONLY | os.O_CREAT)
+            os.write(descriptor, content)
+            os.fsync(descriptor)
+            os.close(descriptor)
 
-    def one() -> None:
-        store.put(owner, uuid4(), {"files/0001.pdf": content})
+    def bare() -> None:
+        with ExitStack() as stack:
+            staged: list[tuple[Staged, str]] = []
+            for _ in range(together):
+                place = stack.enter_context(disk.stage(uuid4().hex))
+                for name, data in files.items():
+                    place.write(name, [data])
+                staged.append((place, ocfl.object_folder(uuid4().urn)))
+            disk.publish(staged)
 
     def many() -> None:
-        ids = [uuid4() for _ in range(GROUP)]
+        ids = [uuid4() for _ in range(together)]
         with store.group((owner, each) for each in ids) as group:
             for each in ids:
                 group.put(owner, each, {"files/0001.pdf": content})
 
-    def repeated(do: Callable[[], None], times: int) -> Callable[[], None]:
-        return lambda: [do() for _ in range(times)] and None
+    def one() -> None:
+        for _ in range(ALONE):
+            store.put(owner, uuid4(), {"files/0001.pdf": content})
 
-    subjects = {"plain": repeated(write, GROUP), "group": many, "one": repeated(one, 10)}
-    times = interleaved(subjects, ROUNDS)
-    each = {
-        "plain": [seconds / GROUP for seconds in times["plain"]],
-        "group": [seconds / GROUP for seconds in times["group"]],
-        "one": [seconds / 10 for seconds in times["one"]],
+    times = interleaved({"plain": write, "bare": bare, "group": many, "one": one}, ROUNDS)
+    counts = {"plain": together, "bare": together, "group": together, "one": ALONE}
+    each = {name: [second / counts[name] for second in times[name]] for name in times}
+    said = {
+        "plain": "plain write and fsync",
+        "bare": "its files and folders, synced",
+        "group": f"archive put, {together} letters together",
+        "one": "archive put, a letter by itself",
     }
-    print(f"plain write and fsync of {SIZE // 1000} kB   {milliseconds(each['plain'])}")
-    print(f"archive put, {GROUP} letters together  {milliseconds(each['group'])}")
-    print(f"archive put, a letter by itself   {milliseconds(each['one'])}")
-    print(f"  put of a batch at {ratio(each['plain'], each['group']):.2f} of write and fsync")
-    print(f"  put of one at {ratio(each['plain'], each['one']):.2f} of write and fsync")
-    large(owner)
+    print(f"a letter of {size // 1000} kB")
+    for name, text in said.items():
+        of = f" {ratio(each['plain'], each[name]):.2f} of plain" if name != "plain" else ""
+        print(f"  {text:36} {milliseconds(each[name])}{of}")
+
+
+def parts(object_id: UUID) -> dict[str, bytes]:
+    """Return the files of an object, as they lie there."""
+    storage, folder = places.primary(), ocfl.object_folder(object_id.urn)
+    names = storage.names(folder)
+    return {name: b"".join(storage.chunks(folder, name)) for name in names}
 
 
 def large(owner: UUID) -> None:

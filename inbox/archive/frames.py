@@ -25,6 +25,8 @@ HEADER_BYTES = len(MAGIC) + SALT_BYTES
 FRAME_BYTES = 1024 * 1024
 TAG_BYTES = 16
 
+Frame = bytearray | memoryview
+
 
 def encrypt(chunks: Iterable[bytes], key: bytes, place: str) -> Iterator[bytes]:
     """Yield the stored bytes of a file: its header, then frame by frame.
@@ -46,9 +48,10 @@ def decrypt(chunks: Iterable[bytes], key: bytes, place: str) -> Iterator[bytes]:
     cipher, number = None, 0
     for frame, is_last in _framed(chunks, FRAME_BYTES + TAG_BYTES, HEADER_BYTES):
         if cipher is None:
-            if len(frame) != HEADER_BYTES or not frame.startswith(MAGIC) or is_last:
+            header = bytes(frame)
+            if len(header) != HEADER_BYTES or not header.startswith(MAGIC) or is_last:
                 raise ValueError("it is not encrypted as the archive's files are")
-            cipher = _cipher(key, bytes(frame[len(MAGIC) :]), place)
+            cipher = _cipher(key, header[len(MAGIC) :], place)
             continue
         try:
             plain = cipher.decrypt(_nonce(number, is_last=is_last), frame, None)
@@ -76,23 +79,28 @@ def _nonce(number: int, *, is_last: bool) -> bytes:
 
 def _framed(
     chunks: Iterable[bytes], size: int, first: int | None = None
-) -> Iterator[tuple[bytes, bool]]:
+) -> Iterator[tuple[Frame, bool]]:
     """Yield frames of `size` bytes (the very first one of `first`), each with whether it is last.
 
-    There is always a last frame, though it be empty.
+    There is always a last frame, though it be empty. What came in one chunk is handed on as it
+    is, for a chunk may be a whole package: it is copied only to be joined with the next one.
     """
-    held = bytearray()
+    held, rest = bytearray(), memoryview(b"")
     wanted = size if first is None else first
     for chunk in chunks:
-        # A view: a chunk may be a whole package, which is not to be held twice.
+        held += rest
         rest = memoryview(chunk)
         # More than a frame must be here before one is given: only then is it not the last.
         while len(held) + len(rest) > wanted:
             room = wanted - len(held)
-            held += rest[:room]
-            rest = rest[room:]
-            yield bytes(held), False
-            held.clear()
-            wanted = size
-        held += rest
-    yield bytes(held), True
+            frame, rest = _joined(held, rest[:room]), rest[room:]
+            yield frame, False
+            held, wanted = bytearray(), size
+    yield _joined(held, rest), True
+
+
+def _joined(held: bytearray, rest: memoryview) -> Frame:
+    if not held:
+        return rest
+    held += rest
+    return held

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -58,7 +58,12 @@ class Seal:
 
     def to_json(self) -> bytes:
         """Return the exact bytes that are kept and committed to: canonical JSON."""
-        said = asdict(self) | {"format": FORMAT}
+        # `asdict`, which copies as deep as it goes, takes ten times as long.
+        said = vars(self) | {
+            "files": [vars(file) for file in self.files],
+            "events": [vars(event) for event in self.events],
+            "format": FORMAT,
+        }
         return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
     def digests(self) -> dict[str, str]:

@@ -106,32 +106,41 @@ class Storage(Protocol):
 
 
 class DiskStaged:
-    """A staging folder."""
+    """A staging folder.
 
-    def __init__(self, folder: Path, handle: int) -> None:
+    Strings, not paths, and each folder made but once: much of what a put costs is spent here.
+    """
+
+    def __init__(self, folder: str, handle: int) -> None:
         self.folder = folder
-        self._made = {folder}
+        self._made = {""}
         self.handle = handle
         """Open since before the first write: what it syncs then tells of every failed write."""
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         """Write one file; it is synced when published, together with the others."""
-        path = self.folder / name
-        if path.parent not in self._made:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._made.update(path.parents)
-        with path.open("xb", buffering=0) as file:
+        self._make(name.rpartition("/")[0])
+        handle = os.open(f"{self.folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
             for chunk in chunks:
-                view = memoryview(chunk)
-                while view:
-                    view = view[file.write(view) :]
+                _write_all(handle, chunk)
+        finally:
+            os.close(handle)
 
     def discard(self, name: str) -> None:
         """Remove one file and the folders that it leaves empty."""
-        path = self.folder / name
+        path = Path(self.folder, name)
         path.unlink()
-        _prune(path.parent, self.folder)
-        self._made = {self.folder}
+        _prune(path.parent, Path(self.folder))
+        self._made = {""}
+
+    def _make(self, folder: str) -> None:
+        if folder in self._made:
+            return
+        self._make(folder.rpartition("/")[0])
+        with suppress(FileExistsError):
+            os.mkdir(f"{self.folder}/{folder}")
+        self._made.add(folder)
 
 
 class Disk:
@@ -165,10 +174,11 @@ class Disk:
     @contextmanager
     def stage(self, label: str, *, marked: bool = False) -> Iterator[DiskStaged]:
         """Open a staging folder named for its label; a marked one has the files one folder down."""
-        place = self._staging / f"{label}.{uuid4().hex}"
-        place.mkdir()
-        folder = place / "files" if marked else place
-        folder.mkdir(exist_ok=True)
+        place = f"{self._staging}/{label}.{uuid4().hex}"
+        folder = f"{place}/files" if marked else place
+        os.mkdir(place)
+        if marked:
+            os.mkdir(folder)
         handle = os.open(folder, os.O_RDONLY)
         try:
             yield DiskStaged(folder, handle)
@@ -181,7 +191,7 @@ class Disk:
         free = [
             (place, folder)
             for place, folder in staged
-            if isinstance(place, DiskStaged) and not (self._root / folder).exists()
+            if isinstance(place, DiskStaged) and not os.path.exists(f"{self._root}/{folder}")
         ]
         if not free:
             return [folder for _, folder in staged]
@@ -192,30 +202,30 @@ class Disk:
                     _sync(path)
         moved: list[str] = []
         for place, folder in free:
-            target = self._root / folder
+            target = f"{self._root}/{folder}"
             try:
                 self._move_in(place.folder, target)
             except OSError:
-                if not target.exists():
+                if not os.path.exists(target):
                     raise
             else:
                 moved.append(folder)
         # Up to the top each time: whoever made a folder on the way may not have synced it yet.
-        above = {parent for folder in moved for parent in Path(folder).parents}
+        above = {parent for folder in moved for parent in _above(folder)}
         if len(above) < AT_ONE_STROKE or not sync_file_system(handle):
             for each in sorted(above, reverse=True):
                 _sync(self._root / each)
         return [folder for _, folder in staged if folder not in moved]
 
-    def _move_in(self, folder: Path, target: Path) -> None:
+    def _move_in(self, folder: str, target: str) -> None:
         for attempt in range(5):
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                folder.rename(target)
+                os.rename(folder, target)
             except FileNotFoundError:
-                # A sweep took an empty folder on the way.
+                # For want of a folder on the way; a sweep may take it again while it is empty.
                 if attempt == 4:
                     raise
+                os.makedirs(os.path.dirname(target), exist_ok=True)
             else:
                 return
 
@@ -237,9 +247,7 @@ class Disk:
         try:
             with new.open("xb", buffering=0) as file:
                 for chunk in chunks:
-                    view = memoryview(chunk)
-                    while view:
-                        view = view[file.write(view) :]
+                    _write_all(file.fileno(), chunk)
                 os.fsync(file.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
             new.replace(target)
@@ -279,8 +287,11 @@ class Disk:
 
     def names(self, folder: str) -> list[str]:
         """List what is on disk, links and other oddities included."""
-        top = self._root / folder
+        top = f"{self._root}/{folder}"
         found: list[str] = []
+        # Most often it is asked for what is new.
+        if not os.path.exists(top):
+            return found
         for place, folders, files in os.walk(top):
             links = [name for name in folders if Path(place, name).is_symlink()]
             found += [Path(place, name).relative_to(top).as_posix() for name in files + links]
@@ -349,6 +360,20 @@ def _missing(name: str) -> Iterator[None]:
         raise
 
 
+def _write_all(handle: int, data: bytes) -> None:
+    """Write to a file, however little of it the system takes at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _above(folder: str) -> Iterator[str]:
+    """Yield the folders that a folder lies in, the nearest first, the storage root as ""."""
+    while folder:
+        folder = folder.rpartition("/")[0]
+        yield folder
+
+
 def _prune(folder: Path, stop: Path) -> None:
     """Remove empty folders upward, up to but without `stop`."""
     while folder != stop:
@@ -361,7 +386,7 @@ def _prune(folder: Path, stop: Path) -> None:
         folder = folder.parent
 
 
-def _everything(folder: Path) -> Iterator[Path]:
+def _everything(folder: str) -> Iterator[Path]:
     """Yield the files and folders of a staging place, each before what it lies in."""
     for place, _, files in os.walk(folder, topdown=False):
         yield from (Path(place, file) for file in files)

@@ -106,9 +106,10 @@ class Group:
             return _same_or_raise(self._storage, write)
         raw = write.close(_user())
         staged.write(ocfl.OBJECT_DECLARATION, [ocfl.OBJECT_DECLARATION_TEXT])
+        side = ocfl.sidecar(raw)
         for place in ("", "v1/"):
             staged.write(f"{place}{INVENTORY}", [raw])
-            staged.write(f"{place}{SIDECAR}", [ocfl.sidecar(raw)])
+            staged.write(f"{place}{SIDECAR}", [side])
         self._writes[folder], self._pairs[folder] = write, pair
         return _written(write)
 
