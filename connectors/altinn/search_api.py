@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
-from graphql import GraphQLSchema, build_schema, graphql_sync
+from graphql import GraphQLSchema, build_schema
 
 from connectors.altinn import wire
 from connectors.altinn.access import citizen
@@ -29,6 +29,7 @@ from connectors.altinn.dialog_api import (
     list_of,
     parties_of,
 )
+from connectors.graphql_service import answered
 
 if TYPE_CHECKING:
     from connectors.altinn.simulator import AltinnSimulator
@@ -86,13 +87,7 @@ def add_routes(app: Flask, simulator: AltinnSimulator) -> None:
                     "errors": [{"__typename": refusal.kind, "message": str(refusal)}],
                 }
 
-        result = graphql_sync(
-            schema(),
-            str(said.get("query", "")),
-            {"searchDialogs": search},
-            variable_values=said.get("variables"),
-        )
-        return jsonify(result.formatted)
+        return jsonify(answered(schema(), said, {"searchDialogs": search}))
 
 
 def _listed(simulator: AltinnSimulator, person: str, level: int, said: Json) -> Json:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Flask, Response, abort, jsonify, request
-from graphql import GraphQLError, GraphQLSchema, build_schema, graphql_sync
+from graphql import GraphQLError, GraphQLSchema, build_schema
 
+from connectors.graphql_service import answered
 from connectors.nav.connector import ACR_HIGH, NOT_HERS_TO_CLOSE, REASON_HEADER, SCOPE
 from connectors.nav.mapping import is_varsel_id
 
@@ -76,13 +77,8 @@ def add_routes(app: Flask, simulator: NavSimulator) -> None:
             wanted = said["journalpostId"]
             return next((each for each in found if each["journalpostId"] == wanted), None)
 
-        result = graphql_sync(
-            schema(),
-            str(said.get("query", "")),
-            {"dokumentoversiktSelvbetjening": overview, "journalpostById": one},
-            variable_values=said.get("variables"),
-        )
-        return jsonify(result.formatted)
+        resolvers = {"dokumentoversiktSelvbetjening": overview, "journalpostById": one}
+        return jsonify(answered(schema(), said, resolvers))
 
     @app.get("/rest/hentdokument/<journalpost>/<document>/<variant>")
     def document(journalpost: str, document: str, variant: str) -> Response:

@@ -8,16 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from graphql import (
+    DocumentNode,
     GraphQLError,
     GraphQLScalarType,
     GraphQLSchema,
     OperationDefinitionNode,
     build_schema,
     execute,
-    parse,
-    validate,
 )
 from graphql.execution.values import get_variable_values
+
+from connectors.graphql_service import checked
 
 
 def strict(sdl: str, *, zone: bool) -> GraphQLSchema:
@@ -49,10 +50,9 @@ def judged(schema: GraphQLSchema, asked: Mapping[str, Any], answer: Mapping[str,
     """
     if answer.get("data") is None:  # what is refused need not be right
         return [] if answer.get("errors") else ["neither data nor errors"]
-    document = parse(asked["query"])
-    found = [error.message for error in validate(schema, document)]
-    if found:
-        return found
+    document = checked(schema, asked["query"])
+    if not isinstance(document, DocumentNode):
+        return [error.message for error in document]
     operation = next(d for d in document.definitions if isinstance(d, OperationDefinitionNode))
     given = get_variable_values(
         schema, operation.variable_definitions or (), asked.get("variables") or {}

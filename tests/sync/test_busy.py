@@ -228,7 +228,7 @@ def two_copies(world, kari: Citizen) -> None:
 
 def two_answers(world, kari: Citizen) -> None:
     oslo = world.control.by_channel[Channel.OSLO]
-    seeded = [each for each in letters() if each.person == KARI and each.channel == Channel.OSLO]
+    seeded = [each for each in letters(KARI) if each.channel == Channel.OSLO]
     for copy in ("a", "b"):
         oslo.send_many([replace(each, key=f"{each.key}-{copy}") for each in seeded])
     engine.sync_mailbox(kari.id, Mailbox.objects.get(citizen=kari, source_id="minside-oslo").id)

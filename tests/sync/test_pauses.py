@@ -162,7 +162,7 @@ def an_act(world, kari: Citizen) -> OutboundReceipt:
 
 def an_answer(world, kari: Citizen) -> Reply:
     oslo = world.control.by_channel[Channel.OSLO]
-    oslo.send_many([each for each in letters() if each.person == KARI and each.channel == OSLO])
+    oslo.send_many([each for each in letters(KARI) if each.channel == OSLO])
     fetch(kari, OSLO)
     for letter in Letter.objects.filter(citizen=kari, security_level=3):
         for form in letter.reply_forms or []:
