@@ -41,6 +41,7 @@ BEAT = {
     "letters whose day has come": ("inbox.letters.tasks.reveal_due", 5),
     "documents to be read": ("inbox.letters.tasks.read_documents", 2),
     "PDFs of what came as text": ("inbox.letters.tasks.make_access_copies", 5),
+    "corrections that broke off": ("inbox.letters.tasks.finish_corrections", 30),
     "copies to be taken in": ("inbox.letters.tasks.take_imports", 5),
     "letters of life events": ("inbox.letters.tasks.propose_for_life_events", 60),
     "copies of letters": ("inbox.web.tasks.make_exports", 5),

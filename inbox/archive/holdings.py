@@ -25,7 +25,8 @@ Kept = tuple[UUID, int, str]
 def note(kept: Iterable[Kept], *, is_new: bool = True) -> None:
     """Let objects be checked and copied from now on, in the caller's transaction.
 
-    Of one that is not new (it lay there already) a row that is there is left as it is.
+    Of one that is not new (it lay there already) a row that is there is left as it is, unless
+    whoever stored this version died before the row was told of it.
     """
     now = timezone.now()
     rows = [
@@ -44,6 +45,15 @@ def note(kept: Iterable[Kept], *, is_new: bool = True) -> None:
         return
     if not is_new:
         Holding.objects.bulk_create(rows, ignore_conflicts=True)
+        for row in rows:
+            older = Holding.objects.filter(pk=row.pk, version__lt=row.version, removed_at=None)
+            older.update(
+                version=row.version,
+                inventory_sha512=row.inventory_sha512,
+                stored_at=now,
+                is_owed=True,
+                copy_due_at=now,
+            )
         return
     Holding.objects.bulk_create(
         rows,

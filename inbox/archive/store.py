@@ -46,6 +46,7 @@ __all__ = [
     "add_version",
     "describe",
     "exists",
+    "finish",
     "forget_owner",
     "group",
     "inventories",
@@ -276,6 +277,16 @@ def opened(owner_id: UUID, object_id: UUID) -> Opened:
 def exists(object_id: UUID) -> bool:
     """Say whether the object is stored."""
     return bool(_storage().names(_folder(object_id)))
+
+
+def finish(object_id: UUID) -> None:
+    """Finish a version whose writer died after it was safe on disk, before it was in force.
+
+    Raises Missing, or Damaged when the inventory cannot be read.
+    """
+    storage, folder = _storage(), _folder(object_id)
+    with storage.locked(folder):
+        _mend(storage, folder)
 
 
 def verify(object_id: UUID) -> list[str]:

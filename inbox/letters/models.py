@@ -1015,6 +1015,30 @@ class Forwarding(CitizenOwned):
         return f"forwarding {self.id}"
 
 
+class Correction(CitizenOwned):
+    """A paper of hers that is being corrected: its object in the archive, then its rows (`own.py`).
+
+    Written before the first, gone with the second: one that stays is of a process that died in
+    between, and says which paper's rows are to follow what its object says.
+    """
+
+    delivery_id = models.UUIDField()
+    delivery = OwnedForeignKey(Delivery, "delivery_id", related_name="corrections")
+    case_id = models.UUIDField(null=True, blank=True)
+    """Into which case the paper is to come: of what she says the archive does not keep that."""
+    due_at = models.DateTimeField()
+    """Real time: from then on who corrected it is taken for dead."""
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="correction_due"),
+            models.Index(fields=["citizen", "delivery_id"], name="correction_of"),
+        ]
+
+    def __str__(self) -> str:
+        return f"correction {self.id}"
+
+
 class Import(CitizenOwned):
     """A copy of letters that she brings in: taken in by a worker (`imports.py`).
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,8 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
 
 from connectors import clock
 from connectors.contract import (
@@ -39,7 +41,16 @@ from inbox.citizens.owned import new_id
 from inbox.citizens.viewer import Viewer
 from inbox.letters import case_list, counters, filing, indexing, join, proposals, record
 from inbox.letters.change import save_package
-from inbox.letters.models import Case, Delivery, Document, Event, Folder, Letter, Sender
+from inbox.letters.models import (
+    Case,
+    Correction,
+    Delivery,
+    Document,
+    Event,
+    Folder,
+    Letter,
+    Sender,
+)
 from inbox.letters.presentation import Row, row_of
 from inbox.letters.queries import LetterQuerySet
 from inbox.letters.receive import TITLE_MAX, YEARS, Arrival, clean, receive
@@ -54,7 +65,14 @@ NOON = time(12)
 SAID = "said.json"
 UNKNOWN = "own:"
 """Begins the names of rows of senders that she alone knows."""
+JSON = "application/json"
+DEAD_AFTER = timedelta(minutes=2)
+"""Who has not come to the end of a correction by then is taken for dead."""
+TRY_AGAIN_AFTER = timedelta(hours=1)
+BATCH = 100
 CORRECTED = ("title", "sender_name", "sender_id", "received_at", "security_level", "case_id")
+
+log = logging.getLogger("samlepost.own")
 
 
 class Refused(Exception):
@@ -203,22 +221,52 @@ def paper_of(viewer: Viewer, letter_id: UUID) -> Letter:
 def correct(viewer: Viewer, letter_id: UUID, said: Said) -> Letter:
     """Write anew what she says of a paper; its files stay as they are, and its folders.
 
-    Raises Letter.DoesNotExist, also for what she did not put in herself, or Case.DoesNotExist.
+    Should the process die after the archive has the new words, they come into the rows all the
+    same (`finish_corrections`). Raises Letter.DoesNotExist, also for what she did not put in
+    herself, or Case.DoesNotExist.
     """
     paper = _papers(viewer).get(id=letter_id)
+    # What she says now is held against what she said last, which may have got no further than
+    # the archive.
+    for broken_off in _corrections_of(paper):
+        _catch_up(broken_off)
+        paper = _papers(viewer).get(id=letter_id)
     case_id = paper.case_id
     if said.case_id != case_id:
         case_id = _case(viewer, said.case_id)
-    arrival = _correction(viewer, paper, said)
+    under_way = Correction(
+        citizen_id=viewer.citizen_id, case_id=case_id, due_at=timezone.now() + DEAD_AFTER
+    )
+    arrival = _correction(viewer, paper, said, under_way)
     arrival.case_id = case_id
     with transaction.atomic():
         join.lock([viewer.citizen_id])
         letter = _papers(viewer).select_for_update(of=("self",)).get(id=letter_id)
+        _corrections_of(letter).filter(id=under_way.id).delete()
         newer = Package.objects.filter(citizen_id=viewer.citizen_id, id=arrival.delivery_id)
         if arrival.package and newer.filter(version__gt=arrival.package.version).exists():
             return letter  # corrected once more in the meantime: what was said last holds
         restate(letter, arrival, viewer.actor_id)
     return letter
+
+
+def finish_corrections() -> int:
+    """Let papers say what their objects say, where who corrected them died; returns how many."""
+    due = Correction.objects.filter(due_at__lte=timezone.now()).order_by("due_at")
+    done = 0
+    for each in list(due[:BATCH]):
+        try:
+            _catch_up(each)
+        except store.Missing:
+            log.info("a paper was deleted while it was corrected")
+        except Exception:
+            log.exception("a correction of %s cannot be finished, and is tried again", each)
+            each.due_at = timezone.now() + TRY_AGAIN_AFTER
+            each.save(update_fields=["due_at"])
+            continue
+        each.delete()
+        done += 1
+    return done
 
 
 def restate(letter: Letter, arrival: Arrival, actor_id: UUID | None = None) -> None:
@@ -307,7 +355,7 @@ def _arrival(viewer: Viewer, said: Said, files: Sequence[Brought], key: str) -> 
             )
             for position, file in enumerate(files)
         ],
-        raw=[RawPart(SAID, _as_said(said, files), "application/json")],
+        raw=[RawPart(SAID, _as_said(said, files), JSON)],
     )
     return Arrival(
         viewer.citizen_id,
@@ -332,10 +380,60 @@ def _as_said(said: Said, files: Sequence[Brought]) -> bytes:
     return json.dumps(told, ensure_ascii=False, indent=1).encode()
 
 
-def _correction(viewer: Viewer, paper: Letter, said: Said) -> Arrival:
+def _corrections_of(paper: Letter) -> QuerySet[Correction]:
+    own = Delivery.objects.filter(citizen_id=paper.citizen_id, letter_id=paper.id)
+    return Correction.objects.filter(
+        citizen_id=paper.citizen_id, delivery_id__in=own.values("id")
+    ).order_by("id")
+
+
+def _catch_up(correction: Correction) -> None:
+    """Let a paper say what its object says, if it has come no further. Raises as the store does.
+
+    Whoever is correcting it at this moment finds that done, or does it again.
+    """
+    own = {"citizen_id": correction.citizen_id, "id": correction.delivery_id}
+    packages = Package.objects.filter(**own).values_list("version", flat=True)
+    store.finish(correction.delivery_id)
+    latest = store.note_again(correction.citizen_id, correction.delivery_id).version
+    numbers = range(packages.get() + 1, latest + 1)
+    newer = [(number, _as_kept(correction, number)) for number in numbers]
+    if not newer:
+        return
+    case_ids = Case.objects.filter(citizen_id=correction.citizen_id, id=correction.case_id)
+    with transaction.atomic():
+        join.lock([correction.citizen_id])
+        there, delivery = packages.get(), Delivery.objects.get(**own)
+        for number, arrival in newer:
+            if number <= there:
+                continue
+            paper = Letter.objects.select_for_update().get(
+                citizen_id=correction.citizen_id, id=delivery.letter_id
+            )
+            gone = correction.case_id is not None and not case_ids.exists()
+            arrival.case_id = paper.case_id if gone else correction.case_id
+            restate(paper, arrival, correction.citizen_id)
+
+
+def _as_kept(correction: Correction, version: int) -> Arrival:
+    """Return a paper as a version of its object has it."""
+    own = correction.citizen_id, correction.delivery_id
+    stored = store.describe(*own, version)
+    kept = record.read(store.read_bytes(*own, record.RECORD, version))
+    if kept.letter is None:
+        raise record.Unreadable(f"v{version} does not tell of a paper")
+    arrival = Arrival(own[0], Letter.OWN, kept.letter, clock.now(), delivery_id=own[1])
+    arrival.sender, _ = sender_named(Viewer(own[0]), kept.letter.sender.name)
+    arrival.package, blobs = package_rows(own[0], stored, dict.fromkeys(stored.files, JSON))
+    arrival.raw_blobs = [blob for blob in blobs if blob.path.startswith("original/")]
+    return arrival
+
+
+def _correction(viewer: Viewer, paper: Letter, said: Said, under_way: Correction) -> Arrival:
     """Return a paper as she says it is by now, archived as a new version if that is not the same.
 
-    The files stay in the version that they came in.
+    The files stay in the version that they came in. Before there is a new version, `under_way` is
+    written.
     """
     own = {"citizen_id": viewer.citizen_id, "letter_id": paper.id}
     delivery = Delivery.objects.get(**own, source=Letter.OWN)
@@ -352,6 +450,8 @@ def _correction(viewer: Viewer, paper: Letter, said: Said) -> Arrival:
     incoming = arrival.incoming
     stands = (paper.title, paper.sender_name, paper.received_at, paper.security_level)
     if stands != (incoming.title, incoming.sender.name, incoming.sent_at, said.level):
+        under_way.delivery_id = delivery.id
+        under_way.save(force_insert=True)
         _deposit(arrival, What.CORRECTED, {}, write=store.add_version)
     return arrival
 

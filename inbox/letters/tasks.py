@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from inbox.letters import access_copies, imports, indexing, proposals, reveal, texts
+from inbox.letters import access_copies, imports, indexing, own, proposals, reveal, texts
 
 
 @shared_task
@@ -24,6 +24,12 @@ def read_documents() -> None:
 def make_access_copies() -> None:
     """Make PDFs of letters that came as text."""
     access_copies.make_due()
+
+
+@shared_task
+def finish_corrections() -> None:
+    """Finish corrections of papers that broke off."""
+    own.finish_corrections()
 
 
 @shared_task

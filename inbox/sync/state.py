@@ -43,6 +43,7 @@ MADE_ANEW = (
     "letters.lettersearch",
     "letters.deliverykey",
     "letters.accesscopy",
+    "letters.correction",
 )
 """By `rebuild.py`, or from what it has made."""
 OF_ITS_MOMENT = (

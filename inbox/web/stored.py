@@ -104,6 +104,7 @@ def stored() -> list[Stored]:
                 "letters.Letter",
                 "letters.Case",
                 "letters.Delivery",
+                "letters.Correction",
                 "letters.DeliveryKey",
                 "letters.SourceState",
                 "letters.FormerLetter",

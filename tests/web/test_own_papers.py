@@ -21,6 +21,7 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters import counters, erase, folders, own, record, texts
 from inbox.letters.models import (
     Case,
+    Correction,
     Delivery,
     DeliveryRecord,
     Document,
@@ -226,7 +227,8 @@ def test_what_it_says_can_be_corrected_and_counts_follow(client, kari):
 def test_of_two_corrections_at_once_the_one_that_the_archive_has_last_holds(client, kari):
     put_in(client, file())
     paper, viewer = the_letter(), Viewer(kari.id)
-    slower = own._correction(viewer, paper, said(title="Først"))
+    under_way = Correction(citizen=kari, due_at=clock.now())
+    slower = own._correction(viewer, paper, said(title="Først"), under_way)
     own.correct(viewer, paper.id, said(title="Sist"))
     with patch.object(own, "_correction", return_value=slower):
         assert own.correct(viewer, paper.id, said(title="Først")).title == "Sist"
