@@ -400,7 +400,7 @@ def _catch_up(correction: Correction) -> None:
     newer = [(number, _as_kept(correction, number)) for number in numbers]
     if not newer:
         return
-    case_ids = Case.objects.filter(citizen_id=correction.citizen_id, id=correction.case_id)
+    cases = Case.objects.filter(citizen_id=correction.citizen_id)
     with transaction.atomic():
         join.lock([correction.citizen_id])
         there, delivery = packages.get(), Delivery.objects.get(**own)
@@ -410,8 +410,9 @@ def _catch_up(correction: Correction) -> None:
             paper = Letter.objects.select_for_update().get(
                 citizen_id=correction.citizen_id, id=delivery.letter_id
             )
-            gone = correction.case_id is not None and not case_ids.exists()
-            arrival.case_id = paper.case_id if gone else correction.case_id
+            arrival.case_id = correction.case_id
+            if arrival.case_id and not cases.filter(id=arrival.case_id).exists():
+                arrival.case_id = paper.case_id  # Hers is gone since.
             restate(paper, arrival, correction.citizen_id)
 
 
