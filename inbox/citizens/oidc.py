@@ -18,6 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import SuspiciousOperation
+from django.db.models import QuerySet, UUIDField
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from joserfc import jws, jwt
@@ -29,6 +30,7 @@ from connectors.contract import Temporary
 from connectors.http import Http, Refused
 from inbox.citizens.identity import find_citizen
 from inbox.citizens.models import Citizen, Identifier, SecurityLevel
+from inbox.citizens.prepared import Prepared, Slot
 
 ALGORITHM = "RS256"
 LEEWAY_SECONDS = 60
@@ -127,12 +129,19 @@ class IdportenBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # it ha
 
     def get_user(self, user_id: Any) -> Citizen | None:
         """Return the active citizen and what her inbox amounts to, in one query."""
-        try:
-            return Citizen.objects.select_related("inbox_state").get(
-                pk=user_id, is_active=True, deceased_at=None
-            )
-        except Citizen.DoesNotExist:
-            return None
+        found = _CITIZEN.objects(citizen=user_id)
+        return found[0] if found else None
+
+
+def _living() -> QuerySet[Citizen]:
+    slot = Slot("citizen", UUIDField())
+    return Citizen.objects.select_related("inbox_state").filter(
+        pk=slot, is_active=True, deceased_at=None
+    )
+
+
+_CITIZEN = Prepared(_living)
+"""Every request of somebody who is logged in makes this read."""
 
 
 def verify_id_token(token: str, attempt: Attempt) -> Proof:

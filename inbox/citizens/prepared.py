@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Expression, Field, QuerySet
+from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 
 
@@ -28,14 +29,17 @@ class Slot(Expression):
 
 
 class Prepared:
-    """A `values_list` queryset with slots, made by `build` at the first run."""
+    """A queryset with slots, made by `build` at the first run."""
 
     def __init__(self, build: Callable[[], QuerySet[Any, Any]]) -> None:
         self._build = build
 
     def run(self, **values: object) -> list[list[Any]]:
-        """Return the rows for these values of the slots, in one query. Raises KeyError."""
-        sql, params, converters = self._compiled
+        """Return the rows of a `values_list` for these values of the slots, in one query.
+
+        Raises KeyError.
+        """
+        sql, params, converters, _ = self._compiled
         connection = connections[DEFAULT_DB_ALIAS]
         ready = [
             param.output_field.get_db_prep_value(values[param.name], connection)
@@ -51,8 +55,22 @@ class Prepared:
                 row[position] = convert(row[position], column, connection)
         return rows
 
+    def objects(self, **values: object) -> list[Any]:
+        """Return the objects of a queryset of whole rows, with what it selects beside them.
+
+        Raises KeyError.
+        """
+        model, first, end, names, beside = self._whole
+        found = []
+        for row in self.run(**values):
+            made = model.from_db(DEFAULT_DB_ALIAS, names, row[first:end])
+            for each in beside:
+                each.populate(row, made)
+            found.append(made)
+        return found
+
     @cached_property
-    def _compiled(self) -> tuple[str, tuple[Any, ...], list[tuple[int, Any, Any]]]:
+    def _compiled(self) -> tuple[str, tuple[Any, ...], list[tuple[int, Any, Any]], SQLCompiler]:
         connection = connections[DEFAULT_DB_ALIAS]
         compiler = self._build().query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
@@ -63,4 +81,15 @@ class Prepared:
             for position, (converts, column) in found.items()
             for convert in converts
         ]
-        return sql, tuple(params), converters
+        return sql, tuple(params), converters, compiler
+
+    @cached_property
+    def _whole(self) -> tuple[type[Model], int, int, list[str], list[Any]]:
+        compiler = self._compiled[3]
+        # As Django's ModelIterable does it.
+        info: dict[str, Any] = compiler.klass_info or {}
+        first, end = info["select_fields"][0], info["select_fields"][-1] + 1
+        names = [column[0].target.attname for column in compiler.select[first:end]]
+        # The stubs are of a later Django, where it takes one more.
+        beside = get_related_populators(info, compiler.select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
+        return info["model"], first, end, names, beside

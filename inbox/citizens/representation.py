@@ -19,11 +19,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import DateTimeField, Q, QuerySet, UUIDField
 
 from connectors import clock
 from inbox.citizens.identity import blind_index
 from inbox.citizens.models import Citizen, Identifier, Representation, SecurityLevel
+from inbox.citizens.prepared import Prepared, Slot
 from inbox.citizens.viewer import STANDS_IN, Role, Scope, Viewer
 
 INVITATION_LASTS = timedelta(days=30)
@@ -85,7 +86,7 @@ def give(citizen_id: UUID, offer: Offer) -> tuple[Representation, str]:
     return made, code
 
 
-def in_force(now: datetime) -> Q:
+def in_force(now: datetime | Slot) -> Q:
     """Return the condition that a representation holds at `now`, and both live to use it."""
     of_the_living = ~Q(kind=Representation.Kind.ESTATE) & Q(citizen__deceased_at=None)
     of_the_dead = Q(kind=Representation.Kind.ESTATE, citizen__deceased_at__isnull=False)
@@ -114,8 +115,7 @@ def live(citizen_id: UUID) -> QuerySet[Representation]:
 
 def held(helper_id: UUID) -> QuerySet[Representation]:
     """What holds right now for a helper, with the citizens whose mail it is."""
-    found = Representation.objects.filter(in_force(clock.now()), helper_id=helper_id)
-    return found.select_related("citizen").order_by("citizen__name", "created_at", "id")
+    return _held(helper_id, clock.now())
 
 
 def who_acts(enterprise_id: UUID | str, asked_by: UUID | None) -> UUID | None:
@@ -182,9 +182,7 @@ def acting_for(
 
     One query. To change something, only what lets her answer counts, and how far that reaches.
     """
-    found = list(
-        held(helper_id).filter(citizen_id=citizen_id).select_related("citizen__inbox_state")
-    )
+    found = _HELD_OF.objects(helper=helper_id, citizen=citizen_id, now=clock.now())
     counting = [row for row in found if row.may_answer] if changing else found
     if not found:
         return None
@@ -233,6 +231,21 @@ def _role(rows: Sequence[Representation]) -> Role:
     """Return in what capacity: with two that differ, the one that counts for less."""
     roles = [Role(row.kind) for row in rows]
     return next((role for role in roles if role not in STANDS_IN), roles[0])
+
+
+def _held(helper_id: UUID | Slot, now: datetime | Slot) -> QuerySet[Representation]:
+    found = Representation.objects.filter(in_force(now), helper_id=helper_id)
+    return found.select_related("citizen").order_by("citizen__name", "created_at", "id")
+
+
+def _held_of() -> QuerySet[Representation]:
+    helper, citizen = (Slot(name, UUIDField()) for name in ("helper", "citizen"))
+    found = _held(helper, Slot("now", DateTimeField())).filter(citizen_id=citizen)
+    return found.select_related("citizen__inbox_state")
+
+
+_HELD_OF = Prepared(_held_of)
+"""Every request of somebody who looks at another's mail makes this read."""
 
 
 def _open() -> QuerySet[Representation]:

@@ -74,3 +74,25 @@ def test_it_is_compiled_once(kari):
 def test_a_value_that_is_missing_is_an_error(kari):
     with pytest.raises(KeyError, match="since"):
         Prepared(letters_since).run(citizen=kari.id)
+
+
+def whole():
+    hers = Letter.objects.filter(citizen_id=Slot("citizen", models.UUIDField()))
+    return hers.select_related("citizen__inbox_state", "case").order_by("id")
+
+
+def test_it_gives_whole_rows_and_what_they_select_beside_them(kari, django_assert_num_queries):
+    def fields(letter: Letter) -> dict[str, object]:
+        return {name: value for name, value in vars(letter).items() if name != "_state"}
+
+    with_case = make_letter(kari, title="I en sak", case_reference="2026/1", sent_at=START)
+    read = Prepared(whole)
+    assert read.objects(citizen=make_citizen("Ola").id) == []
+    with django_assert_num_queries(1):
+        found = read.objects(citizen=kari.id)
+        counted = {letter.citizen.inbox_state.letters for letter in found}
+        cases = {letter.case.id for letter in found if letter.case}
+    plain = Letter.objects.filter(citizen=kari).order_by("id")
+    assert [fields(letter) for letter in found] == [fields(letter) for letter in plain]
+    assert counted == {6}
+    assert cases == {with_case.case_id}
