@@ -128,7 +128,20 @@ def _kept_documents(letter: Letter) -> QuerySet[Document]:
     )
 
 
+class Reader:
+    """Reads several documents, the archive's object of each opened once: one query for each."""
+
+    def __init__(self) -> None:
+        self._opened: dict[UUID, store.Opened] = {}
+
+    def stream(self, document: Document) -> Iterator[bytes]:
+        """As `stream`."""
+        blob = document.blob
+        if blob.package_id not in self._opened:
+            self._opened[blob.package_id] = store.opened(blob.citizen_id, blob.package_id)
+        return self._opened[blob.package_id].chunks(blob.path, blob.version)
+
+
 def stream(document: Document) -> Iterator[bytes]:
     """Yield the document's bytes in chunks. Raises archive errors before the first chunk."""
-    blob = document.blob
-    return store.read_chunks(blob.citizen_id, blob.package_id, blob.path, version=blob.version)
+    return Reader().stream(document)

@@ -26,7 +26,7 @@ from inbox.archive.bag.writing import Bag, Entry, plain_name
 from inbox.archive.store import Damaged, Missing
 from inbox.citizens.viewer import Viewer
 from inbox.letters.body import render_body
-from inbox.letters.documents import stream
+from inbox.letters.documents import Reader
 from inbox.letters.export import EVERYTHING, Exported, Part, everything
 from inbox.letters.models import Letter, Reply
 from inbox.web import export_said
@@ -132,13 +132,13 @@ class Contents:
         return files
 
     def _documents(self, folder: str, each: Exported, files: Sequence[File]) -> Iterator[Entry]:
-        when = each.letter.received_at.astimezone(OSLO)
+        when, reader = each.letter.received_at.astimezone(OSLO), Reader()
         for file in files:
             if not file.name:
                 file.fault = "not kept"
                 continue
             try:
-                chunks = stream(file.document)
+                chunks = reader.stream(file.document)
                 first = next(chunks, b"")
             except (Missing, Damaged, OSError) as error:
                 self._note(file, error)

@@ -25,6 +25,7 @@ from inbox.citizens.viewer import Viewer
 from inbox.letters.documents import (
     LevelTooLow,
     NotOpened,
+    Reader,
     find_appointment,
     find_copy,
     find_document,
@@ -87,8 +88,10 @@ def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
         letter, documents = find_letter_with_documents(viewer, letter_id)
         if not documents:
             raise Http404
+        reader = Reader()
         for document in documents:
-            _begun(document)  # a failure can still be told on a page; few files are open at a time
+            # A failure can still be told on a page; few files are open at a time.
+            _begun(document, reader.stream(document))
     except (LevelTooLow, NotOpened, Letter.DoesNotExist) as error:
         return refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
@@ -96,7 +99,7 @@ def download_all(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
     note_all_documents(request, viewer, letter_id)
     names = unique_names(file_name_of(document) for document in documents)
     moment = letter.received_at.astimezone(OSLO)
-    parts = ((document, stream(document)) for document in documents)
+    parts = ((document, reader.stream(document)) for document in documents)
     chunks = zip_stream(
         (name, moment, _rest(document, part))
         for name, (document, part) in zip(names, parts, strict=True)
@@ -185,7 +188,7 @@ def answer_document(
     """
     try:
         document = find_document(viewer, letter_id, document_id)
-        chunks = _begun(document)
+        chunks = _begun(document, stream(document))
     except (LevelTooLow, NotOpened, Letter.DoesNotExist, Document.DoesNotExist) as error:
         return refused(error, letter_id)
     except (Missing, Damaged, OSError) as error:
@@ -211,9 +214,8 @@ def _unreadable(
     return render(request, "web/document_error.html", {"back": back}, status=503)
 
 
-def _begun(document: Document) -> Iterator[bytes]:
+def _begun(document: Document, chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Read the first chunk here, where a failure can still be told on a page."""
-    chunks = stream(document)
     return chain([next(chunks, b"")], _rest(document, chunks))
 
 
