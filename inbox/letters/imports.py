@@ -206,8 +206,9 @@ class _Work:
         # A manifest names what it likes; PostgreSQL keeps no NUL.
         named = name.replace("\x00", "")[:NAME_MAX]
         said = {"problem": code[:16], "problem_name": named}
-        self._row.update(state=State.FAILED, **said, **self._over())
-        _file(self._id).unlink(missing_ok=True)
+        # The file is there for whoever has it in hand by now.
+        if self._row.update(state=State.FAILED, **said, **self._over()):
+            _file(self._id).unlink(missing_ok=True)
 
     def fail(self) -> None:
         """Note that we failed; it is tried again, so many times."""

@@ -288,6 +288,26 @@ def test_a_worker_that_dies_is_followed_by_another_and_not_for_ever(
     assert imports.sweep() == 1
 
 
+def test_a_worker_that_was_taken_for_dead_deletes_no_file_of_anothers(
+    copy, ola, settings, monkeypatch
+):
+    imports.ask(Viewer(ola.id, HIGH), io.BytesIO(copy))
+    row = Import.objects.get(citizen=ola)
+
+    def refused_too_late(*_args, **_said):
+        Import.objects.update(lease_until=timezone.now() - timedelta(hours=1))
+        assert imports._claim(ola.id, row.id) is not None
+        raise imports.BadBag("too_large")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bring_in, "take_in", refused_too_late)
+        assert not imports.take(ola.id, row.id)
+    assert Import.objects.get(citizen=ola).state == "taking"
+    # The other one dies as well.
+    Import.objects.update(lease_until=timezone.now() - timedelta(hours=1))
+    assert imports.take(ola.id, row.id)
+
+
 def test_no_more_is_believed_than_is_proved(client, kari, copy, ola):
     upload(client, ola, copy)
     deliveries = Delivery.objects.filter(citizen=ola)
