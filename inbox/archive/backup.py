@@ -90,8 +90,8 @@ def restore_objects(source: Path, tell: Tell) -> Copied:
     check(source)
     archive, copy = places.primary(), _disk(source)
     copied = Copied()
-    for object_id, folder, has_key in _with_key(source):
-        if not has_key and object_id.int:
+    for object_id, folder, owner_id in _with_owner(source):
+        if owner_id is None and object_id.int:
             copied.keyless += 1
             continue
         try:
@@ -102,9 +102,9 @@ def restore_objects(source: Path, tell: Tell) -> Copied:
             tell(object_id, str(error))
             continue
         kept = (object_id, inventory.head, ocfl.inventory_digest(raw))
-        if _copy(copy, archive, _holding(*kept), copied, tell):
+        if _copy(copy, archive, _holding(*kept), copied, tell) and owner_id is not None:
             with transaction.atomic():
-                holdings.note([kept], is_new=False)
+                holdings.note([(*kept, owner_id)], is_new=False)
     return copied
 
 
@@ -147,18 +147,20 @@ def objects_in(home: Path) -> Iterator[tuple[UUID, str]]:
 def without_key() -> Iterator[UUID]:
     """Yield the objects of the archive's folder that have no key here; nothing of a bucket."""
     if not settings.ARCHIVE_S3:
-        for object_id, _, has_key in _with_key(Path(settings.ARCHIVE_DIR)):
-            if not has_key:
+        for object_id, _, owner_id in _with_owner(Path(settings.ARCHIVE_DIR)):
+            if owner_id is None:
                 yield object_id
 
 
-def _with_key(home: Path) -> Iterator[tuple[UUID, str, bool]]:
+def _with_owner(home: Path) -> Iterator[tuple[UUID, str, UUID | None]]:
+    """Yield each object with whose it is by its key; None: it has none."""
     objects = objects_in(home)
     while batch := list(islice(objects, BATCH)):
         ids = [object_id for object_id, _ in batch]
-        there = set(ObjectKey.objects.filter(object_id__in=ids).values_list("object_id", flat=True))
+        found = ObjectKey.objects.filter(object_id__in=ids)
+        owners = dict(found.values_list("object_id", "owner_id"))
         for object_id, folder in batch:
-            yield object_id, folder, object_id in there
+            yield object_id, folder, owners.get(object_id)
 
 
 def _disk(home: Path) -> Disk:

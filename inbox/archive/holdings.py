@@ -18,8 +18,8 @@ log = logging.getLogger("samlepost.archive")
 PROBLEMS_MAX = 10
 """Lines that are kept of what is wrong with one object."""
 
-Kept = tuple[UUID, int, str]
-"""An object, its latest version, the sha512 of that version's inventory."""
+Kept = tuple[UUID, int, str, UUID]
+"""An object, its latest version, the sha512 of that version's inventory, and its owner."""
 
 
 def note(kept: Iterable[Kept], *, is_new: bool = True) -> None:
@@ -32,6 +32,7 @@ def note(kept: Iterable[Kept], *, is_new: bool = True) -> None:
     rows = [
         Holding(
             object_id=object_id,
+            owner_id=owner_id,
             version=version,
             inventory_sha512=sha512,
             stored_at=now,
@@ -39,7 +40,7 @@ def note(kept: Iterable[Kept], *, is_new: bool = True) -> None:
             copy_due_at=now,
         )
         # In one order, or two who write the same rows could wait for each other.
-        for object_id, version, sha512 in sorted(kept)
+        for object_id, version, sha512, owner_id in sorted(kept)
     ]
     if not rows:
         return
@@ -61,6 +62,7 @@ def note(kept: Iterable[Kept], *, is_new: bool = True) -> None:
         unique_fields=["object_id"],
         # Not when it was checked: a new version does not read the older ones.
         update_fields=[
+            "owner_id",
             "version",
             "inventory_sha512",
             "stored_at",
@@ -76,6 +78,12 @@ def note(kept: Iterable[Kept], *, is_new: bool = True) -> None:
 def is_held(object_id: UUID) -> bool:
     """Say whether an object ought to be there."""
     return Holding.objects.filter(object_id=object_id, removed_at=None).exists()
+
+
+def of(owner_id: UUID) -> list[UUID]:
+    """Return what ought to be there of an owner's (1 query)."""
+    held = Holding.objects.filter(owner_id=owner_id, removed_at=None)
+    return list(held.values_list("object_id", flat=True))
 
 
 def note_removal(object_ids: Iterable[UUID]) -> None:

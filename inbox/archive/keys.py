@@ -28,7 +28,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from inbox.archive.models import ObjectKey, OwnerKey, Package
+from inbox.archive.models import Holding, ObjectKey, OwnerKey
 
 KEY_BYTES = 32
 BATCH = 500
@@ -47,6 +47,10 @@ class Destroyed(NoKey):
 
 class Lost(NoKey):
     """The owner has objects and no key, and nobody destroyed it: it must be restored."""
+
+    def __init__(self, owner_id: UUID) -> None:
+        super().__init__(f"the key of owner {owner_id} is gone, and was not destroyed: restore it")
+        self.owner_id = owner_id
 
 
 class RootKeys(Protocol):
@@ -278,9 +282,13 @@ def _owner_keys(owner_ids: set[UUID]) -> dict[UUID, bytes]:
     own = OwnerKey.objects.select_for_update().filter(owner_id__in=owner_ids).order_by("owner_id")
     rows = {row.owner_id: row for row in own}
     if missing := sorted(owner_ids - set(rows)):
-        hers = Package.objects.filter(citizen_id__in=missing).values_list("citizen_id", flat=True)
-        for owner_id in hers[:1]:
-            raise Lost(f"the key of owner {owner_id} is gone, and was not destroyed: restore it")
+        held = Holding.objects.filter(owner_id__in=missing, removed_at=None)
+        without = ObjectKey.objects.filter(owner_id__in=missing)
+        both = held.values_list("owner_id").union(without.values_list("owner_id"), all=True)
+        found = {owner_id for (owner_id,) in both[:1]}
+        for owner_id in missing:
+            if owner_id in found:
+                raise Lost(owner_id)
         keys = root_keys()
         fresh = [
             OwnerKey(owner_id=each, wrapped=keys.wrap(os.urandom(KEY_BYTES)), root=keys.current())

@@ -1,7 +1,8 @@
 """Keys that are gone though nobody destroyed them: whose they are is named, and nothing is deleted.
 
 A key that was destroyed is remembered (`keys.py`), so that this is never taken for that. What is
-under a lost key comes back with a backup of the keys. An owner is named by her id, a random number.
+under a lost key comes back with a backup of the keys. An owner is named by her id, a random number;
+that of `store.SYSTEM`, under whose key lies what is in quarantine, is zero.
 """
 
 from __future__ import annotations
@@ -14,26 +15,28 @@ from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
 from inbox.archive import holdings, keys
-from inbox.archive.models import Damage, Holding, ObjectKey, OwnerKey, Package
+from inbox.archive.models import Damage, Holding, ObjectKey, OwnerKey
 
 REMEDY = "restore it from a backup of the keys: manage.py archive_keys restore"
 LOOKED_AT_A_RUN = 50
 
 
 def lost(objects: Iterable[UUID] | None = None, *, owner_id: UUID | None = None) -> dict[UUID, int]:
-    """Return the owners of packages that have no key, each with how many (1 query).
+    """Return the owners of objects that have no key, each with how many (1 query).
 
-    Of all packages, of these objects, or of one owner's.
+    Of all objects whose owner is known, of these, or of one owner's.
     """
-    key = ObjectKey.objects.filter(owner_id=OuterRef("citizen_id"), object_id=OuterRef("id"))
-    gone = OwnerKey.objects.filter(owner_id=OuterRef("citizen_id"), destroyed_at__isnull=False)
-    found = Package.objects.filter(~Exists(key), ~Exists(gone))
+    mine = {"owner_id": OuterRef("owner_id")}
+    key = ObjectKey.objects.filter(**mine, object_id=OuterRef("object_id"))
+    gone = OwnerKey.objects.filter(**mine, destroyed_at__isnull=False)
+    held = Holding.objects.filter(owner_id__isnull=False, removed_at=None)
+    found = held.filter(~Exists(key), ~Exists(gone))
     if objects is not None:
-        found = found.filter(id__in=list(objects))
+        found = found.filter(object_id__in=list(objects))
     if owner_id is not None:
-        found = found.filter(citizen_id=owner_id)
-    counted = found.order_by("citizen_id").values("citizen_id").annotate(count=Count("id"))
-    return {row["citizen_id"]: row["count"] for row in counted}
+        found = found.filter(owner_id=owner_id)
+    counted = found.order_by("owner_id").values("owner_id").annotate(count=Count("object_id"))
+    return {row["owner_id"]: row["count"] for row in counted if row["owner_id"]}
 
 
 def problem(count: int) -> str:
@@ -48,13 +51,11 @@ def look_at(objects: Iterable[UUID]) -> None:
     without = wanted - set(there.values_list("object_id", flat=True))
     if not without:
         return
-    held = Holding.objects.filter(object_id__in=without, removed_at=None)
-    without = set(held.values_list("object_id", flat=True))
     for owner_id in lost(without):
         note(owner_id)
-    packages = Package.objects.filter(id__in=without).values_list("id", flat=True)
-    for object_id in without - set(packages):
-        _note(object_id, "this object, which is no letter, has no key, and nobody destroyed it")
+    nobodys = Holding.objects.filter(object_id__in=without, owner_id=None, removed_at=None)
+    for object_id in nobodys.values_list("object_id", flat=True):
+        _note(object_id, "this object has no key, and nobody destroyed it")
 
 
 def note(owner_id: UUID) -> None:

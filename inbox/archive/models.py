@@ -124,11 +124,13 @@ class Holding(models.Model):
     """One object of the store, whoever's it is: when it was last checked, and what is copied of it.
 
     Written when the object is (`holdings.py`), so that uploads, agencies' files and what lies in
-    quarantine are checked and copied like packages. It refers to nobody: an object is checked
-    and copied without its key.
+    quarantine are checked and copied like packages. It refers to no other table: an object is
+    checked and copied without its key.
     """
 
     object_id = models.UUIDField(primary_key=True)
+    owner_id = models.UUIDField(null=True, blank=True)
+    """Under whose key it lies (`OwnerKey`), so that one that is gone is known; None: unknown."""
     version = models.PositiveSmallIntegerField()
     """Its latest version."""
     inventory_sha512 = models.CharField(max_length=128)
@@ -159,6 +161,11 @@ class Holding(models.Model):
                 fields=["copy_checked_at"],
                 name="holding_copy_checked",
                 condition=models.Q(removed_at__isnull=True, is_owed=False),
+            ),
+            models.Index(
+                fields=["owner_id"],
+                name="holding_of",
+                condition=models.Q(removed_at__isnull=True),
             ),
             models.Index(
                 fields=["copy_due_at"], name="holding_owed", condition=models.Q(is_owed=True)

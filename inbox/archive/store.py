@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from inbox.archive import holdings, keys, ocfl, places, proof
+from inbox.archive import holdings, keys, lost_keys, ocfl, places, proof
 from inbox.archive.fixity import problems, read_small
 from inbox.archive.ocfl import INVENTORY, SIDECAR, BadPath
 from inbox.archive.reading import (
@@ -99,12 +99,12 @@ class Group:
         """As `store.put`; what it returns holds once the group has ended without an error."""
         ocfl.check_paths([*files, SEAL])
         pair, folder = (owner_id, object_id), _folder(object_id)
-        key = self._keys.get(pair) or keys.make([pair])[pair]
+        key = self._keys.get(pair) or _make_keys([pair])[pair]
         staged = self._stack.enter_context(self._storage.stage(_label(folder)))
         write = Write(object_id, key, staged, prefix="v1/")
         write.files(files, About(note, **told))
         if self._storage.names(folder):
-            return _same_or_raise(self._storage, write)
+            return _same_or_raise(self._storage, owner_id, write)
         raw = write.close(_user())
         staged.write(ocfl.OBJECT_DECLARATION, [ocfl.OBJECT_DECLARATION_TEXT])
         side = ocfl.sidecar(raw)
@@ -127,16 +127,19 @@ class Group:
         except OSError:
             self._take_back()
             raise
-        theirs = [self._writes.pop(folder) for folder in occupied]
+        theirs = [(self._pairs[folder][0], self._writes.pop(folder)) for folder in occupied]
         with transaction.atomic():
             has_keys = keys.hold(self._pairs[folder] for folder in self._writes)
             if has_keys:
-                _record(self._writes.values())
+                _record((self._pairs[folder][0], each) for folder, each in self._writes.items())
         if not has_keys:
             # Recorded now, it would be missed for ever.
             self._take_back()
             raise keys.NoKey("a key was destroyed while objects were put under it")
-        return {write.object_id: _same_or_raise(self._storage, write) for write in theirs}
+        return {
+            write.object_id: _same_or_raise(self._storage, owner_id, write)
+            for owner_id, write in theirs
+        }
 
     def _take_back(self) -> None:
         """Remove what was published before it failed: the next attempt gives it other names."""
@@ -158,7 +161,7 @@ def group(pairs: Iterable[keys.Pair] = ()) -> Iterator[Group]:
     """
     pairs = list(pairs)
     with ExitStack() as stack:
-        made = Group(stack, keys.make(pairs) if pairs else {})
+        made = Group(stack, _make_keys(pairs) if pairs else {})
         yield made
         if theirs := made.finish():
             raise AlreadyThere(f"another process has put {next(iter(theirs))}")
@@ -207,7 +210,7 @@ def add_version(
             write.files(files, About(note, **told))
             ocfl.check_paths(write.sealed)
             if write.digests() == seals[-1].digests():
-                return _there_already(held, head, seals[-1])
+                return _there_already(owner_id, held, head, seals[-1])
             raw = write.close(_user())
             staged.write(INVENTORY, [raw])
             staged.write(SIDECAR, [ocfl.sidecar(raw)])
@@ -220,7 +223,7 @@ def add_version(
         if not keys.hold([(owner_id, object_id)]):
             # Recorded now, it would be missed for ever.
             raise Missing(f"{object_id} was removed while a version was added to it")
-        _record([write])
+        _record([(owner_id, write)])
     return _written(write)
 
 
@@ -260,7 +263,7 @@ def note_again(owner_id: UUID, object_id: UUID) -> Stored:
     """
     found = opened(owner_id, object_id)
     for version in range(1, found.head + 1):
-        stored = _there_already(found, version, found.seal(version))
+        stored = _there_already(owner_id, found, version, found.seal(version))
     return stored
 
 
@@ -343,7 +346,9 @@ def forget_owner(owner_id: UUID) -> None:
     """
     state_id = keys.state_id(owner_id)
     with transaction.atomic():
-        objects = [each for each in keys.destroy_owner(owner_id) if each != state_id]
+        # Also those whose keys were lost before.
+        hers = {*keys.destroy_owner(owner_id), *holdings.of(owner_id)}
+        objects = sorted(hers - {state_id})
         holdings.note_removal(objects)
         proof.record(proof.Entry.destroyed(each) for each in [*objects, state_id])
     try:
@@ -396,15 +401,25 @@ def _user() -> dict[str, str]:
     return {"name": "Samlepost", "address": settings.WEB_PUBLIC_URL}
 
 
-def _record(writes: Iterable[Write]) -> None:
-    """Let what was written be checked, copied and proved from now on."""
-    written = [
-        (write.object_id, write.version, ocfl.inventory_digest(write.raw), commitment(write.seal))
-        for write in writes
-    ]
+def _make_keys(pairs: Iterable[keys.Pair]) -> dict[keys.Pair, bytes]:
+    """As `keys.make`; whose key turns out to be lost is written down."""
+    try:
+        return keys.make(pairs)
+    except keys.Lost as error:
+        lost_keys.note(error.owner_id)
+        raise
+
+
+def _record(writes: Iterable[tuple[UUID, Write]]) -> None:
+    """Let what was written, each by its owner, be checked, copied and proved from now on."""
+    kept, entries = [], []
+    for owner_id, write in writes:
+        one = (write.object_id, write.version, ocfl.inventory_digest(write.raw))
+        kept.append((*one, owner_id))
+        entries.append(proof.Entry.put(*one, commitment(write.seal)))
     with transaction.atomic():
-        holdings.note(each[:3] for each in written)
-        proof.record(proof.Entry.put(*each) for each in written)
+        holdings.note(kept)
+        proof.record(entries)
 
 
 def _remove_bytes(object_id: UUID) -> None:
@@ -427,24 +442,25 @@ def _written(write: Write) -> Stored:
     return Stored(write.object_id, write.version, ocfl.inventory_digest(write.raw), files)
 
 
-def _there_already(found: Opened, version: int, seal: Seal) -> Stored:
+def _there_already(owner_id: UUID, found: Opened, version: int, seal: Seal) -> Stored:
     """Return what is stored; whoever stored it may have died before it was recorded."""
     stored = found.describe(version, seal)
     with transaction.atomic():
-        holdings.note([(found.object_id, version, stored.inventory_sha512)], is_new=False)
+        kept = (found.object_id, version, stored.inventory_sha512, owner_id)
+        holdings.note([kept], is_new=False)
         sealed = commitment(seal.to_json())
         proof.record([proof.Entry.put(found.object_id, version, stored.inventory_sha512, sealed)])
     return stored
 
 
-def _same_or_raise(storage: Storage, write: Write) -> Stored:
+def _same_or_raise(storage: Storage, owner_id: UUID, write: Write) -> Stored:
     """Return the newest stored version that is exactly what was to be written."""
     inventory = inventory_of(storage, write.object_id)
     found = Opened(storage, write.object_id, inventory, key=write.key)
     for version in range(found.head, 0, -1):
         seal = found.seal(version)
         if seal.digests() == write.digests():
-            return _there_already(found, version, seal)
+            return _there_already(owner_id, found, version, seal)
     raise AlreadyThere(f"{write.object_id} is stored with other content")
 
 

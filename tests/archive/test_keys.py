@@ -8,16 +8,20 @@ import shutil
 import subprocess
 import sys
 import threading
+from datetime import timedelta
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
-from inbox.archive import frames, key_backup, keys, store
-from inbox.archive.models import ObjectKey, OwnerKey
+from inbox.archive import frames, holdings, key_backup, keys, lost_keys, scan, store
+from inbox.archive.models import Damage, Holding, ObjectKey, OwnerKey
 from inbox.archive.ocfl import object_folder
 
 pytestmark = pytest.mark.django_db
@@ -240,3 +244,70 @@ def test_a_stranger_reads_a_file_with_the_documented_program(home: Path, tmp_pat
             check=True,
         )
         assert done.stdout == content
+
+
+@pytest.mark.parametrize("owner_id", [KARI, store.SYSTEM], ids=["an owner", "nobody"])
+def test_whoever_lost_a_key_gets_no_other_while_objects_are_there_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner_id: UUID
+):
+    """An agency and what is nobody's have no packages that would tell that they had one."""
+    objects = [uuid4(), uuid4()]
+    for each in objects:
+        store.put(owner_id, each, FILES)
+    store.put(OLA, uuid4(), FILES)
+    key_backup.write(tmp_path / "keys.jsonl")
+    OwnerKey.objects.filter(owner_id=owner_id).delete()
+    monkeypatch.setattr(scan, "REST", timedelta(seconds=-1))
+    known = Damage.objects.filter(place=Damage.Place.KEYS, ended_at=None)
+
+    with pytest.raises(keys.Lost, match=str(owner_id)):
+        store.put(owner_id, uuid4(), FILES)
+    with pytest.raises(keys.Lost), store.group([(OLA, uuid4()), (owner_id, uuid4())]):
+        pass
+    assert not OwnerKey.objects.filter(owner_id=owner_id).exists()
+    assert [each.object_id for each in known] == [owner_id]
+    known.delete()
+    scan.run()
+    assert [(each.object_id, each.problems) for each in known] == [
+        (owner_id, [lost_keys.problem(2)])
+    ]
+    store.put(OLA, uuid4(), FILES)
+    store.put(UUID(int=3), uuid4(), FILES)
+
+    # It comes back from a backup.
+    key_backup.restore(tmp_path / "keys.jsonl")
+    store.put(owner_id, uuid4(), FILES)
+    known.update(checked_at=timezone.now() - timedelta(days=1))
+    scan.run()
+    assert not known.exists()
+    # Or what lay under it is removed, one by one or with its owner.
+    OwnerKey.objects.filter(owner_id=owner_id).delete()
+    for each in holdings.of(owner_id):
+        store.remove(owner_id, each)
+    store.put(owner_id, objects[0], FILES)
+    OwnerKey.objects.filter(owner_id=owner_id).delete()
+    store.forget_owner(owner_id)
+    assert not store.exists(objects[0])
+    assert holdings.of(owner_id) == []
+    scan.run()
+    assert not known.exists()
+
+
+def test_keys_of_objects_tell_of_an_owners_that_is_gone():
+    keys.make([(KARI, uuid4())])  # nothing was put under it yet
+    hers = OwnerKey.objects.get(owner_id=KARI)
+    OwnerKey.objects.filter(owner_id=KARI)._raw_delete("default")
+    with pytest.raises(keys.Lost):
+        store.put(KARI, uuid4(), FILES)
+    hers.save(force_insert=True)
+    store.put(KARI, uuid4(), FILES)
+
+
+def test_whose_an_object_is_is_known_from_its_key_where_it_was_not_noted():
+    object_id, system = uuid4(), uuid4()
+    store.put(KARI, object_id, FILES)
+    store.put(store.SYSTEM, system, FILES)
+    Holding.objects.update(owner_id=None)
+    import_module("inbox.archive.migrations.0007_holding_owner").name_owners(apps, None)
+    assert holdings.of(KARI) == [object_id]
+    assert holdings.of(store.SYSTEM) == [system]
