@@ -92,10 +92,14 @@ class Demo:
 
     def start_simulators(self, *, light: bool = True) -> None:
         """Fill the world and serve it; if `light`, without who has thousands of letters."""
+        self.fill_simulators(light=light)
+        self.serve_simulators()
+
+    def fill_simulators(self, *, light: bool) -> None:
+        """Fill the world; if `light`, without who has thousands of letters."""
         of = self.environment
         simulators, keys = Path(of["SIMULATORS_DIR"]), Path(of["KEYS_DIR"])
         beforehand.copy_of_seeded(simulators, keys, light=light)
-        self.serve_simulators()
 
     def serve_simulators(self) -> None:
         """Serve the world as it is."""
@@ -152,20 +156,23 @@ class Demo:
         return self.run("manage.py", "shell", "--no-imports", "--command", code).strip()
 
     def count_letters(self, slug: str) -> int:
-        """How many letters a person of the world has in our database, asked without a Django.
+        """How many letters a person of the world has in our database."""
+        return self.asked(LETTERS_OF, by_slug(slug).name)
+
+    def asked(self, question: str, value: str) -> int:
+        """Return the number that our database answers to a question about a value, its `{}`.
 
         A shell takes a second of a core each time, which the processes waited for need.
         """
-        name = by_slug(slug).name
         database = self.environment.get("DATABASE_URL")
         if database:
             address = urlsplit(database)._replace(scheme="postgresql").geturl()
             with psycopg.connect(address) as connection:
-                found = connection.execute(COUNT.format("%s"), (name,)).fetchone()
+                found = connection.execute(question.format("%s"), (value,)).fetchone()
         else:
             file = f"file:{self.folder / 'samlepost.sqlite3'}?mode=ro"
             with closing(sqlite3.connect(file, uri=True, timeout=20)) as connection:
-                found = connection.execute(COUNT.format("?"), (name,)).fetchone()
+                found = connection.execute(question.format("?"), (value,)).fetchone()
         return int(found[0]) if found else 0
 
     def kill(self, name: str) -> None:
@@ -197,7 +204,7 @@ class Demo:
         raise TimeoutError("; ".join(f"{n}: {self.log(n)[-1500:]}" for n in self.running))
 
 
-COUNT = (
+LETTERS_OF = (
     "SELECT count(*) FROM letters_letter AS letter JOIN citizens_citizen AS citizen"
     " ON citizen.id = letter.citizen_id WHERE citizen.name = {}"
 )
