@@ -10,12 +10,23 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.journeys.processes import PATIENCE, Demo, demo
 
 CHROMIUM = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
+WITHOUT = [
+    # Of each new window these draw the list under an address bar that nobody sees, in a process
+    # of its own that takes more than our page does; the third waits for a page that never comes.
+    *["WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "SpareRendererForSitePerProcess"],
+    # What Playwright leaves out stands here again, as Chromium follows the last list alone.
+    *["AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"],
+    *["HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"],
+    *["ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect", "AimEnabled"],
+    *["OptimizationHints", "NetworkTimeServiceQuerying", "PreconnectToSearch"],
+]
 FLAGS = [
+    f"--disable-features={','.join(WITHOUT)}",
     *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
     *["--disable-gpu-compositing", "--disable-software-rasterizer"],
     *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -52,6 +63,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 OpenContext = Callable[..., BrowserContext]
+OpenPage = Callable[..., Page]
+WIDE: ViewportSize = {"width": 1280, "height": 900}
 
 
 @pytest.fixture
@@ -60,29 +73,63 @@ def open_context(browser: Browser, running: Demo) -> Iterator[OpenContext]:
     made: list[BrowserContext] = []
 
     def new(**options: Any) -> BrowserContext:
-        options.setdefault("viewport", {"width": 1280, "height": 900})
-        options.setdefault("service_workers", "block")
-        context = browser.new_context(
-            base_url=running.web, locale="nb-NO", timezone_id="Europe/Oslo", **options
-        )
-        context.set_default_timeout(PATIENCE * 1000)
-        made.append(context)
-        return context
+        made.append(new_context(browser, running, **options))
+        return made[-1]
 
     yield new
     for context in made:
         context.close()
 
 
-@pytest.fixture(scope="session")
-def kari(browser: Browser, running: Demo) -> StorageState:
-    """The cookies of Kari, logged in once at the lower level, for contexts that only look."""
-    context = browser.new_context(base_url=running.web, locale="nb-NO")
+def new_context(browser: Browser, running: Demo, **options: Any) -> BrowserContext:
+    """A browser that has been nowhere yet."""
+    said = {"viewport": WIDE, "service_workers": "block", **options}
+    context = browser.new_context(
+        base_url=running.web, locale="nb-NO", timezone_id="Europe/Oslo", **said
+    )
     context.set_default_timeout(PATIENCE * 1000)
-    log_in(context.new_page())
-    state = context.storage_state()
-    context.close()
-    return state
+    return context
+
+
+@pytest.fixture(scope="session")
+def _left() -> dict[bool, list[Page]]:
+    """The pages that earlier tests have left: with JavaScript and without."""
+    return {True: [], False: []}
+
+
+@pytest.fixture
+def open_page(browser: Browser, running: Demo, _left: dict[bool, list[Page]]) -> Iterator[OpenPage]:
+    """Give pages, each of a browser of its own, which knows nobody.
+
+    An earlier test may have left it: the first page of a new one takes a second of a core. So
+    who listens to the page, stops its clock or cuts its network takes `open_context` instead.
+    """
+    used: list[tuple[bool, Page]] = []
+
+    def opened(*, scripts: bool = True, viewport: ViewportSize = WIDE) -> Page:
+        if _left[scripts]:
+            page = _left[scripts].pop()
+        else:
+            page = new_context(browser, running, java_script_enabled=scripts).new_page()
+        page.set_viewport_size(viewport)
+        used.append((scripts, page))
+        return page
+
+    yield opened
+    for scripts, page in used:
+        forget(page)
+        _left[scripts].append(page)
+
+
+def forget(page: Page) -> None:
+    """Leave nothing in its browser of who used it, but for files that are everybody's."""
+    for other in page.context.pages:
+        if other != page:
+            other.close()
+    page.goto("/healthz")  # whose answer ends what is still on its way with a cookie
+    page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    page.context.clear_cookies()
+    page.emulate_media(color_scheme="null")
 
 
 def log_in(page: Page, slug: str = "kari", *, high: bool = False) -> None:
@@ -105,11 +152,17 @@ def look_at(page: Page, width: int, scheme: str) -> None:
 
 
 def violations(
-    page: Page, rules: list[str] | None = None, *, without: Sequence[str] = (), within: str = ""
+    page: Page,
+    rules: list[str] | None = None,
+    *,
+    without: Sequence[str] = (),
+    within: str = "document",
+    beside: str = "[]",
 ) -> list[str]:
     """What axe finds wrong by these rules (or all there are but some), by rule and element.
 
-    `within`: JavaScript for the elements to look at, instead of the whole page.
+    `within` and `beside`: JavaScript for the elements to look at, and for those among them to
+    leave out.
     """
     by = "rule" if rules and rules != RULES else "tag"
     only = {"type": by, "values": rules or RULES}
@@ -118,13 +171,32 @@ def violations(
     # Of what passes it would list every element too, which takes as long again.
     options = {"runOnly": only, "resultTypes": ["violations"], "preload": False}
     options["rules"] = {rule: {"enabled": False} for rule in without}
-    where = f"{{include: {within}}}" if within else "document"
+    where = f"{{include: {within}, exclude: {beside}}}"
     found = page.evaluate(f"(options) => axe.run({where}, options)", options)
     return [
         f"{violation['id']}: {node['target']}"
         for violation in found["violations"]
         for node in violation["nodes"]
     ]
+
+
+def leave_out(page: Page, where: str, known: set[str]) -> None:
+    """Let `leftOut` be the elements under the selector that are among those known by now.
+
+    What tells them apart is their HTML and what styles it, but for numbers and what forms carry.
+    The others are known from now on.
+    """
+    names: list[str] = page.evaluate(ALIKE, where)
+    left_out = [number for number, name in enumerate(names) if name in known]
+    known.update(names)
+    page.evaluate("(numbers) => { leftOut = numbers.map((each) => candidates[each]) }", left_out)
+
+
+ALIKE = """(where) => {
+    window.candidates = [...document.querySelectorAll(where)];
+    const styles = [...document.styleSheets].map((each) => each.href);
+    return candidates.map((each) => styles + each.outerHTML.replace(/value="[^"]*"|\\d+/g, ""));
+}"""
 
 
 def remember_shown(page: Page) -> None:
@@ -135,14 +207,15 @@ def remember_shown(page: Page) -> None:
 def shown_alone(page: Page) -> tuple[int, int]:
     """How many are shown now and were not when remembered, and the other way round.
 
-    They are in `onlyNow` and `onlyBefore`, each without those inside another of them.
+    They are in `onlyNow` and `onlyBefore`, each without those inside another of them and those
+    that are left out.
     """
     found: list[int] = page.evaluate(
         f"""() => {{
             const now = {SHOWN}, before = window.shownBefore;
             const alone = (some, others) =>
                 [...some].filter((e) => !others.has(e) && !(some.has(e.parentElement)
-                    && !others.has(e.parentElement)));
+                    && !others.has(e.parentElement)) && !leftOut.some((out) => out.contains(e)));
             window.onlyNow = alone(now, before);
             window.onlyBefore = alone(before, now);
             return [window.onlyNow.length, window.onlyBefore.length];

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from connectors.world.persons import by_slug
 from tests.agencies.sending import pdf
-from tests.browser.conftest import OpenContext, log_in, sideways, violations
+from tests.browser.conftest import OpenPage, log_in, sideways, violations
 from tests.browser.ways import Person
 from tests.journeys.processes import Demo
 
@@ -22,10 +22,10 @@ PDF = {"name": "brev.pdf", "mimeType": "application/pdf", "buffer": pdf()}
 
 @pytest.mark.parametrize("way", ["keyboard", "no JavaScript"])
 def test_a_letter_goes_out_and_its_answer_comes_back(
-    open_context: OpenContext, running: Demo, way: str
+    open_page: OpenPage, running: Demo, way: str
 ) -> None:
     title = f"Time hos tannlegen ({way})"
-    office = Person(open_context, way)
+    office = Person(open_page, way)
     page = office.page
     log_in(page, "tormod", high=True)
     page.goto(f"{AGENCY}/send/")
@@ -51,7 +51,7 @@ def test_a_letter_goes_out_and_its_answer_comes_back(
     running.wait_for(lambda: shows(page, r"Levert\s+1", "#state + dl"))
     judge(page, way)
 
-    kari = Person(open_context, way)
+    kari = Person(open_page, way)
     log_in(kari.page)
     kari.page.goto("/")
     kari.press(kari.page.get_by_role("link", name=re.compile(re.escape(title))))

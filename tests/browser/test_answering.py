@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenContext, log_in, sideways, violations
+from tests.browser.conftest import OpenPage, log_in, sideways, violations
 from tests.browser.ways import Person
 from tests.journeys.processes import Demo
 
@@ -25,9 +25,9 @@ def open_letter(page: Page, title: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["keyboard", "no JavaScript"])
-def test_one_press_is_an_answer(open_context: OpenContext, running: Demo, way: str) -> None:
+def test_one_press_is_an_answer(open_page: OpenPage, running: Demo, way: str) -> None:
     running.control("reset", person="kari")  # a letter is answered once
-    person = Person(open_context, way)
+    person = Person(open_page, way)
     page = person.page
     log_in(page)
     open_letter(page, OFFER)
@@ -42,9 +42,9 @@ def test_one_press_is_an_answer(open_context: OpenContext, running: Demo, way: s
 
 
 def test_a_text_is_kept_sent_and_answered_by_keyboard_alone(
-    open_context: OpenContext, running: Demo
+    open_page: OpenPage, running: Demo
 ) -> None:
-    person = Person(open_context, "keyboard")
+    person = Person(open_page, "keyboard")
     page = person.page
     log_in(page)
     open_letter(page, DECISION)
@@ -64,15 +64,14 @@ def test_a_text_is_kept_sent_and_answered_by_keyboard_alone(
     assert sideways(page) <= 0
 
 
-def test_a_text_survives_the_end_of_the_session(open_context: OpenContext) -> None:
-    context = open_context(java_script_enabled=False)
-    page = context.new_page()
+def test_a_text_survives_the_end_of_the_session(open_page: OpenPage) -> None:
+    page = open_page(scripts=False)
     log_in(page)
     open_letter(page, DECISION)
     page.locator("#reply textarea").fill("Dette må ikke gå tapt.")
     # An answer still on its way, such as the PDF, would set the cookie again.
     page.wait_for_load_state("networkidle")
-    context.clear_cookies(name="samlepost_session")
+    page.context.clear_cookies(name="samlepost_session")
     page.get_by_role("button", name="Se over før du sender").click()
     page.wait_for_url(lambda address: "/login/" in address)
     page.locator('main a[href*="/login/start/"]').first.click()
@@ -83,9 +82,9 @@ def test_a_text_survives_the_end_of_the_session(open_context: OpenContext) -> No
 
 
 def test_the_link_leads_to_the_agency_without_a_new_log_in_and_back_by_keyboard_alone(
-    open_context: OpenContext, running: Demo
+    open_page: OpenPage, running: Demo
 ) -> None:
-    person = Person(open_context, "keyboard")
+    person = Person(open_page, "keyboard")
     page = person.page
     log_in(page)
     open_letter(page, TASK)

@@ -17,17 +17,21 @@ from connectors.world.persons import by_slug, synthetic_id
 from tests import vnu
 from tests.agencies.sending import pdf
 from tests.browser.conftest import (
+    leave_out,
     look_at,
+    new_context,
     remember_shown,
     shown_alone,
     sideways,
     violations,
 )
 from tests.journeys.browserless import HIGH, SUBSTANTIAL, Visitor
-from tests.journeys.processes import PATIENCE, Demo
+from tests.journeys.processes import Demo
 from tests.pages import ROUTES, Answer, crawl, made_up, route_of
 
-pytestmark = pytest.mark.browser
+# By the browser's name pytest keeps those that need none beside the others, and so makes the
+# pages once.
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("browser_name")]
 
 LANGUAGES = ["nb", "nn", "en"]
 PERSONS = {
@@ -89,7 +93,11 @@ OFFERING = "Skattemelding mangler vedlegg"
 COLOURS = ["color-contrast", "link-in-text-block"]
 BROKEN = re.compile("Content Security Policy|Error")
 """What the console says of a page that breaks its own policy, or of a script that fails."""
+TOGETHER = ["landmark-unique", "accesskeys", "duplicate-id-aria"]
+"""The rules by which axe holds elements against each other, with the order of headings."""
 LAYOUT = ["target-size", "scrollable-region-focusable", "aria-hidden-focus", "heading-order"]
+AROUND = "body > :not(.wrap)"
+"""What stands around a page's own content and navigation."""
 LEAVE_OUT_MORE_OF_THE_SAME = """() => {
     const known = new Map();
     for (const each of document.querySelectorAll("main li, tbody tr")) {
@@ -222,6 +230,29 @@ def telling(pages: list[Seen]) -> list[Seen]:
     return chosen
 
 
+@pytest.fixture(scope="module")
+def said_aloud() -> list[str]:
+    """What the consoles of `browsers` have said."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def browsers(
+    browser: Browser, running: Demo, visitors: dict[str, Visitor], said_aloud: list[str]
+) -> Iterator[dict[str, Page]]:
+    """Each visitor's page, in a browser that goes on with the session."""
+    made = {}
+    for who, visitor in visitors.items():
+        context = new_context(browser, running, service_workers="allow")
+        context.add_cookies(visitor.cookies())
+        made[who] = page = context.new_page()
+        page.on("console", lambda message: said_aloud.append(message.text))
+        page.on("pageerror", lambda error: said_aloud.append(f"Error: {error}"))
+    yield made
+    for page in made.values():
+        page.context.close()
+
+
 def test_every_route_is_among_the_pages_or_is_none(
     pages: list[Seen], visitors: dict[str, Visitor]
 ) -> None:
@@ -237,9 +268,9 @@ def test_every_route_is_among_the_pages_or_is_none(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_axe_finds_nothing_nothing_scrolls_sideways_and_no_policy_is_broken(
-    browser: Browser,
     running: Demo,
-    visitors: dict[str, Visitor],
+    browsers: dict[str, Page],
+    said_aloud: list[str],
     telling: list[Seen],
     language: str,
 ) -> None:
@@ -249,15 +280,11 @@ def test_axe_finds_nothing_nothing_scrolls_sideways_and_no_policy_is_broken(
     translation (tests/web/test_translations.py).
     """
     wrong: list[str] = []
-    shown: dict[str, Page] = {}
-    said_aloud: list[str] = []
+    known: set[str] = set()
+    for page in browsers.values():
+        page.context.add_cookies([cookie("django_language", language, running.web)])
     for seen in telling:
-        if seen.who not in shown:
-            page = open_page(browser, running, visitors[seen.who], language)
-            page.on("console", lambda message: said_aloud.append(message.text))
-            page.on("pageerror", lambda error: said_aloud.append(f"Error: {error}"))
-            shown[seen.who] = page
-        page = shown[seen.who]
+        page = browsers[seen.who]
         said_aloud.clear()
         page.set_viewport_size({"width": 320, "height": 800})
         page.goto(seen.answer.address)
@@ -268,37 +295,37 @@ def test_axe_finds_nothing_nothing_scrolls_sideways_and_no_policy_is_broken(
             said |= judged_at_length(page)
         elif language == LANGUAGES[0]:
             page.evaluate(LEAVE_OUT_MORE_OF_THE_SAME)
-            said |= judged(page)
+            said |= judged(page, known)
         said["console"] = [text for text in said_aloud if BROKEN.search(text)]
         wrong += [
             f"{seen.who}, {seen.answer.address}, {how}: {each}"
             for how, found in said.items()
             for each in found
         ]
-    for page in shown.values():
-        page.context.close()
     assert wrong == []
 
 
-def judged(page: Page) -> dict[str, list[str]]:
+def judged(page: Page, known: set[str]) -> dict[str, list[str]]:
     """Return what axe says: each rule once, colours in each scheme, layout where it is narrow.
 
     Colours follow the scheme and not the width, so each scheme is looked at in one width, and in
-    the other no more than what is shown there alone.
+    the other no more than what is shown there alone. What stands around a page as it did around
+    one before was judged there, but for layout and for what it may have in common with the page.
     """
     look_at(page, 1280, "light")
-    said = {"1280 light": violations(page)}
+    leave_out(page, AROUND, known)
+    said = {"1280 light": violations(page, beside="leftOut")}
     remember_shown(page)
     look_at(page, 390, "dark")
     only_narrow, only_wide = shown_alone(page)
-    said["390 dark"] = violations(page, COLOURS)
+    said["390 dark"] = violations(page, COLOURS, beside="leftOut")
     look_at(page, 390, "light")
-    said["390 light"] = violations(page, LAYOUT)
+    said["390 light"] = violations(page, LAYOUT + TOGETHER)
     if only_narrow:
-        said["390 light alone"] = violations(page, COLOURS, within="window.onlyNow")
+        said["390 light alone"] = violations(page, COLOURS, within="onlyNow")
     if only_wide:
         look_at(page, 1280, "dark")
-        said["1280 dark alone"] = violations(page, COLOURS, within="window.onlyBefore")
+        said["1280 dark alone"] = violations(page, COLOURS, within="onlyBefore")
     return said
 
 
@@ -309,14 +336,6 @@ def judged_at_length(page: Page) -> dict[str, list[str]]:
         look_at(page, width, scheme)
         said[f"{width} {scheme}"] = violations(page)
     return said
-
-
-def open_page(browser: Browser, running: Demo, visitor: Visitor, language: str) -> Page:
-    """Return a page of a browser that goes on with a visitor's session, in this language."""
-    context = browser.new_context(base_url=running.web, locale="nb-NO", timezone_id="Europe/Oslo")
-    context.set_default_timeout(PATIENCE * 1000)
-    context.add_cookies([*visitor.cookies(), cookie("django_language", language, running.web)])
-    return context.new_page()
 
 
 def cookie(name: str, value: str, url: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenContext, log_in, look_at, violations
+from tests.browser.conftest import OpenContext, OpenPage, log_in, look_at, violations
 from tests.journeys.processes import Demo
 
 pytestmark = pytest.mark.browser
@@ -65,9 +65,9 @@ def test_she_is_warned_before_she_is_logged_out_and_goes_on_where_she_was(
 
 
 def test_a_new_letter_moves_neither_the_page_nor_the_focus(
-    open_context: OpenContext, running: Demo
+    open_page: OpenPage, running: Demo
 ) -> None:
-    page = open_context(viewport={"width": 1280, "height": 400}).new_page()
+    page = open_page(viewport={"width": 1280, "height": 400})
     log_in(page)
     row = page.locator(".row h3 a").nth(12)
     address = row.get_attribute("href")
@@ -83,9 +83,9 @@ def test_a_new_letter_moves_neither_the_page_nor_the_focus(
 
 
 def test_the_back_button_leads_back_to_the_list_before_the_search(
-    open_context: OpenContext,
+    open_page: OpenPage,
 ) -> None:
-    page = open_context().new_page()
+    page = open_page()
     log_in(page)
     shown = page.locator(".row").count()
     page.locator("#q").press_sequentially("barnehage")

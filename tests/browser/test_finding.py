@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenContext, log_in
+from tests.browser.conftest import OpenContext, OpenPage, log_in
 from tests.browser.ways import WAYS, Person
 from tests.journeys.processes import Demo
 
@@ -15,9 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_she_finds_the_deadline_and_meets_it(
-    open_context: OpenContext, running: Demo, way: str
-) -> None:
+def test_she_finds_the_deadline_and_meets_it(open_page: OpenPage, running: Demo, way: str) -> None:
     title = f"Svar innen fristen ({way})"
     running.control(
         "send",
@@ -27,8 +25,8 @@ def test_she_finds_the_deadline_and_meets_it(
         due_in_days=3,
         needs_action=True,
     )
-    running.wait_for(lambda: title in letters_of(running))
-    she = Person(open_context, way)
+    running.wait_for(lambda: running.asked(LETTER, title))
+    she = Person(open_page, way)
     page = she.page
     log_in(page, "jonas")
     she.press(page.get_by_role("navigation").get_by_role("link", name=re.compile("^Frister")))
@@ -45,10 +43,10 @@ def test_she_finds_the_deadline_and_meets_it(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_she_finds_a_letter_by_a_word_that_stands_only_in_its_pdf(
-    open_context: OpenContext, running: Demo, way: str
+    open_page: OpenPage, running: Demo, way: str
 ) -> None:
-    running.wait_for(lambda: running.shell(TEXTS_WAITING) == "0")
-    she = Person(open_context, way)
+    running.wait_for(lambda: not running.asked(TEXTS_WAITING, "Kari Nordmann"))
+    she = Person(open_page, way)
     page = she.page
     log_in(page)
     expect(page.locator("main")).not_to_contain_text(re.compile("boutgifter", re.I))
@@ -61,18 +59,11 @@ def test_she_finds_a_letter_by_a_word_that_stands_only_in_its_pdf(
     expect(page.locator("main")).to_contain_text("Boutgifter")
 
 
+LETTER = "SELECT count(*) FROM letters_letter WHERE title = {}"
 TEXTS_WAITING = (
-    "from inbox.letters.models import DocumentText;"
-    "print(DocumentText.objects.filter(state='waiting', citizen__name='Kari Nordmann').count())"
+    "SELECT count(*) FROM letters_documenttext AS text JOIN citizens_citizen AS citizen"
+    " ON citizen.id = text.citizen_id WHERE text.state = 'waiting' AND citizen.name = {}"
 )
-
-
-def letters_of(running: Demo) -> str:
-    """The titles of all letters in the demo's database."""
-    return running.shell(
-        "from inbox.letters.models import Letter;"
-        "print(list(Letter.objects.filter(source='minside-nav').values_list('title', flat=True)))"
-    )
 
 
 def test_a_search_is_asked_for_once_and_again_as_it_is_narrowed(open_context: OpenContext) -> None:

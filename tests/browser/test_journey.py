@@ -6,16 +6,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from connectors.world.persons import by_slug
-from tests.browser.conftest import OpenContext, log_in
+from tests.browser.conftest import OpenPage, log_in
 from tests.journeys.processes import Demo
 
 pytestmark = pytest.mark.browser
 
 
 def test_a_new_letter_shows_by_itself_and_a_notice_lies_in_the_outbox(
-    open_context: OpenContext, running: Demo
+    open_page: OpenPage, running: Demo
 ) -> None:
-    page = open_context().new_page()
+    page = open_page()
     log_in(page, "solveig")
     expect(page.locator("h1")).to_be_visible()
     page.locator("#q").focus()
@@ -23,7 +23,7 @@ def test_a_new_letter_shows_by_itself_and_a_notice_lies_in_the_outbox(
     row = page.get_by_role("link", name="Brevet som nettopp kom")
     expect(row).to_be_visible(timeout=10_000)
     assert page.evaluate("document.activeElement.id") == "q", "the focus was taken"
-    outbox = open_context().new_page()
+    outbox = open_page()
 
     def notice() -> bool:
         outbox.goto("/demo/outbox/")
@@ -36,9 +36,9 @@ def test_a_new_letter_shows_by_itself_and_a_notice_lies_in_the_outbox(
 
 
 def test_what_she_changes_at_the_contact_register_is_used_within_seconds(
-    open_context: OpenContext, running: Demo
+    open_page: OpenPage, running: Demo
 ) -> None:
-    page = open_context(java_script_enabled=False).new_page()
+    page = open_page(scripts=False)
     log_in(page, "eirik")
     running.control("contact", person="eirik", email="eirik.ny@example.no")
     page.goto("/account/contact/")
@@ -53,8 +53,8 @@ def test_what_she_changes_at_the_contact_register_is_used_within_seconds(
     expect(page.locator("h1")).to_contain_text("Du forlater Samlepost")
 
 
-def test_she_opens_a_letter_and_sees_its_document(open_context: OpenContext) -> None:
-    page = open_context().new_page()
+def test_she_opens_a_letter_and_sees_its_document(open_page: OpenPage) -> None:
+    page = open_page()
     log_in(page)
     link = page.get_by_role("link", name=re.compile("dokumentasjon på inntekt"))
     link.click()
@@ -69,8 +69,8 @@ def test_she_opens_a_letter_and_sees_its_document(open_context: OpenContext) -> 
     expect(page.get_by_role("link", name=re.compile("dokumentasjon på inntekt"))).to_have_count(0)
 
 
-def test_altinns_letter_is_fetched_when_she_opens_it(open_context: OpenContext) -> None:
-    page = open_context().new_page()
+def test_altinns_letter_is_fetched_when_she_opens_it(open_page: OpenPage) -> None:
+    page = open_page()
     log_in(page)
     page.goto("/?source=altinn")
     page.locator(".row h3 a").first.click()
@@ -78,9 +78,9 @@ def test_altinns_letter_is_fetched_when_she_opens_it(open_context: OpenContext) 
 
 
 def test_a_letter_of_the_high_level_asks_for_the_high_level_and_then_opens(
-    open_context: OpenContext,
+    open_page: OpenPage,
 ) -> None:
-    page = open_context().new_page()
+    page = open_page()
     log_in(page)
     page.goto("/?q=Helse")
     page.locator(".row h3 a").first.click()
@@ -107,18 +107,16 @@ def core_journey(page: Page) -> None:
     page.get_by_role("button", name="Logg ut").first.click()
 
 
-def test_the_core_journey_works_without_javascript(open_context: OpenContext) -> None:
-    core_journey(open_context(java_script_enabled=False).new_page())
+def test_the_core_journey_works_without_javascript(open_page: OpenPage) -> None:
+    core_journey(open_page(scripts=False))
 
 
-def test_the_core_journey_works_with_javascript(open_context: OpenContext) -> None:
-    core_journey(open_context().new_page())
+def test_the_core_journey_works_with_javascript(open_page: OpenPage) -> None:
+    core_journey(open_page())
 
 
-def test_after_log_out_the_session_is_over_at_both_ends(
-    open_context: OpenContext, running: Demo
-) -> None:
-    page = open_context().new_page()
+def test_after_log_out_the_session_is_over_at_both_ends(open_page: OpenPage, running: Demo) -> None:
+    page = open_page()
     log_in(page)
     page.get_by_role("button", name="Logg ut").first.click()
     page.wait_for_url(lambda address: "logged-out" in address)
@@ -137,10 +135,8 @@ for each in mailboxes:
 """
 
 
-def test_a_source_that_is_down_is_said_on_the_page(
-    open_context: OpenContext, running: Demo
-) -> None:
-    page = open_context().new_page()
+def test_a_source_that_is_down_is_said_on_the_page(open_page: OpenPage, running: Demo) -> None:
+    page = open_page()
     log_in(page, "jonas")
     running.control("faults", channel="minside-oslo", mode="down")
     try:
@@ -155,9 +151,9 @@ def test_a_source_that_is_down_is_said_on_the_page(
 
 
 def test_a_reset_gives_the_next_participant_the_same_list(
-    open_context: OpenContext, running: Demo
+    open_page: OpenPage, running: Demo
 ) -> None:
-    page = open_context().new_page()
+    page = open_page()
     listed = []
     for _participant in range(2):
         running.control("reset", person="amina")

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenContext, log_in, violations
+from tests.browser.conftest import OpenPage, log_in, violations
 from tests.browser.ways import Person
 from tests.journeys.processes import Demo
 from tests.letters.test_texts import written
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.browser
 
 DROP = """([field, files]) => {
   const brought = new DataTransfer();
-  for (const [name, content] of files) {
+  for (const [name, content, more] of files) {
     const bytes = Uint8Array.from(atob(content), (sign) => sign.codePointAt(0));
-    brought.items.add(new File([bytes], name));
+    brought.items.add(new File([bytes, new Uint8Array(more)], name));
   }
   for (const kind of ["dragover", "drop"]) {
     const said = { dataTransfer: brought, bubbles: true, cancelable: true };
@@ -30,11 +30,11 @@ DROP = """([field, files]) => {
 
 @pytest.mark.parametrize("way", ["keyboard", "no JavaScript"])
 def test_a_letter_on_paper_is_put_in_and_found(
-    open_context: OpenContext, running: Demo, way: str
+    open_page: OpenPage, running: Demo, way: str
 ) -> None:
     word = "byggesøknaden" if way == "keyboard" else "skjenkebevillingen"
     pages = [("side 1.pdf", written(f"Her avgjøres {word}.")), ("side 2.pdf", written(word))]
-    kari = Person(open_context, way)
+    kari = Person(open_page, way)
     page = kari.page
     log_in(page)
     page.goto("/papers/")
@@ -45,7 +45,7 @@ def test_a_letter_on_paper_is_put_in_and_found(
         assert violations(page) == []
         kari.press(page.get_by_role("button", name="Fjern: feil.pdf"))
         expect(page.locator("[data-chosen] li")).to_have_count(2)
-        drop(page, [("stor.pdf", bytes(26_000_000))])
+        drop(page, [("stor.pdf", b"")], more=26_000_000)
         expect(page.get_by_role("alert")).to_have_text("En fil er for stor.")
         kari.press(page.get_by_role("button", name="Fjern: stor.pdf"))
         expect(page.get_by_role("alert")).to_have_count(0)
@@ -75,8 +75,9 @@ def test_a_letter_on_paper_is_put_in_and_found(
     running.wait_for(lambda: finds(page, word))
 
 
-def drop(page: Page, files: list[tuple[str, bytes]]) -> None:
-    said = [(name, base64.b64encode(content).decode()) for name, content in files]
+def drop(page: Page, files: list[tuple[str, bytes]], more: int = 0) -> None:
+    """Drop files on the page, each with as many bytes more."""
+    said = [(name, base64.b64encode(content).decode(), more) for name, content in files]
     field = page.locator("[data-drop]").element_handle()
     page.evaluate(DROP, [field, said])
 

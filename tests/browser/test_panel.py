@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, BrowserType, FrameLocator, Page, expect
 
-from tests.browser.conftest import OpenContext, log_in, violations
+from tests.browser.conftest import OpenPage, log_in, violations
 from tests.journeys.processes import PATIENCE, Demo
 
 pytestmark = pytest.mark.browser
@@ -85,9 +85,9 @@ def test_an_agencys_page_on_another_site_shows_the_number_where_she_has_agreed(
 
 
 def test_a_browser_that_keeps_cookies_from_frames_of_other_sites_shows_the_link(
-    open_context: OpenContext, running: Demo
+    open_page: OpenPage, running: Demo
 ) -> None:
-    page = open_context().new_page()
+    page = open_page()
     log_in(page)
     agree(page)
     expect(show(page, running, "nav", "127.0.0.1").locator("body")).to_contain_text(NUMBER)

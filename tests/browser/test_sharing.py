@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from connectors.world.persons import by_slug
 from inbox.web.dates import OSLO
-from tests.browser.conftest import OpenContext, log_in, look_at, sideways, violations
+from tests.browser.conftest import OpenPage, log_in, look_at, sideways, violations
 from tests.journeys.processes import Demo
 
 pytestmark = pytest.mark.browser
@@ -54,9 +54,9 @@ def moment(running: Demo) -> datetime:
 
 
 def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
-    open_context: OpenContext, running: Demo
+    open_page: OpenPage, running: Demo
 ) -> None:
-    hers = at_home(open_context().new_page(), "kari")
+    hers = at_home(open_page(), "kari")
     hers.goto("/sharing/give/")
     assert violations(hers) == []
     hers.get_by_label("Hvem skal få tilgang?").fill("Jonas")
@@ -71,7 +71,7 @@ def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
     expect(hers.get_by_text("Jonas er invitert")).to_be_visible()
     assert violations(hers) == []
 
-    helper = at_home(open_context().new_page(), "jonas")
+    helper = at_home(open_page(), "jonas")
     helper.goto("/acting/")
     helper.get_by_role("button", name="Si ja").click()
     assert violations(helper) == []
@@ -98,9 +98,9 @@ def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
 
 @pytest.mark.parametrize(("end", "slug"), [("on its day", "ola"), ("taken back", "amina")])
 def test_a_case_is_shared_and_the_sharing_ends_by_the_keyboard_alone(
-    open_context: OpenContext, running: Demo, end: str, slug: str
+    open_page: OpenPage, running: Demo, end: str, slug: str
 ) -> None:
-    hers = at_home(open_context().new_page(), "kari")
+    hers = at_home(open_page(), "kari")
     hers.goto("/sharing/give/")
     keys = hers.keyboard
     tab_to(hers, hers.get_by_label("Hvem skal få tilgang?"))
@@ -120,7 +120,7 @@ def test_a_case_is_shared_and_the_sharing_ends_by_the_keyboard_alone(
     keys.press("Enter")
     expect(hers.get_by_text(f"{slug.capitalize()} er invitert")).to_be_visible()
 
-    helper = at_home(open_context().new_page(), slug)
+    helper = at_home(open_page(), slug)
     helper.goto("/acting/")
     tab_to(helper, helper.get_by_role("button", name="Si ja"))
     helper.keyboard.press("Enter")
@@ -146,10 +146,10 @@ def test_a_case_is_shared_and_the_sharing_ends_by_the_keyboard_alone(
 
 
 def test_sharing_until_a_date_works_without_javascript_at_320_px(
-    open_context: OpenContext, running: Demo
+    open_page: OpenPage, running: Demo
 ) -> None:
     narrow = {"width": 320, "height": 800}
-    hers = at_home(open_context(java_script_enabled=False, viewport=narrow).new_page(), "kari")
+    hers = at_home(open_page(scripts=False, viewport=narrow), "kari")
     hers.goto("/sharing/give/")
     hers.get_by_label("Hvem skal få tilgang?").fill("Ingrid")
     hers.get_by_label("Fødselsnummeret til personen").fill(by_slug("ingrid").national_id)
@@ -158,7 +158,7 @@ def test_sharing_until_a_date_works_without_javascript_at_320_px(
     hers.get_by_label("Til og med dato").fill(f"{moment(running):%Y-%m-%d}")
     hers.get_by_role("button", name="Gi noen tilgang").click()
     expect(hers.get_by_text("Ingrid er invitert")).to_be_visible()
-    helper = at_home(open_context(java_script_enabled=False, viewport=narrow).new_page(), "ingrid")
+    helper = at_home(open_page(scripts=False, viewport=narrow), "ingrid")
     helper.goto("/acting/")
     helper.get_by_role("button", name="Si ja").click()
     helper.get_by_role("button", name="Se posten til Kari Nordmann").click()
@@ -168,8 +168,8 @@ def test_sharing_until_a_date_works_without_javascript_at_320_px(
         expect(helper.get_by_text("Du kan ikke lenger se posten til Kari")).to_be_visible()
 
 
-def test_a_letter_is_sent_on_by_a_link_and_the_link_withdrawn(open_context: OpenContext) -> None:
-    hers = at_home(open_context().new_page(), "kari")
+def test_a_letter_is_sent_on_by_a_link_and_the_link_withdrawn(open_page: OpenPage) -> None:
+    hers = at_home(open_page(), "kari")
     hers.get_by_role("link", name=re.compile("dokumentasjon på inntekt")).first.click()
     hers.get_by_role("link", name="Send brevet videre").click()
     assert violations(hers) == []
@@ -180,7 +180,7 @@ def test_a_letter_is_sent_on_by_a_link_and_the_link_withdrawn(open_context: Open
     hers.reload()
     expect(hers.get_by_label("Lenke til brevet")).to_have_count(0)
 
-    other = open_context().new_page()
+    other = open_page()
     other.goto(address)
     assert "/login/" in other.url
     at_home(other, "jonas")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from playwright.sync_api import Locator, Page, ViewportSize
 
-from playwright.sync_api import Locator, Page
-
-from tests.browser.conftest import OpenContext, sideways
+from tests.browser.conftest import WIDE, OpenPage, sideways
 
 WAYS = ["mouse", "keyboard", "no JavaScript", "320 px"]
 FOCUS_SHOWS = """element => [element, element.closest('.row, label, li') ?? element].some(each =>
@@ -21,11 +19,9 @@ TABS_MAX = 200
 class Person:
     """Somebody at a screen who does everything in one way."""
 
-    def __init__(self, open_context: OpenContext, way: str) -> None:
-        options: dict[str, Any] = {"java_script_enabled": way != "no JavaScript"}
-        if way == "320 px":
-            options["viewport"] = {"width": 320, "height": 640}
-        self.page: Page = open_context(**options).new_page()
+    def __init__(self, open_page: OpenPage, way: str) -> None:
+        viewport: ViewportSize = {"width": 320, "height": 640} if way == "320 px" else WIDE
+        self.page: Page = open_page(scripts=way != "no JavaScript", viewport=viewport)
         self.way = way
 
     def press(self, target: Locator) -> None:

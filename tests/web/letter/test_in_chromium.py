@@ -34,28 +34,34 @@ VIEWER = "chrome-extension://"
 Visit = Callable[..., Page]
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[Page]:
+    """A page in a browser; what it complains of is in `complaints`."""
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.on("console", lambda message: page.complaints.append(message.text))
+    yield page
+    context.close()
+
+
 @pytest.fixture
-def visit(transactional_db, live_server, browser: Browser, kari, settings) -> Iterator[Visit]:
-    """Open a letter's page in a browser of Kari's own; what it complains of is in `complaints`."""
-    made = []
+def visit(transactional_db, live_server, window: Page, kari, settings) -> Iterator[Visit]:
+    """Open a letter's page as Kari, in a browser that has no session but hers."""
 
     def opened(letter: Letter, width: int = 1280) -> Page:
         client = Client()
         log_in(client, kari)
-        session = client.cookies[settings.SESSION_COOKIE_NAME].value
-        context = browser.new_context(viewport={"width": width, "height": 900}, locale="en-GB")
-        made.append(context)
         name = settings.SESSION_COOKIE_NAME
-        context.add_cookies([{"name": name, "value": session, "url": live_server.url}])
-        page = context.new_page()
-        page.complaints = []
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.goto(live_server.url + reverse("letter", args=[letter.id]))
-        return page
+        session = {"name": name, "value": client.cookies[name].value, "url": live_server.url}
+        window.context.clear_cookies()
+        window.context.add_cookies([session])
+        window.complaints = []
+        window.set_viewport_size({"width": width, "height": 900})
+        window.goto(live_server.url + reverse("letter", args=[letter.id]))
+        return window
 
     yield opened
-    for context in made:
-        context.close()
+    window.goto("about:blank")  # asks for nothing while the rows go
 
 
 def real_pdf() -> bytes:
