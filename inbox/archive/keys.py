@@ -284,10 +284,10 @@ def _owner_keys(owner_ids: set[UUID]) -> dict[UUID, bytes]:
     if missing := sorted(owner_ids - set(rows)):
         held = Holding.objects.filter(owner_id__in=missing, removed_at=None)
         without = ObjectKey.objects.filter(owner_id__in=missing)
-        both = held.values_list("owner_id").union(without.values_list("owner_id"), all=True)
-        found = {owner_id for (owner_id,) in both[:1]}
-        for owner_id in missing:
-            if owner_id in found:
+        both = held.values_list("owner_id").union(without.values_list("owner_id"))
+        for owner_id in sorted(set(missing).intersection(each for (each,) in both)):
+            # Another process may have made it, and have put what is found, since we looked.
+            if not OwnerKey.objects.filter(owner_id=owner_id).exists():
                 raise Lost(owner_id)
         keys = root_keys()
         fresh = [

@@ -303,6 +303,24 @@ def test_keys_of_objects_tell_of_an_owners_that_is_gone():
     store.put(KARI, uuid4(), FILES)
 
 
+def test_a_key_that_another_makes_at_the_same_moment_is_not_taken_for_lost():
+    theirs, mine = uuid4(), uuid4()
+    was_looked = False
+
+    def meanwhile(execute, sql, *rest):
+        nonlocal was_looked
+        found = execute(sql, *rest)
+        if "archive_ownerkey" in sql and not was_looked:
+            was_looked = True
+            store.put(KARI, theirs, FILES)
+        return found
+
+    with connection.execute_wrapper(meanwhile):
+        store.put(KARI, mine, FILES)
+    for each in (theirs, mine):
+        assert store.read_bytes(KARI, each, "original/sbd.jwt") == MARK
+
+
 def test_whose_an_object_is_is_known_from_its_key_where_it_was_not_noted():
     object_id, system = uuid4(), uuid4()
     store.put(KARI, object_id, FILES)
