@@ -12,6 +12,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
+from tests.journeys.browserless import HIGH, SUBSTANTIAL, Visitor
 from tests.journeys.processes import PATIENCE, Demo, demo
 
 CHROMIUM = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
@@ -139,6 +140,14 @@ def log_in(page: Page, slug: str = "kari", *, high: bool = False) -> None:
         page.locator('input[value="idporten-loa-high"]').check()
     page.locator(f'button[name="person"][value="{slug}"]').click()
     page.wait_for_url(lambda address: "/idporten" not in address)
+
+
+def let_in(page: Page, running: Demo, slug: str = "kari", *, high: bool = False) -> None:
+    """Have somebody logged in without the pages of it, which test_journey.py goes through."""
+    with Visitor(running.web) as visitor:
+        visitor.log_in(slug, HIGH if high else SUBSTANTIAL)
+        page.context.add_cookies(visitor.cookies())
+    page.goto("/")
 
 
 def look_at(page: Page, width: int, scheme: str) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from connectors.world.persons import by_slug
 from tests.agencies.sending import pdf
-from tests.browser.conftest import OpenPage, log_in, sideways, violations
+from tests.browser.conftest import OpenPage, let_in, sideways, violations
 from tests.browser.ways import Person
 from tests.journeys.processes import Demo
 
@@ -27,7 +27,7 @@ def test_a_letter_goes_out_and_its_answer_comes_back(
     title = f"Time hos tannlegen ({way})"
     office = Person(open_page, way)
     page = office.page
-    log_in(page, "tormod", high=True)
+    let_in(page, running, "tormod", high=True)
     page.goto(f"{AGENCY}/send/")
     judge(page, way)
     page.locator("#file").set_input_files([PDF])
@@ -52,8 +52,7 @@ def test_a_letter_goes_out_and_its_answer_comes_back(
     judge(page, way)
 
     kari = Person(open_page, way)
-    log_in(kari.page)
-    kari.page.goto("/")
+    let_in(kari.page, running)
     kari.press(kari.page.get_by_role("link", name=re.compile(re.escape(title))))
     kari.press(kari.page.get_by_role("button", name="Nei, gi meg en annen"))
 

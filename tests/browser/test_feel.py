@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenContext, OpenPage, log_in, look_at, violations
+from tests.browser.conftest import OpenContext, OpenPage, let_in, look_at, violations
 from tests.journeys.processes import Demo
 
 pytestmark = pytest.mark.browser
@@ -32,7 +32,7 @@ def test_she_is_warned_before_she_is_logged_out_and_goes_on_where_she_was(
     open_context: OpenContext, running: Demo
 ) -> None:
     page = open_context().new_page()
-    log_in(page)
+    let_in(page, running)
     page.clock.install()
     page.goto("/search/")
     field = page.locator("main input[type=search]").first
@@ -68,7 +68,7 @@ def test_a_new_letter_moves_neither_the_page_nor_the_focus(
     open_page: OpenPage, running: Demo
 ) -> None:
     page = open_page(viewport={"width": 1280, "height": 400})
-    log_in(page)
+    let_in(page, running)
     row = page.locator(".row h3 a").nth(12)
     address = row.get_attribute("href")
     row.focus()
@@ -83,10 +83,10 @@ def test_a_new_letter_moves_neither_the_page_nor_the_focus(
 
 
 def test_the_back_button_leads_back_to_the_list_before_the_search(
-    open_page: OpenPage,
+    open_page: OpenPage, running: Demo
 ) -> None:
     page = open_page()
-    log_in(page)
+    let_in(page, running)
     shown = page.locator(".row").count()
     page.locator("#q").press_sequentially("barnehage")
     expect(page).to_have_url(re.compile(r"[?&]q=barnehage"))

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenContext, OpenPage, log_in
+from tests.browser.conftest import OpenContext, OpenPage, let_in
 from tests.browser.ways import WAYS, Person
 from tests.journeys.processes import Demo
 
@@ -28,7 +28,7 @@ def test_she_finds_the_deadline_and_meets_it(open_page: OpenPage, running: Demo,
     running.wait_for(lambda: running.asked(LETTER, title))
     she = Person(open_page, way)
     page = she.page
-    log_in(page, "jonas")
+    let_in(page, running, "jonas")
     she.press(page.get_by_role("navigation").get_by_role("link", name=re.compile("^Frister")))
     expect(page.locator("h1")).to_have_text("Frister")
     row = page.locator(".row", has_text=title)
@@ -48,7 +48,7 @@ def test_she_finds_a_letter_by_a_word_that_stands_only_in_its_pdf(
     running.wait_for(lambda: not running.asked(TEXTS_WAITING, "Kari Nordmann"))
     she = Person(open_page, way)
     page = she.page
-    log_in(page)
+    let_in(page, running)
     expect(page.locator("main")).not_to_contain_text(re.compile("boutgifter", re.I))
     she.write(page.locator("#q"), "boutgifter")
     she.press(page.get_by_role("button", name="Søk", exact=True))
@@ -66,9 +66,11 @@ TEXTS_WAITING = (
 )
 
 
-def test_a_search_is_asked_for_once_and_again_as_it_is_narrowed(open_context: OpenContext) -> None:
+def test_a_search_is_asked_for_once_and_again_as_it_is_narrowed(
+    open_context: OpenContext, running: Demo
+) -> None:
     page = open_context().new_page()
-    log_in(page)
+    let_in(page, running)
     page.goto("/search/")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, log_in, violations
+from tests.browser.conftest import OpenPage, let_in, violations
 from tests.browser.ways import Person
 from tests.journeys.processes import Demo
 from tests.letters.test_texts import written
@@ -36,7 +36,7 @@ def test_a_letter_on_paper_is_put_in_and_found(
     pages = [("side 1.pdf", written(f"Her avgjøres {word}.")), ("side 2.pdf", written(word))]
     kari = Person(open_page, way)
     page = kari.page
-    log_in(page)
+    let_in(page, running)
     page.goto("/papers/")
     kari.press(page.get_by_role("link", name="Legg til et eget brev"))
     if way == "keyboard":

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from connectors.world.persons import by_slug
 from inbox.web.dates import OSLO
-from tests.browser.conftest import OpenPage, log_in, look_at, sideways, violations
+from tests.browser.conftest import OpenPage, let_in, look_at, sideways, violations
 from tests.journeys.processes import Demo
 
 pytestmark = pytest.mark.browser
@@ -30,9 +30,9 @@ def two_days_later(running: Demo) -> Iterator[None]:
         running.control("clock", running_from=now.isoformat())
 
 
-def at_home(page: Page, slug: str) -> Page:
-    """Log in at the high level, to where the log-in has come to its end."""
-    log_in(page, slug, high=True)
+def at_home(running: Demo, page: Page, slug: str) -> Page:
+    """Be logged in at the high level, before her own list."""
+    let_in(page, running, slug, high=True)
     expect(page.locator("#results")).to_be_visible()
     return page
 
@@ -56,7 +56,7 @@ def moment(running: Demo) -> datetime:
 def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
     open_page: OpenPage, running: Demo
 ) -> None:
-    hers = at_home(open_page(), "kari")
+    hers = at_home(running, open_page(), "kari")
     hers.goto("/sharing/give/")
     assert violations(hers) == []
     hers.get_by_label("Hvem skal få tilgang?").fill("Jonas")
@@ -71,7 +71,7 @@ def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
     expect(hers.get_by_text("Jonas er invitert")).to_be_visible()
     assert violations(hers) == []
 
-    helper = at_home(open_page(), "jonas")
+    helper = at_home(running, open_page(), "jonas")
     helper.goto("/acting/")
     helper.get_by_role("button", name="Si ja").click()
     assert violations(helper) == []
@@ -100,7 +100,7 @@ def test_a_case_is_shared_until_a_date_and_the_open_page_sees_it_end(
 def test_a_case_is_shared_and_the_sharing_ends_by_the_keyboard_alone(
     open_page: OpenPage, running: Demo, end: str, slug: str
 ) -> None:
-    hers = at_home(open_page(), "kari")
+    hers = at_home(running, open_page(), "kari")
     hers.goto("/sharing/give/")
     keys = hers.keyboard
     tab_to(hers, hers.get_by_label("Hvem skal få tilgang?"))
@@ -120,7 +120,7 @@ def test_a_case_is_shared_and_the_sharing_ends_by_the_keyboard_alone(
     keys.press("Enter")
     expect(hers.get_by_text(f"{slug.capitalize()} er invitert")).to_be_visible()
 
-    helper = at_home(open_page(), slug)
+    helper = at_home(running, open_page(), slug)
     helper.goto("/acting/")
     tab_to(helper, helper.get_by_role("button", name="Si ja"))
     helper.keyboard.press("Enter")
@@ -149,7 +149,7 @@ def test_sharing_until_a_date_works_without_javascript_at_320_px(
     open_page: OpenPage, running: Demo
 ) -> None:
     narrow = {"width": 320, "height": 800}
-    hers = at_home(open_page(scripts=False, viewport=narrow), "kari")
+    hers = at_home(running, open_page(scripts=False, viewport=narrow), "kari")
     hers.goto("/sharing/give/")
     hers.get_by_label("Hvem skal få tilgang?").fill("Ingrid")
     hers.get_by_label("Fødselsnummeret til personen").fill(by_slug("ingrid").national_id)
@@ -158,7 +158,7 @@ def test_sharing_until_a_date_works_without_javascript_at_320_px(
     hers.get_by_label("Til og med dato").fill(f"{moment(running):%Y-%m-%d}")
     hers.get_by_role("button", name="Gi noen tilgang").click()
     expect(hers.get_by_text("Ingrid er invitert")).to_be_visible()
-    helper = at_home(open_page(scripts=False, viewport=narrow), "ingrid")
+    helper = at_home(running, open_page(scripts=False, viewport=narrow), "ingrid")
     helper.goto("/acting/")
     helper.get_by_role("button", name="Si ja").click()
     helper.get_by_role("button", name="Se posten til Kari Nordmann").click()
@@ -168,8 +168,10 @@ def test_sharing_until_a_date_works_without_javascript_at_320_px(
         expect(helper.get_by_text("Du kan ikke lenger se posten til Kari")).to_be_visible()
 
 
-def test_a_letter_is_sent_on_by_a_link_and_the_link_withdrawn(open_page: OpenPage) -> None:
-    hers = at_home(open_page(), "kari")
+def test_a_letter_is_sent_on_by_a_link_and_the_link_withdrawn(
+    open_page: OpenPage, running: Demo
+) -> None:
+    hers = at_home(running, open_page(), "kari")
     hers.get_by_role("link", name=re.compile("dokumentasjon på inntekt")).first.click()
     hers.get_by_role("link", name="Send brevet videre").click()
     assert violations(hers) == []
@@ -183,7 +185,7 @@ def test_a_letter_is_sent_on_by_a_link_and_the_link_withdrawn(open_page: OpenPag
     other = open_page()
     other.goto(address)
     assert "/login/" in other.url
-    at_home(other, "jonas")
+    at_home(running, other, "jonas")
     other.goto(address)
     expect(other.locator("h1")).to_contain_text("dokumentasjon på inntekt")
     document = other.get_by_role("listitem").get_by_role("link").first.get_attribute("href")

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from connectors.world.model import STUDY_DATE
-from tests.browser.conftest import OpenPage, log_in
+from tests.browser.conftest import OpenPage, let_in
 from tests.browser.ways import WAYS, Person
 from tests.journeys.processes import Demo
 
@@ -27,10 +27,12 @@ def _two_years_on(running: Demo) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_she_finds_a_decision_that_its_agency_has_deleted(open_page: OpenPage, way: str) -> None:
+def test_she_finds_a_decision_that_its_agency_has_deleted(
+    open_page: OpenPage, running: Demo, way: str
+) -> None:
     she = Person(open_page, way)
     page = she.page
-    log_in(page)
+    let_in(page, running)
     she.write(page.locator("#q"), "bostøtte")
     she.press(page.get_by_role("button", name="Søk", exact=True))
     she.press(page.get_by_role("link", name=re.compile("Vedtak: Du får bostøtte")))
