@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
+from pathlib import Path
 
 import httpx
 import pytest
@@ -105,7 +106,14 @@ def _keys(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture
 def world(tmp_path, _keys, monkeypatch) -> Iterator[World]:
     """Every simulator, empty, reached in-process by whatever speaks HTTP to the demo's address."""
-    made = create_world(tmp_path / "simulators", _keys)
+    with reached(tmp_path / "simulators", _keys, monkeypatch) as made:
+        yield made
+
+
+@contextmanager
+def reached(folder: Path, keys: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Within this block, the world whose state lies in the folder is what is asked."""
+    made = create_world(folder, keys)
     wrong: list[str] = []
     altinn_judge.judge(made.control.by_channel[Channel.ALTINN], wrong)
     minside_judge.judge(made.control.by_channel[Channel.NAV], wrong)
@@ -130,14 +138,19 @@ def demo_citizens(world, _keys, _configured, db, settings, tmp_path, frozen_cloc
     """The world with its citizens, sources and mailboxes in our database; no letters yet."""
     settings.ARCHIVE_DIR = tmp_path / "archive"
     settings.KRR_PRIVATE_KEY_FILE = str(_keys / "maskinporten-client.pem")
+    configure(world, _configured)
+    return world
+
+
+def configure(world: World, kept: Kept) -> None:
+    """Write the rows of the demo's citizens, sources and mailboxes; `kept` are those of before."""
     is_empty = not (Citizen.objects.exists() or Source.objects.exists())
-    if _configured.rows and is_empty:
-        put_back(_configured)
-        return world
+    if kept.rows and is_empty:
+        put_back(kept)
+        return
     demo.configure(f"{SIMULATORS}/control/api/", httpx.WSGITransport(app=world.wsgi))
     altinn = Source.objects.get(slug="altinn")
     del altinn.settings["look_again_seconds"]  # as in production
     altinn.save()
     if is_empty:
-        _configured.rows += rows()
-    return world
+        kept.rows += rows()

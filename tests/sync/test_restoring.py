@@ -12,8 +12,10 @@ from uuid import UUID
 import pytest
 from django.apps import apps
 from django.db import transaction
+from django.test import override_settings
 
-from connectors.simulate import World
+from connectors import clock
+from connectors.world.model import STUDY_DATE
 from connectors.world.persons import by_slug
 from inbox.archive import keys, proof, store
 from inbox.archive.models import ObjectKey, OwnerKey
@@ -27,7 +29,9 @@ from inbox.sync import engine, removal, state
 from inbox.sync.models import Mailbox, OutboundReceipt, Source
 from tests.archive.proved import superuser
 from tests.commands import run
+from tests.conftest import configure, reached
 from tests.fetched import fetch
+from tests.rows import Kept, shared
 
 pytestmark = pytest.mark.django_db
 
@@ -58,10 +62,35 @@ def documents() -> set[tuple[Any, ...]]:
     return set(Document.objects.filter(replaced_at=None).values_list(*columns))
 
 
+@pytest.fixture(scope="module")
+def made(
+    django_db_setup, django_db_blocker, tmp_path_factory, _keys: Path, _configured: Kept
+) -> Iterator[Path]:
+    """Letters of every source, and what Kari has done with some, made once; yields the archive."""
+    folder = tmp_path_factory.mktemp("lived")
+    settings = override_settings(
+        ARCHIVE_DIR=folder / "archive", KRR_PRIVATE_KEY_FILE=str(_keys / "maskinporten-client.pem")
+    )
+    with settings, pytest.MonkeyPatch.context() as patch, shared(django_db_blocker):
+        clock.freeze(STUDY_DATE)
+        with reached(folder / "simulators", _keys, patch) as world:
+            configure(world, _configured)
+            fetch(world, *PAIR)
+            live()
+            yield folder / "archive"
+    clock.reset()
+
+
 @pytest.fixture
-def lived(demo_citizens: World, tmp_path: Path) -> Iterator[Path]:
-    """Letters of every source, and what Kari has done with some; yields a folder for backups."""
-    fetch(demo_citizens, *PAIR)
+def lived(made: Path, db: None, frozen_clock: None, settings: Any, tmp_path: Path) -> Path:
+    """All that was made, in an archive of the test's own; returns a folder for backups."""
+    settings.ARCHIVE_DIR = tmp_path / "archive"
+    shutil.copytree(made, settings.ARCHIVE_DIR)
+    return tmp_path / "backup"
+
+
+def live() -> None:
+    """Let Kari do something with her letters."""
     kari = find_citizen("national_id", by_slug("kari").national_id)
     assert kari is not None
     viewer = Viewer(kari.id)
@@ -73,7 +102,6 @@ def lived(demo_citizens: World, tmp_path: Path) -> Iterator[Path]:
     said = own.Said("Vedtak", "Trygdekontoret", date(1998, 3, 4), 3)
     added = own.add(viewer, said, [paper], own.new_key())
     own.correct(viewer, added.id, own.Said("Klage", "Aker trygdekontor", date(1999, 5, 6), 4))
-    yield tmp_path / "backup"
 
 
 @pytest.mark.files
