@@ -16,7 +16,8 @@ from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
 from bench.rounds import interleaved, milliseconds, ratio  # noqa: E402
-from inbox.archive import ocfl, places, store  # noqa: E402
+from inbox.archive import frames, ocfl, places, store  # noqa: E402
+from inbox.archive.ocfl import Meter  # noqa: E402
 from inbox.archive.storage import Disk, Staged  # noqa: E402
 
 SIZES = {100_000: 100, 1_000_000: 20}
@@ -38,7 +39,8 @@ def main() -> None:
 def small(owner: UUID, size: int, together: int) -> None:
     """Print what letters of a size cost, put together and one by one.
 
-    Beside the yardstick stands what is spent on an object's files and folders alone.
+    Beside the yardstick stand parts of a put: one file as the archive keeps it, synced and named by
+    itself, and the files and folders of a whole object, with nothing reckoned or recorded.
     """
     content = os.urandom(size)
     plain = settings.DATA_DIR / "plain"
@@ -53,6 +55,12 @@ def small(owner: UUID, size: int, together: int) -> None:
             os.write(descriptor, content)
             os.fsync(descriptor)
             os.close(descriptor)
+
+    def file() -> None:
+        for _ in range(together):
+            name, plaintext, stored = uuid4().hex, Meter("sha256"), Meter("sha512")
+            encrypted = frames.encrypt(plaintext.through([content]), os.urandom(32), name)
+            disk.put_back("files", name, stored.through(encrypted))
 
     def bare() -> None:
         with ExitStack() as stack:
@@ -74,12 +82,14 @@ def small(owner: UUID, size: int, together: int) -> None:
         for _ in range(ALONE):
             store.put(owner, uuid4(), {"files/0001.pdf": content})
 
-    times = interleaved({"plain": write, "bare": bare, "group": many, "one": one}, ROUNDS)
-    counts = {"plain": together, "bare": together, "group": together, "one": ALONE}
+    subjects = {"plain": write, "file": file, "bare": bare, "group": many, "one": one}
+    counts = dict.fromkeys(subjects, together) | {"one": ALONE}
+    times = interleaved(subjects, ROUNDS)
     each = {name: [second / counts[name] for second in times[name]] for name in times}
     said = {
         "plain": "plain write and fsync",
-        "bare": "its files and folders, synced",
+        "file": "one file: digests, encrypted, put",
+        "bare": "an object's files and folders, put",
         "group": f"archive put, {together} letters together",
         "one": "archive put, a letter by itself",
     }

@@ -22,7 +22,7 @@ from connectors.tlog.note import Note
 from connectors.tlog.tiles import Tiles
 from inbox.archive import proof, store
 from inbox.archive.deposit import package_rows
-from inbox.archive.models import Blob, ObjectKey, Package
+from inbox.archive.models import Blob, Holding, ObjectKey, Package
 from inbox.archive.ocfl import object_folder
 from inbox.archive.proof import log, restoring, tasks
 from inbox.archive.proof.leaves import row_of
@@ -217,6 +217,7 @@ def test_database_log_and_archive_put_back_to_yesterday_together(letters: list[U
         LogEntry.objects.filter(index__gte=3).delete()
     Package.objects.filter(id__in=letters[3:]).delete()
     ObjectKey.objects.filter(object_id__in=letters[3:]).delete()
+    Holding.objects.filter(object_id__in=letters[3:]).delete()
     for each in letters[3:]:
         shutil.rmtree(folder(each, home))
     sign_anew(kept)
