@@ -97,21 +97,36 @@ def copy_of(delivery: Delivery, letter: Letter) -> Copy:
 
 
 def known_copies(keys: Iterable[tuple[UUID, str]]) -> Index:
-    """Return the copies that we have under these (citizen, key), in one query."""
+    """Return the copies that we have under these (citizen, key).
+
+    One query where there are none, which is most often, else two. Joined they would be one, but
+    PostgreSQL, until it has counted the rows of a new installation, begins a join with all letters
+    that these citizens have.
+    """
     wanted = set(keys)
     found: Index = defaultdict(list)
     if not wanted:
         return found
-    rows = DeliveryKey.objects.select_related("delivery__letter__sender").filter(
+    known = DeliveryKey.objects.filter(
         citizen_id__in={citizen_id for citizen_id, _ in wanted},
         key__in={key for _, key in wanted},
-        delivery__split_from_id=None,
-        delivery__letter__revealed=True,
+    ).values_list("citizen_id", "key", "delivery_id")
+    by_delivery: dict[UUID, list[tuple[UUID, str]]] = defaultdict(list)
+    for citizen_id, key, delivery_id in known:
+        if (citizen_id, key) in wanted:
+            by_delivery[delivery_id].append((citizen_id, key))
+    if not by_delivery:
+        return found
+    deliveries = Delivery.objects.select_related("letter__sender").filter(
+        citizen_id__in={citizen_id for own in by_delivery.values() for citizen_id, _ in own},
+        id__in=by_delivery,
+        split_from_id=None,
+        letter__revealed=True,
     )
-    for row in rows:
-        if (row.citizen_id, row.key) in wanted:
-            copy = copy_of(row.delivery, row.delivery.letter)
-            found[row.citizen_id, row.key].append(copy)
+    for delivery in deliveries:
+        copy = copy_of(delivery, delivery.letter)
+        for citizen_id, key in by_delivery[delivery.id]:
+            found[citizen_id, key].append(copy)
     return found
 
 
