@@ -26,11 +26,14 @@ def _one_sentence(
 sys.excepthook = _one_sentence
 
 TRUE = {"1", "true", "yes", "on"}
-FALSE = {"0", "false", "no", "off", ""}
+FALSE = {"0", "false", "no", "off"}
 
 
 def env_text(name: str, default: str = "") -> str:
-    """Return the variable, or the content of the file that NAME_FILE points to."""
+    """Return the variable, or the content of the file that NAME_FILE points to.
+
+    One that is set to nothing is not set, as the lines of .env.example are.
+    """
     file = os.environ.get(f"{name}_FILE")
     if file:
         try:
@@ -39,13 +42,13 @@ def env_text(name: str, default: str = "") -> str:
             raise ImproperlyConfigured(
                 f"{name}_FILE points to {file}, which cannot be read: {error.strerror}."
             ) from error
-    return os.environ.get(name, default)
+    return os.environ.get(name) or default
 
 
 def env_bool(name: str, default: bool = False) -> bool:
     """Return the variable as a truth value (1/0, true/false, yes/no, on/off)."""
     value = os.environ.get(name)
-    if value is None:
+    if not value:
         return default
     if value.strip().lower() in TRUE:
         return True
@@ -57,7 +60,7 @@ def env_bool(name: str, default: bool = False) -> bool:
 def env_int(name: str, default: int, minimum: int = 0) -> int:
     """Return the variable as a whole number of at least `minimum`."""
     value = os.environ.get(name)
-    if value is None or value == "":
+    if not value:
         return default
     try:
         number = int(value)

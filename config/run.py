@@ -102,7 +102,7 @@ class StartFailed(Exception):
 
 
 def _environment(web_port: int, simulators_port: int, witness_port: int) -> dict[str, str]:
-    data = Path(os.environ.get("DATA_DIR", ROOT / "data")).resolve()
+    data = Path(os.environ.get("DATA_DIR") or ROOT / "data").resolve()
     web, simulators = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{simulators_port}"
     defaults = {
         "DATA_DIR": str(data),

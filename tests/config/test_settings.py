@@ -9,11 +9,18 @@ import pytest
 from tests.all import PRODUCTION
 from tests.journeys.processes import ROOT
 
+ALL = """
+from django.conf import settings
+for name in dir(settings):
+    if name.isupper():
+        print(name, "=", repr(getattr(settings, name)))
+"""
 
-def start(**changes: str) -> subprocess.CompletedProcess[str]:
+
+def start(*command: str, **changes: str) -> subprocess.CompletedProcess[str]:
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        [sys.executable, "manage.py", *(command or ["check"])],
         cwd=ROOT,
         env={**environment, **PRODUCTION, **changes},
         capture_output=True,
@@ -25,6 +32,19 @@ def start(**changes: str) -> subprocess.CompletedProcess[str]:
 def test_the_production_settings_start(tmp_path):
     done = start(DATA_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
+
+
+def test_what_the_example_leaves_empty_is_as_if_it_were_not_named(tmp_path):
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    empty = {line[:-1]: "" for line in lines if line.endswith("=") and line[:-1].isupper()}
+    empty = {name: value for name, value in empty.items() if name not in PRODUCTION}
+    assert {"ARCHIVE_DIR", "EXPORT_DIR", "REDIS_URL"} <= set(empty)
+    shell = ("shell", "--no-imports", "--command", ALL)
+    unnamed = start(*shell, DATA_DIR=str(tmp_path))
+    named = start(*shell, DATA_DIR=str(tmp_path), **empty)
+    assert named.returncode == 0, named.stderr
+    assert f"ARCHIVE_DIR = PosixPath('{tmp_path}/archive')" in named.stdout
+    assert named.stdout == unnamed.stdout
 
 
 @pytest.mark.parametrize(
