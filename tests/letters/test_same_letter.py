@@ -6,15 +6,16 @@ from itertools import permutations
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from connectors import clock
 from connectors.contract import Action, IncomingDocument, SenderRef
 from inbox.citizens.models import Citizen, InboxState, SecurityLevel
 from inbox.citizens.viewer import Viewer
-from inbox.letters import counters, join, search
+from inbox.letters import counters, join, matching, search
 from inbox.letters.change import add_content, change
-from inbox.letters.models import Delivery, Document, Event, FormerLetter, Letter
+from inbox.letters.models import Delivery, DeliveryKey, Document, Event, FormerLetter, Letter
 from inbox.letters.presentation import page_of, shown_documents
 from inbox.letters.receive import receive
 from inbox.letters.reveal import reveal_due
@@ -105,6 +106,21 @@ def test_a_copy_of_a_letter_she_has_read_is_not_unread_again(kari):
     Letter.objects.update(unread=False, opened_at=NOW)
     take(kari, minside())
     assert not the_letter(kari).unread
+
+
+def test_keys_are_looked_up_alone_and_deliveries_only_where_one_is_known(kari):
+    # A join would begin with all her letters where PostgreSQL has not counted them yet.
+    take(kari, dpi())
+    keys = [(kari.id, key) for key in DeliveryKey.objects.values_list("key", flat=True)]
+    with CaptureQueriesContext(connection) as asked:
+        assert not matching.known_copies([(kari.id, "reference:of-nothing")])
+    assert len(asked) == 1
+    with CaptureQueriesContext(connection) as asked:
+        found = matching.known_copies(keys)
+    assert {copy.letter_id for copies in found.values() for copy in copies} == {the_letter(kari).id}
+    assert set(found) == set(keys)
+    assert ["JOIN" in query["sql"] for query in asked] == [False, True]
+    assert "letters_deliverykey" not in asked[1]["sql"]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
