@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -59,16 +61,9 @@ def small(owner: UUID, size: int, together: int) -> None:
     disk.lay_out(ocfl.ROOT_FILES)
     files = parts(store.put(owner, uuid4(), {"files/0001.pdf": content}).object_id)
 
-    def write() -> None:
+    def write(*contents: bytes) -> None:
         for _ in range(together):
-            descriptor = os.open(plain / str(uuid4()), os.O_WRONLY | os.O_CREAT)
-            os.write(descriptor, content)
-            os.fsync(descriptor)
-            os.close(descriptor)
-
-    def kept() -> None:
-        for _ in range(together):
-            for data in files.values():
+            for data in contents:
                 descriptor = os.open(plain / str(uuid4()), os.O_WRONLY | os.O_CREAT)
                 os.write(descriptor, data)
                 os.fsync(descriptor)
@@ -100,9 +95,9 @@ def small(owner: UUID, size: int, together: int) -> None:
         for _ in range(ALONE):
             store.put(owner, uuid4(), {"files/0001.pdf": content})
 
-    subjects = {
-        "plain": write,
-        "kept": kept,
+    subjects: dict[str, Callable[[], None]] = {
+        "plain": partial(write, content),
+        "kept": partial(write, *files.values()),
         "file": file,
         "bare": bare,
         "group": many,
@@ -134,10 +129,12 @@ def file_system(folder: Path) -> str:
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
+        mounts = []
+    found = [each.split(" - ", 1)[1].split() for each in mounts if each.split()[2] == number]
+    # On another system than Linux; and on Btrfs, whose volumes have numbers of their own.
+    if not found:
         return "a file system that is not known"
-    kind, source = next(
-        mount.split(" - ", 1)[1].split()[:2] for mount in mounts if mount.split()[2] == number
-    )
+    kind, source = found[-1][:2]
     if kind != "ext4":
         return kind
     has_journal = any(Path("/proc/fs/jbd2").glob(f"{Path(source).name}-*"))

@@ -265,11 +265,12 @@ EXPORT_DIR = Path(env_text("EXPORT_DIR", str(DATA_DIR / "exports")))
 IMPORT_DIR = Path(env_text("IMPORT_DIR", str(DATA_DIR / "imports")))
 # How the archive proves that nothing was changed (docs/archive-proofs.md): off, by a log of its own
 # (log), or by that, a witness and timestamps (full). The log's name stands in every proof for ever.
-ARCHIVE_PROOF = env_text("ARCHIVE_PROOF") or "log"
+ARCHIVE_PROOF = env_text("ARCHIVE_PROOF", "log")
 if ARCHIVE_PROOF not in ("off", "log", "full"):
     raise ImproperlyConfigured("ARCHIVE_PROOF must be off, log or full.")
-ARCHIVE_LOG_ORIGIN = env_text("ARCHIVE_LOG_ORIGIN") or (
-    "samlepost.example/archive" if DEMO else f"{urlsplit(WEB_PUBLIC_URL).hostname}/archive"
+ARCHIVE_LOG_ORIGIN = env_text(
+    "ARCHIVE_LOG_ORIGIN",
+    "samlepost.example/archive" if DEMO else f"{urlsplit(WEB_PUBLIC_URL).hostname}/archive",
 )
 ARCHIVE_LOG_KEY_FILE = env_text(
     "ARCHIVE_LOG_KEY_FILE", str(_keys_dir / "archive-log.pem") if DEMO else ""

@@ -111,22 +111,22 @@ def known_copies(keys: Iterable[tuple[UUID, str]]) -> Index:
         citizen_id__in={citizen_id for citizen_id, _ in wanted},
         key__in={key for _, key in wanted},
     ).values_list("citizen_id", "key", "delivery_id")
-    by_delivery: dict[UUID, list[tuple[UUID, str]]] = defaultdict(list)
+    keys_of_delivery: dict[tuple[UUID, UUID], list[str]] = defaultdict(list)
     for citizen_id, key, delivery_id in known:
         if (citizen_id, key) in wanted:
-            by_delivery[delivery_id].append((citizen_id, key))
-    if not by_delivery:
+            keys_of_delivery[citizen_id, delivery_id].append(key)
+    if not keys_of_delivery:
         return found
     deliveries = Delivery.objects.select_related("letter__sender").filter(
-        citizen_id__in={citizen_id for own in by_delivery.values() for citizen_id, _ in own},
-        id__in=by_delivery,
+        citizen_id__in={citizen_id for citizen_id, _ in keys_of_delivery},
+        id__in={delivery_id for _, delivery_id in keys_of_delivery},
         split_from_id=None,
         letter__revealed=True,
     )
     for delivery in deliveries:
         copy = copy_of(delivery, delivery.letter)
-        for citizen_id, key in by_delivery[delivery.id]:
-            found[citizen_id, key].append(copy)
+        for key in keys_of_delivery[delivery.citizen_id, delivery.id]:
+            found[delivery.citizen_id, key].append(copy)
     return found
 
 
